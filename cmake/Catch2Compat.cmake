@@ -1,0 +1,15 @@
+# The target pdroute_catch2: Catch2 version 3 or 2, with a main function. tests/catch2_compat.hpp is its only includer.
+find_package(Catch2 3 QUIET CONFIG)
+if(NOT Catch2_FOUND)
+  find_package(Catch2 2.13 QUIET CONFIG)
+endif()
+if(NOT Catch2_FOUND)
+  message(FATAL_ERROR "pdroute's tests need Catch2 (Debian: apt-get install catch2), "
+                      "or configure with -DPDROUTE_BUILD_TESTS=OFF")
+endif()
+if(Catch2_VERSION VERSION_GREATER_EQUAL 3)
+  list(APPEND CMAKE_MODULE_PATH "${Catch2_DIR}")
+endif()
+add_library(pdroute_catch2 INTERFACE)
+target_link_libraries(pdroute_catch2 INTERFACE Catch2::Catch2WithMain)
+include(Catch)

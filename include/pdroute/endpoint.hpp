@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// How the library reads the caller's own endpoint type: the one customisation point, and the states a caller sets.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace pdroute::inline v0 {
+
+/// Says how to read an endpoint of the caller's type. The default reads the member `.id`, and `.incarnation` where
+/// there is one. For other types, specialise it:
+///
+///     template <>
+///     struct pdroute::EndpointTraits<Engine> {
+///       static std::string_view id(const Engine& engine) { return engine.name(); }
+///       static std::string_view incarnation(const Engine& engine) { return engine.pod_uid(); }  // optional
+///     };
+///
+/// An id names an endpoint and is unique within a role; an incarnation tells two lives of the same id apart (a pod's
+/// UID, a start time). Both are strings (anything convertible to std::string_view) or integers, and must not change
+/// while the router holds its copy of the endpoint.
+template <class Endpoint>
+struct EndpointTraits {
+  static constexpr const auto& id(const Endpoint& endpoint) noexcept
+    requires requires { endpoint.id; }
+  {
+    return endpoint.id;
+  }
+  static constexpr const auto& incarnation(const Endpoint& endpoint) noexcept
+    requires requires { endpoint.incarnation; }
+  {
+    return endpoint.incarnation;
+  }
+};
+
+namespace detail {
+
+template <class T>
+concept StringLike = std::convertible_to<const T&, std::string_view>;
+template <class T>
+concept Key = StringLike<T> || std::integral<T>;
+
+template <class T>
+using KeyView = std::conditional_t<StringLike<T>, std::string_view, T>;  // cheap, points into the endpoint
+template <class T>
+using KeyValue = std::conditional_t<StringLike<T>, std::string, T>;  // owns
+
+}  // namespace detail
+
+/// A type that can be an endpoint: copyable, with an id (see `EndpointTraits`).
+template <class E>
+concept EndpointType = std::copy_constructible<E> && requires(const E& endpoint) {
+  { EndpointTraits<E>::id(endpoint) };
+  requires detail::Key<std::remove_cvref_t<decltype(EndpointTraits<E>::id(endpoint))>>;
+};
+
+/// The id of an endpoint as a cheap view (`std::string_view`, or the integer), valid as long as the endpoint.
+template <EndpointType E>
+using EndpointIdView = detail::KeyView<std::remove_cvref_t<decltype(EndpointTraits<E>::id(std::declval<const E&>()))>>;
+
+/// The id of an endpoint as a value of its own (`std::string`, or the integer).
+template <EndpointType E>
+using EndpointId = detail::KeyValue<std::remove_cvref_t<decltype(EndpointTraits<E>::id(std::declval<const E&>()))>>;
+
+template <EndpointType E>
+[[nodiscard]] EndpointIdView<E> endpoint_id(const E& endpoint) noexcept {
+  return EndpointTraits<E>::id(endpoint);
+}
+
+namespace detail {
+
+/// Whether two endpoints of one id are the same life of it. Without an incarnation key, they always are.
+template <EndpointType E>
+[[nodiscard]] bool same_incarnation(const E& a, const E& b) noexcept {
+  if constexpr (requires { EndpointTraits<E>::incarnation(a); }) {
+    using View = KeyView<std::remove_cvref_t<decltype(EndpointTraits<E>::incarnation(a))>>;
+    return View{EndpointTraits<E>::incarnation(a)} == View{EndpointTraits<E>::incarnation(b)};
+  } else {
+    return true;
+  }
+}
+
+}  // namespace detail
+
+/// Whether an endpoint works, as the caller's health checks see it.
+enum class Health : std::uint8_t { healthy, unhealthy };
+
+/// Whether an endpoint wants new requests at present, as it says itself or as the caller decides. Not a matter of
+/// health, and not final as draining is.
+enum class Intake : std::uint8_t { accepting, paused };
+
+}  // namespace pdroute::inline v0

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tells the author of a policy in one sentence what is missing.
+#pragma once
+
+#include <cstddef>
+#include <pdroute/policy/endpoint_selector.hpp>
+#include <pdroute/policy/local_context.hpp>
+#include <pdroute/policy/policy_traits.hpp>
+#include <pdroute/request.hpp>
+
+namespace pdroute::inline v0 {
+
+namespace detail {
+
+template <class P, class Candidates, class Request, class Context>
+concept HasSelect = requires(const P& policy, const Candidates& candidates, const Request& request, Context& context) {
+  policy.select(candidates, request, context);
+};
+template <class P, class Candidates, class Request, class Context>
+concept HasMutableSelect = requires(P& policy, const Candidates& candidates, const Request& request, Context& context) {
+  policy.select(candidates, request, context);
+};
+template <class P, class Candidates, class Request, class Context>
+concept ReturnsAnIndex =
+    requires(const P& policy, const Candidates& candidates, const Request& request, Context& context) {
+      { policy.select(candidates, request, context) } -> std::same_as<std::optional<std::size_t>>;
+    };
+
+}  // namespace detail
+
+/// True if `P` selects over `Candidates`; otherwise the compiler stops with a sentence that names the missing piece.
+/// The router calls it for its policies; authors may write
+/// `static_assert(pdroute::check_policy<MyPolicy, std::vector<MyNode>>());`
+template <class P, class Candidates, class Req = Request, class Context = LocalContext<P>>
+[[nodiscard]] consteval bool check_policy() {
+  using namespace detail;
+  static_assert(CandidateRange<Candidates>, "pdroute: candidates need `size()` and `operator[](std::size_t)`");
+  if constexpr (CandidateRange<Candidates>) {
+    constexpr bool callable = HasSelect<P, Candidates, Req, Context>;
+    constexpr bool callable_if_mutable = !callable && HasMutableSelect<P, Candidates, Req, Context>;
+    static_assert(
+        !callable_if_mutable,
+        "pdroute: a policy's `select` must be const, because one policy serves all threads at once; keep what "
+        "changes per dispatcher in `make_state`, or in atomics");
+    static_assert(callable || callable_if_mutable,
+                  "pdroute: a policy needs `std::optional<std::size_t> select(const auto& candidates, const auto& "
+                  "request, auto& context) const`, and the candidates must offer what its `select` reads");
+    if constexpr (callable) {
+      static_assert(ReturnsAnIndex<P, Candidates, Req, Context>,
+                    "pdroute: a policy's `select` must return std::optional<std::size_t>: an index below "
+                    "candidates.size(), or std::nullopt; no -1, no pointer, no reference");
+    }
+  }
+  return EndpointSelector<P, Candidates, Req, Context>;
+}
+
+}  // namespace pdroute::inline v0

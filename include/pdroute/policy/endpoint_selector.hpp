@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a policy is: the concept EndpointSelector.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+namespace pdroute::inline v0 {
+
+/// Candidates: the eligible endpoints of one role, by index. Anything with `size()` and `[i]` will do: the router's own
+/// snapshot, or a `std::vector` of the caller's. What an element offers decides which policies can read it.
+template <class C>
+concept CandidateRange = requires(const C& candidates, std::size_t i) {
+  { candidates.size() } -> std::convertible_to<std::size_t>;
+  candidates[i];
+};
+
+/// Candidates that tell how many requests each has in flight.
+template <class C>
+concept CountedCandidates = CandidateRange<C> && requires(const C& candidates, std::size_t i) {
+  { candidates[i].in_flight() } -> std::convertible_to<std::uint64_t>;
+};
+
+/// The circumstances of one choice: the time, and an unbiased draw from [0, n).
+template <class C>
+concept ChoiceContext = requires(C& context, std::uint32_t n) {
+  context.now();
+  { context.below(n) } -> std::convertible_to<std::uint32_t>;
+};
+
+/// A policy: a type whose const `select` names one of the candidates, or none.
+///
+/// | expression                                    | type                         | meaning | |
+/// --------------------------------------------- | ---------------------------- |
+/// --------------------------------------- | | `policy.select(candidates, request, context)` |
+/// `std::optional<std::size_t>` | an index below `candidates.size()`, or `std::nullopt` |
+///
+/// `policy` is const: one policy object serves all threads at once. `select` must not change an endpoint, must not
+/// throw, and returns `std::nullopt` for no candidates. It may read from the context
+///   `now()`         the time, read from the caller's clock at most once per route;
+///   `below(n)`      an unbiased draw from [0, n), from the dispatcher's seeded generator;
+///   `state()`       what this dispatcher remembers for this policy, see below;
+///   `turn()`        the number of this choice among this leg's, over all dispatchers; costs an atomic addition;
+///   `origin()`      the decode turn at which the present candidates came into force;
+///   `first_size()`  for the leg chosen second, the number of candidates of the first; 0 for the first leg;
+///   `generation()`  a number that changes whenever the candidates of either leg do.
+///
+/// Optional members of a policy:
+///   `auto make_state(std::uint64_t stream) const`   makes the state for the stream-th dispatcher;
+///   `using Load = ...` and `load_options() const`   the load metric that candidates must carry, see `NoLoad`;
+///   `std::optional<ConfigError> check() const`      what is wrong with the policy's configuration, if anything.
+template <class P, class Candidates, class Request, class Context>
+concept EndpointSelector =
+    CandidateRange<Candidates> && ChoiceContext<Context> &&
+    requires(const P& policy, const Candidates& candidates, const Request& request, Context& context) {
+      { policy.select(candidates, request, context) } -> std::same_as<std::optional<std::size_t>>;
+    };
+
+}  // namespace pdroute::inline v0

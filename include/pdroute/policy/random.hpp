@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// RandomPolicy: each endpoint with the same probability.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <pdroute/policy/endpoint_selector.hpp>
+#include <pdroute/random.hpp>
+
+namespace pdroute::inline v0 {
+
+/// Chooses uniformly among the eligible endpoints, without bias.
+///
+/// Guarantee: the same seed, dispatcher number and numbers of candidates give the same choices, on every platform.
+///
+/// Use it as a baseline, or where many gateways must not coordinate. The busiest of n endpoints gets about
+/// sqrt(2 ln n * m/n) requests more than the mean m/n; two choices or a full scan are far better at little more cost.
+///
+/// Cost: O(1), one draw, no shared writes.
+/// Thread safety: `select` may be called from many threads at once, each with its own context.
+template <BitGenerator Generator = SplitMix64>
+struct RandomPolicy {
+  std::uint64_t seed = 0;  ///< equal seeds, equal choices; give each gateway of a fleet its own
+
+  struct State {
+    Generator generator;
+  };
+  [[nodiscard]] State make_state(std::uint64_t stream) const {
+    return {Generator{static_cast<typename Generator::result_type>(stream_seed(seed, stream))}};
+  }
+
+  template <CandidateRange Candidates, class Request, class Context>
+    requires requires(Context& context) { context.state().generator(); }
+  [[nodiscard]] std::optional<std::size_t> select(const Candidates& candidates, const Request& /*request*/,
+                                                  Context& context) const {
+    if (candidates.size() == 0) return std::nullopt;
+    return below(context.state().generator, static_cast<std::uint32_t>(candidates.size()));
+  }
+};
+
+}  // namespace pdroute::inline v0

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// What to do when several candidates are equally good.
+#pragma once
+
+#include <cstdint>
+
+namespace pdroute::inline v0 {
+
+enum class TieRule : std::uint8_t {
+  rotating,  ///< the next one in registration order after the last choice of this dispatcher: A, B, C, A
+  random,    ///< uniformly, by the dispatcher's seeded generator
+  first,     ///< the first in registration order; all idle, one endpoint takes everything
+};
+
+}  // namespace pdroute::inline v0

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// DisaggregatedRouter: two policies over two pools, one decision.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <pdroute/clock.hpp>
+#include <pdroute/config_error.hpp>
+#include <pdroute/endpoint.hpp>
+#include <pdroute/pool/endpoint_status.hpp>
+#include <pdroute/result.hpp>
+#include <pdroute/role.hpp>
+#include <pdroute/router/dispatcher.hpp>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace pdroute::inline v0 {
+
+/// Chooses a prefill and a decode endpoint for each request, by one policy per role, and counts them until their leases
+/// end. An endpoint that is in both lists plays both roles; each role counts it on its own.
+///
+/// Endpoints are the caller's own type (see `EndpointTraits`), copied in; the clock is the caller's. No I/O, no
+/// threads.
+///
+/// Thread safety: all members may be called from many threads at once, except moving and destroying the router.
+/// Dispatchers and leases may outlive it.
+template <class PrefillPolicy, class DecodePolicy, EndpointType Endpoint, CallerClock Clock = std::chrono::steady_clock>
+class DisaggregatedRouter {
+ public:
+  using Dispatcher = pdroute::Dispatcher<PrefillPolicy, DecodePolicy, Endpoint, Clock>;
+  using PrefillLease = typename Dispatcher::PrefillLease;
+  using DecodeLease = typename Dispatcher::DecodeLease;
+  using Route = typename Dispatcher::Route;
+  using IdView = EndpointIdView<Endpoint>;
+
+  struct Options {
+    std::span<const Endpoint> prefill = {};  ///< copied; may be empty until `assign`
+    std::span<const Endpoint> decode = {};
+    PrefillPolicy prefill_policy{};
+    DecodePolicy decode_policy{};
+    Clock clock{};
+    std::uint64_t seed =
+        0;  ///< of the draws policies make by `context.below`; same seed, clock and calls, same choices
+  };
+
+  /// A router, or what is wrong with the options.
+  [[nodiscard]] static Result<DisaggregatedRouter, ConfigError> create(Options options) {
+    if (auto error = detail::check_configuration(options.prefill_policy)) return std::move(*error);
+    if (auto error = detail::check_configuration(options.decode_policy)) return std::move(*error);
+    auto core = std::make_shared<Core>(std::move(options.prefill_policy), std::move(options.decode_policy),
+                                       std::move(options.clock), options.seed);
+    if (auto assigned = core->prefill.assign(options.prefill); !assigned) return std::move(assigned.error());
+    if (auto assigned = core->decode.assign(options.decode); !assigned) return std::move(assigned.error());
+    return DisaggregatedRouter(std::move(core));
+  }
+
+  /// A dispatcher for one thread or event loop: the way to route at full speed.
+  [[nodiscard]] Dispatcher dispatcher() const { return Dispatcher{core_}; }
+
+  /// Routes without a dispatcher of one's own, by an internal one under a lock: callers wait for each other. For light
+  /// use; see `Dispatcher::route` and its neighbours for what they return.
+  auto route(const Request& request = {}) { return route<Request>(request); }
+  template <class Req>
+  auto route(const Req& request) {
+    return borrow([&](Dispatcher& dispatcher) { return dispatcher.route(request); });
+  }
+  auto prefill(const Request& request = {}) { return prefill<Request>(request); }
+  template <class Req>
+  auto prefill(const Req& request) {
+    return borrow([&](Dispatcher& dispatcher) { return dispatcher.prefill(request); });
+  }
+  auto decode(const Request& request = {}) { return decode<Request>(request); }
+  template <class Req>
+  auto decode(const Req& request) {
+    return borrow([&](Dispatcher& dispatcher) { return dispatcher.decode(request); });
+  }
+
+  /// Makes a role's members be exactly those of `list`; see `EndpointPool::assign`.
+  Result<Assignment<Endpoint>, ConfigError> assign(Role role, std::span<const Endpoint> list) {
+    return changed(role == Role::prefill ? core_->prefill.assign(list) : core_->decode.assign(list));
+  }
+
+  /// Sets whether the endpoint works, in every role it plays. False: no role has such an id. O(members).
+  bool set_health(IdView id, Health health) {
+    const bool in_prefill = core_->prefill.set_health(id, health);
+    const bool in_decode = core_->decode.set_health(id, health);
+    return changed(in_prefill || in_decode);
+  }
+
+  /// Sets whether the endpoint wants new requests in this role. False: the role has no such id. O(members).
+  bool set_intake(Role role, IdView id, Intake intake) {
+    return changed(role == Role::prefill ? core_->prefill.set_intake(id, intake)
+                                         : core_->decode.set_intake(id, intake));
+  }
+
+  /// Refuses new leases for this life of the endpoint in this role, for good; see `EndpointPool::drain`. To bring the
+  /// endpoint back, assign a list without it and then one with it. False: the role has no such id. O(members).
+  bool drain(Role role, IdView id) {
+    return changed(role == Role::prefill ? core_->prefill.drain(id) : core_->decode.drain(id));
+  }
+
+  /// The members of a role in registration order.
+  [[nodiscard]] std::vector<EndpointStatus<Endpoint>> endpoints(Role role) const {
+    return role == Role::prefill ? core_->prefill.endpoints() : core_->decode.endpoints();
+  }
+
+ private:
+  using Core = typename Dispatcher::Core;
+  struct Internal {
+    std::mutex mutex;
+    std::optional<Dispatcher> dispatcher;  // made at first use
+  };
+
+  explicit DisaggregatedRouter(std::shared_ptr<Core> core)
+      : core_(std::move(core)), internal_(std::make_unique<Internal>()) {}
+
+  template <class Use>
+  auto borrow(const Use& use) {
+    const std::lock_guard lock{internal_->mutex};
+    if (!internal_->dispatcher) internal_->dispatcher.emplace(core_);
+    return use(*internal_->dispatcher);
+  }
+
+  /// After a change of the members. The internal dispatcher must not keep removed endpoints alive until someone happens
+  /// to route.
+  template <class Value>
+  Value changed(Value value) {
+    core_->turns.candidates_changed();
+    const std::lock_guard lock{internal_->mutex};
+    if (internal_->dispatcher) internal_->dispatcher->refresh();
+    return value;
+  }
+
+  std::shared_ptr<Core> core_;
+  std::unique_ptr<Internal> internal_;
+};
+
+}  // namespace pdroute::inline v0

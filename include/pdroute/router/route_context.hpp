@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a policy sees of the router during one choice.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <pdroute/clock.hpp>
+#include <pdroute/random.hpp>
+#include <pdroute/role.hpp>
+#include <pdroute/router/turns.hpp>
+
+namespace pdroute::inline v0::detail {
+
+/// What both legs of one call share, read and drawn at most once, and only if a policy asks.
+template <class Clock>
+struct CallFacts {
+  OneReading<Clock> clock;
+  Turns::Draw turns;
+  SplitMix64* generator;
+  std::uint64_t generation;
+};
+
+/// A `ChoiceContext`; see `EndpointSelector` for what its members mean.
+template <class Clock, class State>
+class RouteContext {
+ public:
+  RouteContext(CallFacts<Clock>& facts, Role role, State& state, std::size_t first_size) noexcept
+      : facts_(&facts), state_(&state), first_size_(first_size), role_(role) {}
+
+  [[nodiscard]] auto now() { return facts_->clock.now(); }
+  [[nodiscard]] std::uint32_t below(std::uint32_t bound) noexcept { return pdroute::below(*facts_->generator, bound); }
+  [[nodiscard]] State& state() noexcept { return *state_; }
+  [[nodiscard]] std::uint32_t turn() noexcept { return facts_->turns.turn(role_); }
+  [[nodiscard]] std::uint32_t origin() const noexcept { return facts_->turns.origin(); }
+  [[nodiscard]] std::size_t first_size() const noexcept { return first_size_; }
+  [[nodiscard]] std::uint64_t generation() const noexcept { return facts_->generation; }
+
+ private:
+  CallFacts<Clock>* facts_;
+  State* state_;
+  std::size_t first_size_;
+  Role role_;
+};
+
+}  // namespace pdroute::inline v0::detail

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// The numbers of the choices made so far, one sequence per leg, over all dispatchers.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <pdroute/role.hpp>
+
+namespace pdroute::inline v0::detail {
+
+/// Two 32-bit sequences in one word, so that a route over both legs draws its two turns by one atomic addition. They
+/// wrap after 2^32 choices, which costs an endpoint at most one turn.
+/// Thread safety: all members may be called from many threads at once; lock-free.
+class Turns {
+ public:
+  /// The turns of one call, drawn when first asked for.
+  class Draw {
+   public:
+    enum class For : std::uint8_t { prefill, decode, both };
+
+    Draw(Turns& turns, For legs) noexcept : turns_(&turns), legs_(legs) {}
+
+    [[nodiscard]] std::uint32_t turn(Role role) noexcept {
+      if (!drawn_) {
+        const std::uint64_t step = (legs_ == For::decode ? 0 : one_prefill) + (legs_ == For::prefill ? 0 : one_decode);
+        word_ = turns_->word_.fetch_add(step, std::memory_order_relaxed);  // relaxed: it orders nothing but itself
+        drawn_ = true;
+      }
+      return static_cast<std::uint32_t>(role == Role::prefill ? word_ : word_ >> decode_shift);
+    }
+    [[nodiscard]] std::uint32_t origin() const noexcept { return turns_->origin_.load(std::memory_order_relaxed); }
+
+   private:
+    Turns* turns_;
+    For legs_;
+    bool drawn_ = false;
+    std::uint64_t word_ = 0;
+  };
+
+  /// Says that the candidates of a leg have changed: the coming decode turn is the first over the new ones.
+  void candidates_changed() noexcept {
+    origin_.store(static_cast<std::uint32_t>(word_.load(std::memory_order_relaxed) >> decode_shift),
+                  std::memory_order_relaxed);
+  }
+
+ private:
+  static constexpr unsigned decode_shift = 32;
+  static constexpr std::uint64_t one_prefill = 1;
+  static constexpr std::uint64_t one_decode = std::uint64_t{1} << decode_shift;
+
+  alignas(64) std::atomic<std::uint64_t> word_{0};  // its own line: with round robin, every route writes it
+  std::atomic<std::uint32_t> origin_{0};
+};
+
+}  // namespace pdroute::inline v0::detail
