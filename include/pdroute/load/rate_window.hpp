@@ -22,11 +22,13 @@ class RateWindow {
   template <class Rep, class Period>
     requires std::convertible_to<std::chrono::duration<Rep, Period>, std::chrono::nanoseconds>
   constexpr RateWindow(std::chrono::duration<Rep, Period> length) noexcept
-      : width_((std::chrono::nanoseconds{length}.count() + buckets - 1) / buckets) {}
+      : width_(std::chrono::nanoseconds{length}.count()) {
+    if (width_ > 0) width_ = (width_ - 1) / buckets + 1;
+  }
 
   [[nodiscard]] std::optional<ConfigError> check() const {
     if (width_ > 0) return std::nullopt;
-    return ConfigError{ConfigError::Rule::window_positive, std::to_string(length().count()) + " ns"};
+    return ConfigError{ConfigError::Rule::window_positive, std::to_string(width_) + " ns"};
   }
 
   [[nodiscard]] constexpr std::chrono::nanoseconds length() const noexcept {

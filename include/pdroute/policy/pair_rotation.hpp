@@ -42,7 +42,7 @@ class PairRotation {
     block_ = first == 0 ? std::numeric_limits<std::uint64_t>::max() : std::lcm<std::uint64_t, std::uint64_t>(first, n);
     const std::uint32_t since = turn_ - origin;
     left_ = block_ - since % block_;
-    index_ = static_cast<std::size_t>((turn_ + since / block_) % n);
+    index_ = (turn_ + since / block_) % n;
     return index_;
   }
 

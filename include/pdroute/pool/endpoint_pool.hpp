@@ -40,7 +40,9 @@ class EndpointPool {
   using Snapshot = pdroute::Snapshot<Slot>;
 
   explicit EndpointPool(Role role, typename Load::Options options = {})
-      : role_(role), options_(options), snapshot_(picture_of({})) {}
+      : role_(role), options_(options) {
+    static_cast<void>(show(picture_of({})));
+  }
   EndpointPool(const EndpointPool&) = delete;
   EndpointPool& operator=(const EndpointPool&) = delete;
   ~EndpointPool() {

@@ -113,10 +113,18 @@ class DisaggregatedRouter {
   struct Internal {
     std::mutex mutex;
     std::optional<Dispatcher> dispatcher;  // made at first use
+    std::uint64_t generation = 0;          // of the candidates that the rotation is aligned to
   };
 
   explicit DisaggregatedRouter(std::shared_ptr<Core> core)
-      : core_(std::move(core)), internal_(std::make_unique<Internal>()) {}
+      : core_(std::move(core)), internal_(std::make_unique<Internal>()) {
+    internal_->generation = generation();
+  }
+
+  /// Changes whenever the candidates of either role do.
+  [[nodiscard]] std::uint64_t generation() const noexcept {
+    return core_->prefill.generation() + core_->decode.generation();
+  }
 
   template <class Use>
   auto borrow(const Use& use) {
@@ -125,12 +133,13 @@ class DisaggregatedRouter {
     return use(*internal_->dispatcher);
   }
 
-  /// After a change of the members. The internal dispatcher must not keep removed endpoints alive until someone happens
-  /// to route.
+  /// After what may have changed the candidates. The rotation is aligned anew only if they did change. The internal
+  /// dispatcher must not keep removed endpoints alive until someone happens to route.
   template <class Value>
   Value changed(Value value) {
-    core_->turns.candidates_changed();
     const std::lock_guard lock{internal_->mutex};
+    const std::uint64_t now = generation();
+    if (now != std::exchange(internal_->generation, now)) core_->turns.candidates_changed();
     if (internal_->dispatcher) internal_->dispatcher->refresh();
     return value;
   }

@@ -75,6 +75,13 @@ class Dispatcher {
   explicit Dispatcher(std::shared_ptr<Core> core)
       : Dispatcher(core, core->dispatchers.fetch_add(1, std::memory_order_relaxed)) {}
 
+  // Two dispatchers with the same random stream would choose in lockstep.
+  Dispatcher(const Dispatcher&) = delete;
+  Dispatcher& operator=(const Dispatcher&) = delete;
+  Dispatcher(Dispatcher&&) = default;
+  Dispatcher& operator=(Dispatcher&&) = default;
+  ~Dispatcher() = default;
+
   /// One endpoint per role, both reserved; or, if a role has nobody, the reason, and nothing is reserved or recorded.
   Result<Route, NoEndpoint> route(const Request& request = {}) { return route<Request>(request); }
   template <class Req>

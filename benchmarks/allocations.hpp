@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// Counts heap allocations: linking allocations.cpp replaces the global operator new.
+#pragma once
+
+#include <cstdint>
+
+namespace bench {
+
+/// How often the calling thread has allocated so far.
+[[nodiscard]] std::uint64_t allocations_of_this_thread() noexcept;
+
+}  // namespace bench

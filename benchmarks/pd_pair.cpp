@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// A whole decision: choose and reserve a prefill and a decode endpoint, and release a pair taken 32 decisions ago.
+#include <array>
+#include <cstddef>
+#include <pdroute/policy/qps.hpp>
+#include <pdroute/policy/random.hpp>
+#include <pdroute/policy/round_robin.hpp>
+#include <pdroute/router/disaggregated_router.hpp>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "floor.hpp"
+#include "suite.hpp"
+
+namespace {
+
+struct Endpoint {
+  std::string id;
+};
+
+/// Who routes: a dispatcher for each thread, or all threads by the router's internal one.
+enum class Via { dispatcher, router };
+
+template <class PrefillPolicy, class DecodePolicy, Via via = Via::dispatcher>
+class PdPair {
+  using Router = pdroute::DisaggregatedRouter<PrefillPolicy, DecodePolicy, Endpoint>;
+
+ public:
+  explicit PdPair(std::size_t n) : router_(router_over(endpoints('p', n), endpoints('d', n))) {}
+
+  template <class Source>
+  class Worker {
+   public:
+    explicit Worker(Source source) : source_(std::forward<Source>(source)) {}
+
+    void operator()(std::size_t decisions) {
+      for (std::size_t k = 0; k < decisions; ++k) outstanding_[k % outstanding_.size()] = source_.route().value();
+    }
+
+   private:
+    Source source_;
+    std::array<typename Router::Route, 32> outstanding_;
+  };
+
+  auto worker(int /*thread*/) {
+    if constexpr (via == Via::dispatcher) {
+      return Worker<typename Router::Dispatcher>(router_.dispatcher());
+    } else {
+      return Worker<Router&>(router_);
+    }
+  }
+
+ private:
+  static std::vector<Endpoint> endpoints(char role, std::size_t n) {
+    std::vector<Endpoint> list;
+    for (std::size_t i = 0; i < n; ++i) list.push_back({role + std::to_string(i)});
+    return list;
+  }
+  static Router router_over(const std::vector<Endpoint>& prefill, const std::vector<Endpoint>& decode) {
+    return Router::create({.prefill = prefill, .decode = decode}).value();
+  }
+
+  Router router_;
+};
+
+using RoundRobin = pdroute::RoundRobinPolicy<>;
+using RoundRobinPerDispatcher = pdroute::RoundRobinPolicy<pdroute::Rotation::per_dispatcher>;
+using Random = pdroute::RandomPolicy<>;
+using Qps = pdroute::QpsPolicy<>;
+
+}  // namespace
+
+void bench::add_pd_pairs(Suite& suite) {
+  suite.add<floor::World<floor::TwoChoices>>("floor/pd_pair/two_choices");
+  suite.add<floor::World<floor::FullScan>>("floor/pd_pair/full_scan");
+  suite.add<PdPair<RoundRobin, RoundRobin>>("pd_pair/round_robin/round_robin");
+  suite.add<PdPair<RoundRobinPerDispatcher, RoundRobinPerDispatcher>>(
+      "pd_pair/round_robin_per_dispatcher/round_robin_per_dispatcher");
+  suite.add<PdPair<Random, Random>>("pd_pair/random/random");
+  suite.add<PdPair<Qps, Qps>>("pd_pair/qps/qps");
+  suite.add<PdPair<RoundRobin, Qps>>("pd_pair/round_robin/qps");
+  suite.add<PdPair<Random, Qps>>("pd_pair/random/qps");
+  suite.add<PdPair<Qps, Random>>("pd_pair/qps/random");
+  suite.add<PdPair<RoundRobin, RoundRobin, Via::router>>("pd_pair_shared/round_robin/round_robin");
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// Measures work beside the floor, batch by batch, so that the ratio of the two holds while the machine's speed wanders.
+#pragma once
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <regex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "allocations.hpp"
+#include "floor.hpp"
+#include "statistics.hpp"
+
+namespace bench {
+
+inline constexpr std::size_t decisions_per_batch = 2000;  // long against reading the clock, short against a time slice
+inline constexpr int batches = 60;                        // per repetition
+
+/// Where threads wait for each other to begin a batch together. Spins, because waking a thread takes as long as a
+/// batch.
+class StartLine {
+ public:
+  explicit StartLine(int threads) : threads_(threads) {}
+
+  void wait() {
+    // Acquire and release: whoever starts sees what all others did before they arrived.
+    const int round = round_.load(std::memory_order_acquire);
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
+      arrived_.store(0, std::memory_order_relaxed);
+      round_.store(round + 1, std::memory_order_release);
+    } else {
+      while (round_.load(std::memory_order_acquire) == round) std::this_thread::yield();
+    }
+  }
+
+ private:
+  int threads_;
+  std::atomic<int> arrived_{0};
+  std::atomic<int> round_{0};
+};
+
+/// One benchmark for one number of threads. A `World` is made from a number of endpoints and shared by the threads;
+/// `world.worker(thread)` makes what a thread works with, and `worker(decisions)` makes so many decisions.
+template <class World>
+class Comparison {
+ public:
+  explicit Comparison(int threads)
+      : start_(threads),
+        floor_times_(static_cast<std::size_t>(threads)),
+        ours_times_(static_cast<std::size_t>(threads)) {}
+
+  void run(benchmark::State& state) {
+    const auto n = static_cast<std::size_t>(state.range(0));
+    if (state.thread_index() == 0) {
+      ours_.emplace(n);
+      floor_.emplace(n);
+    }
+    start_.wait();
+    measure(state);
+    start_.wait();
+    if (state.thread_index() == 0) {
+      ours_.reset();
+      floor_.reset();
+    }
+  }
+
+ private:
+  void measure(benchmark::State& state) {
+    const auto thread = static_cast<std::size_t>(state.thread_index());
+    auto ours = ours_->worker(state.thread_index());
+    auto floor = floor_->worker(state.thread_index());
+    ours(decisions_per_batch);
+    floor(decisions_per_batch);
+
+    std::vector<double> ns;
+    std::vector<double> ratios;
+    std::uint64_t allocations = 0;
+    std::uint64_t measured = 0;
+    for (auto _ : state) {
+      double floor_ns = 0;
+      double ours_ns = 0;
+      for (int attempt = 0; attempt < 10; ++attempt) {
+        floor_ns = batch(floor, floor_times_[thread]);
+        const std::uint64_t before = allocations_of_this_thread();
+        ours_ns = batch(ours, ours_times_[thread]);
+        allocations += allocations_of_this_thread() - before;
+        ++measured;
+        start_.wait();
+        if (together(floor_times_) && together(ours_times_)) break;
+      }
+      ns.push_back(ours_ns);
+      ratios.push_back(ours_ns / floor_ns);
+      state.SetIterationTime(ours_ns * 1e-9);
+    }
+
+    using benchmark::Counter;
+    const auto decisions = static_cast<double>(measured * decisions_per_batch);
+    state.counters["n"] = Counter(static_cast<double>(state.range(0)), Counter::kAvgThreads);
+    state.counters["ns"] = Counter(median(ns), Counter::kAvgThreads);
+    state.counters["floor_ratio"] = Counter(median(ratios), Counter::kAvgThreads);
+    state.counters["allocations"] = Counter(static_cast<double>(allocations) / decisions, Counter::kAvgThreads);
+  }
+
+  using Clock = std::chrono::steady_clock;
+  struct Times {
+    Clock::time_point begin;
+    Clock::time_point end;
+  };
+
+  /// The time of one decision of one thread, in nanoseconds.
+  template <class Worker>
+  double batch(Worker& worker, Times& times) {
+    start_.wait();
+    const auto begin = Clock::now();
+    worker(decisions_per_batch);
+    const auto end = Clock::now();
+    times = {begin, end};
+    return std::chrono::duration<double, std::nano>(end - begin).count() / static_cast<double>(decisions_per_batch);
+  }
+
+  /// Whether all threads worked at once for most of a batch. On a busy machine some would have waited meanwhile, and
+  /// the others would seem fast.
+  [[nodiscard]] static bool together(const std::vector<Times>& threads) {
+    Times common = threads.front();
+    Times whole = common;
+    for (const Times& times : threads) {
+      common = {std::max(common.begin, times.begin), std::min(common.end, times.end)};
+      whole = {std::min(whole.begin, times.begin), std::max(whole.end, times.end)};
+    }
+    return (common.end - common.begin) * 4 > (whole.end - whole.begin) * 3;
+  }
+
+  StartLine start_;
+  std::vector<Times> floor_times_;  // by thread
+  std::vector<Times> ours_times_;
+  std::optional<World> ours_;
+  std::optional<floor::World<floor::TwoChoices>> floor_;
+};
+
+/// Registers benchmarks, each for every number of endpoints and threads.
+class Suite {
+ public:
+  /// Only what `filter` is found in: the name, or the name with its numbers as in "select/qps/n:64/threads:1".
+  explicit Suite(std::regex filter) : filter_(std::move(filter)) {}
+
+  [[nodiscard]] bool empty() const { return empty_; }
+
+  template <class World>
+  void add(const std::string& name) {
+    for (const int n : {2, 8, 64, 512}) {
+      for (const int threads : {1, 2}) {
+        const std::string full = name + "/n:" + std::to_string(n) + "/threads:" + std::to_string(threads);
+        if (!std::regex_search(name, filter_) && !std::regex_search(full, filter_)) continue;
+        benchmark::RegisterBenchmark(name.c_str(), [comparison = std::make_shared<Comparison<World>>(threads)](
+                                                       benchmark::State& state) { comparison->run(state); })
+            ->Arg(n)
+            ->Threads(threads)
+            ->Iterations(batches)
+            ->UseManualTime();
+        empty_ = false;
+      }
+    }
+  }
+
+ private:
+  std::regex filter_;
+  bool empty_ = true;
+};
+
+// What there is to measure, by file.
+void add_pd_pairs(Suite& suite);
+void add_selects(Suite& suite);
+
+}  // namespace bench

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// Draws a churn schedule.
+#include "churn.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <pdroute/random.hpp>
+#include <pdroute/role.hpp>
+#include <vector>
+
+#include "unit_draw.hpp"
+
+namespace replay {
+
+namespace {
+
+using std::chrono::nanoseconds;
+using Kind = ChurnEvent::Kind;
+
+nanoseconds part_of(nanoseconds whole, pdroute::SplitMix64& generator) {
+  return nanoseconds{static_cast<std::int64_t>(static_cast<double>(whole.count()) * unit_draw(generator))};
+}
+
+/// The endpoints of one role while the schedule is drawn.
+class Members {
+ public:
+  explicit Members(std::size_t n) : states_(n, State::eligible) {}
+
+  /// What happens next, if anything, and to whom; only `kind` and `number` are set.
+  [[nodiscard]] std::optional<ChurnEvent> next(pdroute::SplitMix64& generator) {
+    const std::size_t eligible = count(State::eligible);
+    // Seven times in eight the last eligible endpoint is spared; else, half of the events bring one back.
+    const bool spare = eligible <= 1 && pdroute::below(generator, 8) != 0;
+    if (spare && eligible == states_.size()) return std::nullopt;
+    const bool bring_back = eligible < states_.size() && (spare || pdroute::below(generator, 2) == 0);
+    const std::size_t number = bring_back ? pick(generator, [](State s) { return s != State::eligible; })
+                                          : pick(generator, [](State s) { return s != State::absent; });
+    State& state = states_[number];
+    if (bring_back || state == State::absent) {
+      state = State::eligible;
+      return ChurnEvent{.kind = Kind::restore, .number = number};
+    }
+    if (state == State::eligible && pdroute::below(generator, 2) == 0) {
+      state = State::draining;
+      return ChurnEvent{.kind = Kind::drain, .number = number};
+    }
+    state = State::absent;
+    return ChurnEvent{.kind = Kind::remove, .number = number};
+  }
+
+ private:
+  enum class State : std::uint8_t { eligible, draining, absent };
+
+  [[nodiscard]] std::size_t count(State state) const {
+    return static_cast<std::size_t>(std::count(states_.begin(), states_.end(), state));
+  }
+
+  /// The number of an endpoint whose state is wanted, or of any if none is.
+  template <class Wanted>
+  [[nodiscard]] std::size_t pick(pdroute::SplitMix64& generator, const Wanted& wanted) const {
+    std::vector<std::size_t> choices;
+    for (std::size_t i = 0; i < states_.size(); ++i) {
+      if (wanted(states_[i])) choices.push_back(i);
+    }
+    const std::size_t n = choices.empty() ? states_.size() : choices.size();
+    const std::size_t i = pdroute::below(generator, static_cast<std::uint32_t>(n));
+    return choices.empty() ? i : choices[i];
+  }
+
+  std::vector<State> states_;
+};
+
+void add_membership(ChurnSchedule& schedule, pdroute::Role role, std::size_t endpoints, nanoseconds span,
+                    pdroute::SplitMix64& generator) {
+  constexpr std::size_t events = 64;  // about one a minute in a trace of an hour
+  std::vector<nanoseconds> moments;
+  for (std::size_t i = 0; i < events; ++i) moments.push_back(part_of(span, generator));
+  std::sort(moments.begin(), moments.end());
+  Members members{endpoints};
+  for (const nanoseconds moment : moments) {
+    if (auto event = members.next(generator)) {
+      event->at = moment;
+      event->role = role;
+      schedule.push_back(*event);
+    }
+  }
+}
+
+void add_cancellations(ChurnSchedule& schedule, const Trace& trace, pdroute::SplitMix64& generator) {
+  constexpr std::uint32_t one_in = 20;
+  constexpr std::chrono::seconds within{20};  // twice as long as a common request runs: half of them come too late
+  for (std::size_t i = 0; i < trace.size(); ++i) {
+    if (pdroute::below(generator, one_in) != 0) continue;
+    schedule.push_back({.at = trace[i].arrival + part_of(within, generator), .kind = Kind::cancel, .number = i});
+  }
+}
+
+}  // namespace
+
+ChurnSchedule make_churn(const Trace& trace, std::size_t prefill_endpoints, std::size_t decode_endpoints,
+                         std::uint64_t seed) {
+  pdroute::SplitMix64 generator{seed};
+  const nanoseconds span = trace.empty() ? nanoseconds{0} : trace.back().arrival;
+  ChurnSchedule schedule;
+  add_membership(schedule, pdroute::Role::prefill, prefill_endpoints, span, generator);
+  add_membership(schedule, pdroute::Role::decode, decode_endpoints, span, generator);
+  add_cancellations(schedule, trace, generator);
+  std::stable_sort(schedule.begin(), schedule.end(),
+                   [](const ChurnEvent& a, const ChurnEvent& b) { return a.at < b.at; });
+  return schedule;
+}
+
+}  // namespace replay

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line of pdroute_replay.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "generated_trace.hpp"
+#include "policies.hpp"
+
+namespace replay {
+
+struct Options {
+  std::optional<std::string> trace;              ///< a file; nothing: a generated trace
+  std::size_t requests = conversation_requests;  ///< in the generated trace
+  std::size_t prefill = 4;
+  std::size_t decode = 4;
+  std::vector<std::string> policies{KnownPolicies::names.begin(), KnownPolicies::names.end()};
+  std::optional<std::string> decode_policy;  ///< nothing: the same as for prefill
+  PolicySettings settings;
+  std::optional<std::uint64_t> churn;  ///< its seed; nothing: no churn
+  bool json = false;
+};
+
+/// What is wrong with the command line, in a sentence.
+struct UsageError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// What was asked for instead of a replay.
+struct HelpText {
+  std::string text;
+};
+
+/// Throws UsageError.
+[[nodiscard]] std::variant<Options, HelpText> parse_options(int argc, const char* const* argv);
+
+}  // namespace replay

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a replay found out, summed up.
+#include "outcome.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace replay {
+
+std::optional<double> max_over_mean(const std::vector<EndpointShare>& shares, std::uint64_t EndpointShare::* field) {
+  std::uint64_t most = 0;
+  std::uint64_t sum = 0;
+  for (const EndpointShare& share : shares) {
+    most = std::max(most, share.*field);
+    sum += share.*field;
+  }
+  if (sum == 0) return std::nullopt;
+  return static_cast<double>(most) * static_cast<double>(shares.size()) / static_cast<double>(sum);
+}
+
+std::uint64_t unrouted_requests(const Outcome& outcome) {
+  std::uint64_t sum = 0;
+  for (const auto& [reason, requests] : outcome.unrouted) sum += requests;
+  return sum;
+}
+
+}  // namespace replay

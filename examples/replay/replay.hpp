@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Replays a trace under two policies that are given by name.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include "churn.hpp"
+#include "outcome.hpp"
+#include "policies.hpp"
+#include "trace.hpp"
+
+namespace replay {
+
+struct Setup {
+  std::size_t prefill_endpoints = 4;
+  std::size_t decode_endpoints = 4;
+  PolicySettings policies = {};  ///< the seed is the router's as well
+  ChurnSchedule churn = {};      ///< empty: all endpoints stay, and no request is cancelled
+};
+
+/// Throws std::invalid_argument if `KnownPolicies` lacks one of the names.
+[[nodiscard]] Outcome replay_trace(const Trace& trace, std::string_view prefill_policy, std::string_view decode_policy,
+                                   const Setup& setup);
+
+}  // namespace replay

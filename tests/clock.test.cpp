@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pdroute/clock.hpp>
+
+#include <chrono>
+#include <pdroute/manual_clock.hpp>
+
+#include "catch2_compat.hpp"
+
+namespace {
+
+struct CountedClock {
+  int* reads;
+  [[nodiscard]] auto now() const {
+    ++*reads;
+    return std::chrono::steady_clock::time_point{};
+  }
+};
+struct NoTime {
+  [[nodiscard]] int now() const { return 0; }
+};
+
+static_assert(pdroute::CallerClock<std::chrono::steady_clock>);
+static_assert(pdroute::CallerClock<std::chrono::system_clock>);
+static_assert(pdroute::CallerClock<pdroute::ManualClock>);
+static_assert(pdroute::CallerClock<CountedClock>);
+static_assert(!pdroute::CallerClock<NoTime>);
+static_assert(!pdroute::CallerClock<int>);
+
+}  // namespace
+
+TEST_CASE("a manual clock moves when told to, and its copies with it") {
+  using namespace std::chrono_literals;
+  pdroute::ManualClock clock;
+  const pdroute::ManualClock copy = clock;
+  CHECK(copy.now().time_since_epoch() == 0ns);
+  clock.advance(3s);
+  CHECK(copy.now().time_since_epoch() == 3s);
+  clock.set(1s);
+  CHECK(copy.now().time_since_epoch() == 1s);
+}
+
+TEST_CASE("one reading reads the clock once, and not before it is asked") {
+  int reads = 0;
+  pdroute::detail::OneReading reading{CountedClock{&reads}};
+  CHECK(reads == 0);
+  static_cast<void>(reading.now());
+  static_cast<void>(reading.now());
+  CHECK(reads == 1);
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pdroute/load/rate_window.hpp>
+
+#include <chrono>
+#include <pdroute/manual_clock.hpp>
+
+#include "catch2_compat.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using Moment = pdroute::ManualClock::time_point;
+
+// Durations that a window cannot hold exactly do not convert: no rounding, no NaN.
+static_assert(!std::is_convertible_v<std::chrono::duration<double>, pdroute::RateWindow>);
+static_assert(std::is_convertible_v<std::chrono::minutes, pdroute::RateWindow>);
+
+}  // namespace
+
+TEST_CASE("a window has sixty buckets") {
+  const pdroute::RateWindow window = 60s;
+  CHECK(window.length() == 60s);
+  CHECK(window.bucket_width() == 1s);
+  CHECK(window.bucket(Moment{0ns}) == 0);
+  CHECK(window.bucket(Moment{999999999ns}) == 0);
+  CHECK(window.bucket(Moment{1s}) == 1);
+}
+
+TEST_CASE("buckets before the clock's epoch go on downwards") {
+  const pdroute::RateWindow window = 60s;
+  CHECK(window.bucket(Moment{-1ns}) == -1);
+  CHECK(window.bucket(Moment{-1s}) == -1);
+  CHECK(window.bucket(Moment{-1s - 1ns}) == -2);
+}
+
+TEST_CASE("a window is rounded up to whole buckets") {
+  const pdroute::RateWindow window = 61ns;
+  CHECK(window.bucket_width() == 2ns);
+  CHECK(window.length() == 120ns);
+}
+
+TEST_CASE("a window must be longer than zero, and the error names the value") {
+  CHECK_FALSE(pdroute::RateWindow{1ns}.check());
+  for (const auto length : {0ns, -60ns, std::chrono::nanoseconds{-120s}}) {
+    const auto error = pdroute::RateWindow{length}.check();
+    REQUIRE(error);
+    CHECK(error->rule == pdroute::ConfigError::Rule::window_positive);
+    CHECK(error->value == std::to_string(length.count()) + " ns");
+  }
+}

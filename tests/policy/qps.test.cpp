@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pdroute/policy/qps.hpp>
+
+#include <chrono>
+#include <memory>
+#include <pdroute/manual_clock.hpp>
+#include <pdroute/policy/local_context.hpp>
+#include <pdroute/request.hpp>
+#include <vector>
+
+#include "catch2_compat.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using pdroute::QpsPolicy;
+using pdroute::TieRule;
+
+/// A registry of one's own: nodes that carry a rate, held by pointer because a rate does not move.
+struct Node : pdroute::RequestRate {
+  using RequestRate::RequestRate;
+};
+struct Registry {
+  explicit Registry(std::size_t n, pdroute::RateWindow window = 60s) {
+    for (std::size_t i = 0; i < n; ++i) nodes.push_back(std::make_unique<Node>(window));
+  }
+  [[nodiscard]] std::size_t size() const { return nodes.size(); }
+  const Node& operator[](std::size_t i) const { return *nodes[i]; }
+
+  std::vector<std::unique_ptr<Node>> nodes;
+};
+
+template <TieRule tie>
+struct Gateway {
+  explicit Gateway(std::size_t n, QpsPolicy<tie> rule = {}) : policy(rule), registry(n, rule.window), context(policy, clock) {}
+
+  std::optional<std::size_t> choose() {
+    const auto index = policy.select(registry, pdroute::Request{}, context);
+    if (index) registry.nodes[*index]->record(clock.now());
+    return index;
+  }
+
+  QpsPolicy<tie> policy;
+  pdroute::ManualClock clock;
+  Registry registry;
+  pdroute::LocalContext<QpsPolicy<tie>, pdroute::ManualClock> context;
+};
+
+}  // namespace
+
+TEST_CASE("qps: none, one") {
+  CHECK_FALSE(Gateway<TieRule::rotating>{0}.choose());
+  Gateway<TieRule::rotating> one{1};
+  for (int i = 0; i < 3; ++i) CHECK(one.choose() == 0U);
+}
+
+TEST_CASE("qps: equal rates rotate, and stay within one arrival of each other") {
+  Gateway<TieRule::rotating> gateway{3};
+  std::vector<std::optional<std::size_t>> chosen;
+  for (int i = 0; i < 6; ++i) chosen.push_back(gateway.choose());
+  CHECK(chosen == std::vector<std::optional<std::size_t>>{0, 1, 2, 0, 1, 2});
+}
+
+TEST_CASE("qps: the lowest rate wins until it has caught up, and counts again when the window has passed") {
+  Gateway<TieRule::first> gateway{2};
+  for (int i = 0; i < 5; ++i) gateway.registry.nodes[0]->record(gateway.clock.now());
+  for (int i = 0; i < 5; ++i) CHECK(gateway.choose() == 1U);
+  CHECK(gateway.choose() == 0U);
+  gateway.clock.advance(61s);
+  CHECK(gateway.choose() == 0U);
+}
+
+TEST_CASE("qps: an endpoint without arrivals counts zero: no less, so it does not win every tie") {
+  Gateway<TieRule::rotating> gateway{2};
+  gateway.registry.nodes[0]->record(gateway.clock.now());
+  gateway.clock.advance(61s);  // one endpoint has a history, the other has none; both have a rate of zero
+  CHECK(gateway.choose() == 0U);
+  CHECK(gateway.choose() == 1U);
+}
+
+TEST_CASE("qps: a window that is not longer than zero is refused") {
+  CHECK_FALSE(QpsPolicy<>{}.check());
+  CHECK_FALSE(QpsPolicy<>{.window = 1s}.check());
+  CHECK(QpsPolicy<>{.window = 0s}.check());
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pdroute/policy/round_robin.hpp>
+
+#include <optional>
+#include <pdroute/policy/local_context.hpp>
+#include <pdroute/request.hpp>
+#include <vector>
+
+#include "catch2_compat.hpp"
+
+namespace {
+
+using pdroute::Rotation;
+using pdroute::RoundRobinPolicy;
+using Choices = std::vector<std::optional<std::size_t>>;
+
+template <class Policy>
+Choices choices(const Policy& policy, std::size_t n, int times, std::uint64_t stream = 0) {
+  pdroute::LocalContext context{policy, std::chrono::steady_clock{}, 0, stream};
+  const std::vector<int> candidates(n);
+  Choices chosen;
+  for (int i = 0; i < times; ++i) chosen.push_back(policy.select(candidates, pdroute::Request{}, context));
+  return chosen;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("round robin: none, one, three", "", RoundRobinPolicy<>, RoundRobinPolicy<Rotation::per_dispatcher>) {
+  CHECK(choices(TestType{}, 0, 2) == Choices{std::nullopt, std::nullopt});
+  CHECK(choices(TestType{}, 1, 3) == Choices{0, 0, 0});
+  CHECK(choices(TestType{}, 3, 5) == Choices{0, 1, 2, 0, 1});
+}
+
+TEMPLATE_TEST_CASE("round robin starts where it is told to", "", RoundRobinPolicy<>,
+                   RoundRobinPolicy<Rotation::per_dispatcher>) {
+  CHECK(choices(TestType{.first_turn = 2}, 3, 4) == Choices{2, 0, 1, 2});
+}
+
+TEST_CASE("dispatchers with rotations of their own do not all begin with the first endpoint") {
+  CHECK(choices(RoundRobinPolicy<Rotation::per_dispatcher>{}, 3, 3, 1) == Choices{1, 2, 0});
+  CHECK(choices(RoundRobinPolicy<>{}, 3, 3, 1) == Choices{0, 1, 2});  // a local context has its own turns
+}
+
+TEMPLATE_TEST_CASE("round robin: an endpoint gone between two calls", "", RoundRobinPolicy<>,
+                   RoundRobinPolicy<Rotation::per_dispatcher>) {
+  const TestType policy;
+  pdroute::LocalContext context{policy};
+  const auto choose = [&](std::size_t n) { return *policy.select(std::vector<int>(n), pdroute::Request{}, context); };
+  CHECK(choose(3) == 0);
+  CHECK(choose(3) == 1);
+  CHECK(choose(2) == 0);
+  CHECK(choose(2) == 1);
+  CHECK(choose(3) == 1);
+}

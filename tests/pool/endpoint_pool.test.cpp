@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pdroute/pool/endpoint_pool.hpp>
+
+#include <memory>
+#include <pdroute/config_error.hpp>
+#include <pdroute/pool/lease.hpp>
+#include <string>
+#include <vector>
+
+#include "catch2_compat.hpp"
+#include "engines.hpp"
+
+namespace {
+
+using pdroute::EndpointPool;
+using pdroute::Health;
+using pdroute::Intake;
+using pdroute::Role;
+using Ids = std::vector<std::string>;
+
+struct Pod {
+  std::string id;
+  std::string incarnation;
+};
+struct Rank {
+  int id;
+};
+struct Watched {
+  std::string id;
+  std::shared_ptr<int> life;
+};
+
+template <class Endpoint>
+Ids eligible(const EndpointPool<Endpoint>& pool) {
+  Ids ids;
+  const auto snapshot = pool.snapshot();
+  for (std::size_t i = 0; i < snapshot->candidates().size(); ++i) {
+    ids.emplace_back(snapshot->candidates()[i].id());
+  }
+  return ids;
+}
+
+}  // namespace
+
+TEST_CASE("an assignment reports what was added, removed and kept") {
+  EndpointPool<Engine> pool{Role::prefill};
+  const auto first = pool.assign(Engines{{"a"}, {"b"}, {"c"}}).value();
+  CHECK(first.added == Ids{"a", "b", "c"});
+  CHECK(first.removed.empty());
+  CHECK(first.kept.empty());
+
+  const auto second = pool.assign(Engines{{"d"}, {"c"}, {"a"}}).value();
+  CHECK(second.added == Ids{"d"});
+  CHECK(second.removed == Ids{"b"});
+  CHECK(second.kept == Ids{"c", "a"});
+  CHECK(eligible(pool) == Ids{"a", "c", "d"});  // registration order: the kept ones first, as they were
+}
+
+TEST_CASE("an assignment that changes nothing publishes nothing") {
+  EndpointPool<Engine> pool{Role::prefill};
+  REQUIRE(pool.assign(engines("p", 2)));
+  const auto generation = pool.generation();
+  REQUIRE(pool.assign(engines("p", 2)));
+  CHECK(pool.set_health("p0", Health::healthy));
+  CHECK(pool.set_intake("p0", Intake::accepting));
+  CHECK(pool.generation() == generation);
+  CHECK(pool.set_health("p0", Health::unhealthy));
+  CHECK(pool.generation() != generation);
+}
+
+TEST_CASE("a list with an empty or repeated id is refused, by name, and changes nothing") {
+  EndpointPool<Engine> pool{Role::prefill};
+  REQUIRE(pool.assign(Engines{{"a"}}));
+  const auto generation = pool.generation();
+
+  const auto repeated = pool.assign(Engines{{"x"}, {"y"}, {"x"}});
+  REQUIRE_FALSE(repeated);
+  CHECK(repeated.error().rule == pdroute::ConfigError::Rule::id_unique);
+  CHECK(repeated.error().value == "x");
+
+  const auto empty = pool.assign(Engines{{"x"}, {""}});
+  REQUIRE_FALSE(empty);
+  CHECK(empty.error().rule == pdroute::ConfigError::Rule::id_not_empty);
+  CHECK(empty.error().value == "endpoint #1");
+
+  CHECK(pool.generation() == generation);
+  CHECK(eligible(pool) == Ids{"a"});
+
+  EndpointPool<Rank> ranks{Role::decode};
+  const auto twice = ranks.assign(std::vector<Rank>{{0}, {7}, {7}});
+  REQUIRE_FALSE(twice);
+  CHECK(twice.error().value == "7");
+}
+
+TEST_CASE("the same id with another incarnation key is another life") {
+  EndpointPool<Pod> pool{Role::prefill};
+  REQUIRE(pool.assign(std::vector<Pod>{{"a", "uid-1"}, {"b", "uid-1"}}));
+  const auto before = pool.endpoints();
+  const auto report = pool.assign(std::vector<Pod>{{"a", "uid-2"}, {"b", "uid-1"}}).value();
+  CHECK(report.added == Ids{"a"});
+  CHECK(report.removed == Ids{"a"});
+  CHECK(report.kept == Ids{"b"});
+  const auto after = pool.endpoints();
+  REQUIRE(after.size() == 2);
+  CHECK(after[0].id == "b");
+  CHECK(after[0].incarnation == before[1].incarnation);
+  CHECK(after[1].id == "a");
+  CHECK(after[1].incarnation > before[0].incarnation);
+}
+
+TEST_CASE("only the healthy, accepting and not draining are eligible, and the others are counted once each") {
+  EndpointPool<Engine> pool{Role::decode};
+  REQUIRE(pool.assign(Engines{{"sick"}, {"sick and paused"}, {"paused"}, {"paused and draining"}, {"draining"}, {"fine"}}));
+  CHECK(pool.set_health("sick", Health::unhealthy));
+  CHECK(pool.set_health("sick and paused", Health::unhealthy));
+  CHECK(pool.set_intake("sick and paused", Intake::paused));
+  CHECK(pool.set_intake("paused", Intake::paused));
+  CHECK(pool.set_intake("paused and draining", Intake::paused));
+  CHECK(pool.drain("paused and draining"));
+  CHECK(pool.drain("draining"));
+  CHECK(eligible(pool) == Ids{"fine"});
+  const pdroute::NoEndpoint expected{
+      .role = Role::decode, .endpoints = 6, .unhealthy = 2, .paused = 2, .draining = 1, .declined = 0};
+  CHECK(pool.snapshot()->left_out() == expected);
+
+  CHECK(pool.set_health("sick", Health::healthy));
+  CHECK(pool.set_intake("paused", Intake::accepting));
+  CHECK(eligible(pool) == Ids{"sick", "paused", "fine"});
+}
+
+TEST_CASE("an unknown id is told, and changes nothing") {
+  EndpointPool<Engine> pool{Role::prefill};
+  REQUIRE(pool.assign(engines("p", 1)));
+  const auto generation = pool.generation();
+  CHECK_FALSE(pool.set_health("p1", Health::unhealthy));
+  CHECK_FALSE(pool.set_intake("p1", Intake::paused));
+  CHECK_FALSE(pool.drain("p1"));
+  CHECK(pool.generation() == generation);
+}
+
+TEST_CASE("a drain is final: it survives health, intake and an assignment that keeps the endpoint") {
+  EndpointPool<Engine> pool{Role::prefill};
+  REQUIRE(pool.assign(engines("p", 1)));
+  CHECK(pool.drain("p0"));
+  CHECK(pool.drain("p0"));
+  CHECK(pool.set_health("p0", Health::unhealthy));
+  CHECK(pool.set_health("p0", Health::healthy));
+  REQUIRE(pool.assign(engines("p", 2)));
+  CHECK(eligible(pool) == Ids{"p1"});
+  CHECK(pool.endpoints()[0].drained());
+
+  REQUIRE(pool.assign(Engines{{"p1"}}));
+  REQUIRE(pool.assign(Engines{{"p1"}, {"p0"}}));  // a new life
+  CHECK(eligible(pool) == Ids{"p1", "p0"});
+}
+
+TEST_CASE("an endpoint is drained when its last lease has ended") {
+  EndpointPool<Engine> pool{Role::prefill};
+  REQUIRE(pool.assign(engines("p", 1)));
+  auto* slot = pool.snapshot()->candidates().slot(0);
+  REQUIRE(slot->try_reserve());
+  pdroute::Lease lease{slot};
+  CHECK(pool.drain("p0"));
+  CHECK_FALSE(slot->try_reserve());
+  CHECK(pool.endpoints()[0].in_flight == 1);
+  CHECK_FALSE(pool.endpoints()[0].drained());
+  lease.complete();
+  CHECK(pool.endpoints()[0].drained());
+}
+
+TEST_CASE("the copy of a removed endpoint lives as long as the last lease and snapshot, and no longer") {
+  const auto life = std::make_shared<int>(0);
+  auto pool = std::make_unique<EndpointPool<Watched>>(Role::prefill);
+  REQUIRE(pool->assign(std::vector<Watched>{{"a", life}}));
+  CHECK(life.use_count() == 2);
+  auto snapshot = pool->snapshot();
+  REQUIRE(snapshot->candidates().slot(0)->try_reserve());
+  pdroute::Lease lease{snapshot->candidates().slot(0)};
+
+  REQUIRE(pool->assign(std::vector<Watched>{}));
+  CHECK(life.use_count() == 2);
+  SECTION("the lease ends first") {
+    lease.complete();
+    CHECK(life.use_count() == 2);
+    snapshot.reset();
+  }
+  SECTION("the snapshot goes first, and the pool before the lease") {
+    snapshot.reset();
+    pool.reset();
+    CHECK(lease->id == "a");
+    lease.complete();
+  }
+  CHECK(life.use_count() == 1);
+}
+
+TEST_CASE("destroying an endpoint's copy may call back into the pool") {
+  struct Talkative {
+    std::string id;
+    std::shared_ptr<void> at_end;
+  };
+  EndpointPool<Talkative> pool{Role::prefill};
+  std::size_t seen = 99;
+  {
+    const std::shared_ptr<void> at_end(nullptr, [&](void* /*unused*/) { seen = pool.endpoints().size(); });
+    REQUIRE(pool.assign(std::vector<Talkative>{{"a", at_end}}));
+  }
+  REQUIRE(pool.assign(std::vector<Talkative>{}));  // would deadlock if it destroyed under its lock
+  CHECK(seen == 0);
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pdroute/pool/snapshot.hpp>
+
+#include <memory>
+#include <pdroute/pool/slot.hpp>
+#include <string>
+#include <vector>
+
+#include "catch2_compat.hpp"
+
+namespace {
+
+struct Watched {
+  std::string id;
+  std::shared_ptr<int> life;
+};
+using Slot = pdroute::Slot<Watched>;
+
+}  // namespace
+
+TEST_CASE("a snapshot keeps the endpoints it shows alive") {
+  const auto life = std::make_shared<int>(0);
+  auto* slot = new Slot(Watched{"p0", life}, 1, {});
+  auto snapshot = std::make_unique<pdroute::Snapshot<Slot>>(std::vector<Slot*>{slot}, pdroute::NoEndpoint{}, 7);
+  CHECK(snapshot->generation() == 7);
+  REQUIRE(snapshot->candidates().size() == 1);
+  CHECK(snapshot->candidates()[0].id() == "p0");
+  slot->close();
+  Slot::end_pin(slot);  // the membership lets go
+  CHECK(life.use_count() == 2);
+  CHECK(snapshot->candidates()[0].id() == "p0");
+  snapshot.reset();
+  CHECK(life.use_count() == 1);
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pdroute/router/turns.hpp>
+
+#include "catch2_compat.hpp"
+
+using pdroute::Role;
+using pdroute::detail::Turns;
+using Draw = Turns::Draw;
+
+TEST_CASE("a call draws each leg's next turn, once, and only the legs it routes") {
+  Turns turns;
+  Draw both{turns, Draw::For::both};
+  CHECK(both.turn(Role::prefill) == 0);
+  CHECK(both.turn(Role::decode) == 0);
+  CHECK(both.turn(Role::prefill) == 0);
+
+  Draw prefill{turns, Draw::For::prefill};
+  CHECK(prefill.turn(Role::prefill) == 1);
+  Draw decode{turns, Draw::For::decode};
+  CHECK(decode.turn(Role::decode) == 1);
+
+  Draw next{turns, Draw::For::both};
+  CHECK(next.turn(Role::decode) == 2);
+  CHECK(next.turn(Role::prefill) == 2);
+}
+
+TEST_CASE("a call that asks for no turn draws none") {
+  Turns turns;
+  { const Draw unused{turns, Draw::For::both}; }
+  CHECK(Draw{turns, Draw::For::both}.turn(Role::prefill) == 0);
+}
+
+TEST_CASE("the origin is the first decode turn after a change of the candidates") {
+  Turns turns;
+  for (int i = 0; i < 3; ++i) static_cast<void>(Draw{turns, Draw::For::decode}.turn(Role::decode));
+  CHECK(Draw{turns, Draw::For::both}.origin() == 0);
+  turns.candidates_changed();
+  CHECK(Draw{turns, Draw::For::both}.origin() == 3);
+}
