@@ -104,8 +104,7 @@ class World {
    public:
     Worker(const World& world, std::uint64_t seed) : world_(&world), generator_(seed) {}
 
-    /// Not inlined, so that every benchmark is compared with the same machine code.
-    [[gnu::noinline]] void operator()(std::size_t decisions) {
+    void operator()(std::size_t decisions) {
       Generator generator = generator_;  // a local one stays in registers
       const Pool& prefill_pool = world_->prefill_;
       const Pool& decode_pool = world_->decode_;

@@ -49,6 +49,12 @@ class StartLine {
   std::atomic<int> round_{0};
 };
 
+/// Not inlined: a worker is an object in memory, as in a gateway, and the floor is the same machine code every time.
+template <class Worker>
+[[gnu::noinline]] void decide(Worker& worker) {
+  worker(decisions_per_batch);
+}
+
 /// One benchmark for one number of threads. A `World` is made from a number of endpoints and shared by the threads;
 /// `world.worker(thread)` makes what a thread works with, and `worker(decisions)` makes so many decisions.
 template <class World>
@@ -79,8 +85,8 @@ class Comparison {
     const auto thread = static_cast<std::size_t>(state.thread_index());
     auto ours = ours_->worker(state.thread_index());
     auto floor = floor_->worker(state.thread_index());
-    ours(decisions_per_batch);
-    floor(decisions_per_batch);
+    decide(ours);  // warms up
+    decide(floor);
 
     std::vector<double> ns;
     std::vector<double> ratios;
@@ -122,7 +128,7 @@ class Comparison {
   double batch(Worker& worker, Times& times) {
     start_.wait();
     const auto begin = Clock::now();
-    worker(decisions_per_batch);
+    decide(worker);
     const auto end = Clock::now();
     times = {begin, end};
     return std::chrono::duration<double, std::nano>(end - begin).count() / static_cast<double>(decisions_per_batch);

@@ -2,6 +2,8 @@
 // The endpoints of a replay as their operator sees them.
 #include "fleet.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cassert>
 #include <cstddef>
@@ -18,7 +20,7 @@ Fleet::Fleet(pdroute::Role role, std::size_t endpoints) : role_(role), endpoints
 }
 
 std::string Fleet::id(std::size_t number) const {
-  return (role_ == pdroute::Role::prefill ? "p" : "d") + std::to_string(number);
+  return fmt::format("{}{}", role_ == pdroute::Role::prefill ? 'p' : 'd', number);
 }
 
 void Fleet::remove(std::size_t number) {

@@ -27,7 +27,7 @@ class SplitMix64 {
   constexpr explicit SplitMix64(std::uint64_t seed) noexcept : state_(seed) { (*this)(); }
 
   constexpr result_type operator()() noexcept {
-    // Mixing ahead takes its latency out of the way of whoever waits for this draw: 3 ns a choice.
+    // Mixing ahead takes its latency out of the way of whoever waits for this draw.
     const result_type draw = next_;
     next_ = mix(state_ += 0x9e3779b97f4a7c15U);
     return draw;

@@ -13,8 +13,10 @@ TEST_CASE("reasons say what ruled endpoints out, and leave out what is zero") {
   CHECK(fmt::format("{}", pdroute::NoEndpoint{.role = Role::decode}) == "no decode endpoint: there are none");
   CHECK(fmt::format("{}", pdroute::NoEndpoint{.role = Role::decode, .endpoints = 3, .unhealthy = 3}) ==
         "no decode endpoint: 3 unhealthy of 3");
-  CHECK(fmt::format("{}", pdroute::NoEndpoint{
-                              .role = Role::prefill, .endpoints = 10, .unhealthy = 1, .paused = 2, .draining = 3, .declined = 4}) ==
+  CHECK(fmt::format(
+            "{}",
+            pdroute::NoEndpoint{
+                .role = Role::prefill, .endpoints = 10, .unhealthy = 1, .paused = 2, .draining = 3, .declined = 4}) ==
         "no prefill endpoint: 1 unhealthy, 2 paused, 3 draining, 4 declined by the policy of 10");
 }
 

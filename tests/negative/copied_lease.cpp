@@ -8,7 +8,11 @@ struct Engine {
 };
 using Router = pdroute::DisaggregatedRouter<pdroute::RandomPolicy<>, pdroute::RandomPolicy<>, Engine>;
 #ifdef PDROUTE_MISTAKE
-Router::Route twice(Router::Route& route) { return route; }
+Router::Route twice(Router::Route& route) {
+  return route;
+}
 #else
-Router::Route twice(Router::Route& route) { return std::move(route); }
+Router::Route twice(Router::Route& route) {
+  return std::move(route);
+}
 #endif

@@ -10,4 +10,6 @@ struct Engine {
 #endif
 };
 using Router = pdroute::DisaggregatedRouter<pdroute::RandomPolicy<>, pdroute::RandomPolicy<>, Engine>;
-bool use(Router& router) { return router.route().has_value(); }
+bool use(Router& router) {
+  return router.route().has_value();
+}

@@ -11,8 +11,11 @@ struct MyPolicy {
 #else
   std::optional<std::size_t> select(const auto& /*candidates*/, const auto& /*request*/, auto& /*context*/) const {
 #endif
-    return 0;
-  }
-};
+      return 0;
+}
+}
+;
 using Router = pdroute::DisaggregatedRouter<pdroute::RandomPolicy<>, MyPolicy, Engine>;
-bool use(Router& router) { return router.route().has_value(); }
+bool use(Router& router) {
+  return router.route().has_value();
+}

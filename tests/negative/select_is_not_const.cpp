@@ -16,4 +16,6 @@ struct MyPolicy {
   }
 };
 using Router = pdroute::DisaggregatedRouter<MyPolicy, pdroute::RandomPolicy<>, Engine>;
-bool use(Router& router) { return router.route().has_value(); }
+bool use(Router& router) {
+  return router.route().has_value();
+}

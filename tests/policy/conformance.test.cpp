@@ -69,7 +69,9 @@ struct Ours {
   using Router = pdroute::DisaggregatedRouter<Policy, pdroute::RandomPolicy<>, Engine, pdroute::ManualClock>;
 
   Ours(const Engines& engines, Policy policy)
-      : router(Router::create({.prefill = engines, .decode = engines, .prefill_policy = policy, .clock = clock}).value()) {}
+      : router(
+            Router::create({.prefill = engines, .decode = engines, .prefill_policy = policy, .clock = clock}).value()) {
+  }
 
   std::string choose() { return std::string(router.prefill()->id()); }
 

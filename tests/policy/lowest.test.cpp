@@ -54,7 +54,9 @@ TEST_CASE("rotating ties take turns in registration order: A, B, C, A") {
   CHECK(choices<TieRule::rotating>({4, 9, 4, 4}, 5) == std::vector<std::size_t>{0, 2, 3, 0, 2});
 }
 
-TEST_CASE("first ties always take the first") { CHECK(choices<TieRule::first>({9, 4, 4}, 3) == std::vector<std::size_t>{1, 1, 1}); }
+TEST_CASE("first ties always take the first") {
+  CHECK(choices<TieRule::first>({9, 4, 4}, 3) == std::vector<std::size_t>{1, 1, 1});
+}
 
 TEST_CASE("random ties are uniform among the equal, and reproducible") {
   const std::vector<int> costs{4, 9, 4, 4, 9};

@@ -24,7 +24,8 @@ std::size_t formula(std::uint32_t turn, std::uint32_t origin, std::uint64_t firs
 }  // namespace
 
 TEST_CASE("all pairs of two legs are used, each within 1 over a whole cycle") {
-  const auto [first, second] = GENERATE(table<std::size_t, std::size_t>({{2, 2}, {8, 8}, {2, 64}, {3, 5}, {64, 2}, {4, 6}, {1, 7}}));
+  const auto [first, second] =
+      GENERATE(table<std::size_t, std::size_t>({{2, 2}, {8, 8}, {2, 64}, {3, 5}, {64, 2}, {4, 6}, {1, 7}}));
   PairRotation prefill;
   PairRotation decode;
   std::map<std::pair<std::size_t, std::size_t>, std::size_t> pairs;
@@ -34,8 +35,8 @@ TEST_CASE("all pairs of two legs are used, each within 1 over a whole cycle") {
     if ((turn + 1) % cycle != 0) continue;
     INFO(first << " x " << second << " after " << turn + 1 << " turns");
     REQUIRE(pairs.size() == first * second);
-    const auto [least, most] =
-        std::minmax_element(pairs.begin(), pairs.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+    const auto [least, most] = std::minmax_element(pairs.begin(), pairs.end(),
+                                                   [](const auto& a, const auto& b) { return a.second < b.second; });
     REQUIRE(most->second - least->second <= 1);
   }
 }
@@ -66,7 +67,8 @@ TEST_CASE("additions give what the formula gives: jumps, changes of size, turns 
     if (pick(100) == 0) n = 1 + pick(6);
     if (pick(100) == 0) first = pick(5);
     if (pick(100) == 0) origin = turn + pick(3);
-    INFO("seed " << seed << " step " << step << " turn " << turn << " origin " << origin << " first " << first << " n " << n);
+    INFO("seed " << seed << " step " << step << " turn " << turn << " origin " << origin << " first " << first << " n "
+                 << n);
     REQUIRE(rotation.index(turn, origin, first, n) == formula(turn, origin, first, n));
   }
 }

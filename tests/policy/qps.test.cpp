@@ -32,7 +32,8 @@ struct Registry {
 
 template <TieRule tie>
 struct Gateway {
-  explicit Gateway(std::size_t n, QpsPolicy<tie> rule = {}) : policy(rule), registry(n, rule.window), context(policy, clock) {}
+  explicit Gateway(std::size_t n, QpsPolicy<tie> rule = {})
+      : policy(rule), registry(n, rule.window), context(policy, clock) {}
 
   std::optional<std::size_t> choose() {
     const auto index = policy.select(registry, pdroute::Request{}, context);

@@ -36,7 +36,9 @@ TEMPLATE_TEST_CASE("random: none, one, and every one of many", "", RandomPolicy<
 }
 
 TEST_CASE("random: same seed, same choices; another seed or dispatcher, others") {
-  const auto of = [](std::uint64_t seed, std::uint64_t stream) { return choices(RandomPolicy<>{.seed = seed}, 100, 20, stream); };
+  const auto of = [](std::uint64_t seed, std::uint64_t stream) {
+    return choices(RandomPolicy<>{.seed = seed}, 100, 20, stream);
+  };
   CHECK(of(1, 0) == of(1, 0));
   CHECK(of(1, 0) != of(2, 0));
   CHECK(of(1, 0) != of(1, 1));

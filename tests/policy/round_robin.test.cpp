@@ -25,7 +25,8 @@ Choices choices(const Policy& policy, std::size_t n, int times, std::uint64_t st
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("round robin: none, one, three", "", RoundRobinPolicy<>, RoundRobinPolicy<Rotation::per_dispatcher>) {
+TEMPLATE_TEST_CASE("round robin: none, one, three", "", RoundRobinPolicy<>,
+                   RoundRobinPolicy<Rotation::per_dispatcher>) {
   CHECK(choices(TestType{}, 0, 2) == Choices{std::nullopt, std::nullopt});
   CHECK(choices(TestType{}, 1, 3) == Choices{0, 0, 0});
   CHECK(choices(TestType{}, 3, 5) == Choices{0, 1, 2, 0, 1});

@@ -110,7 +110,8 @@ TEST_CASE("the same id with another incarnation key is another life") {
 
 TEST_CASE("only the healthy, accepting and not draining are eligible, and the others are counted once each") {
   EndpointPool<Engine> pool{Role::decode};
-  REQUIRE(pool.assign(Engines{{"sick"}, {"sick and paused"}, {"paused"}, {"paused and draining"}, {"draining"}, {"fine"}}));
+  REQUIRE(
+      pool.assign(Engines{{"sick"}, {"sick and paused"}, {"paused"}, {"paused and draining"}, {"draining"}, {"fine"}}));
   CHECK(pool.set_health("sick", Health::unhealthy));
   CHECK(pool.set_health("sick and paused", Health::unhealthy));
   CHECK(pool.set_intake("sick and paused", Intake::paused));

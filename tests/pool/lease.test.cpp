@@ -48,7 +48,9 @@ TEST_CASE("a lease names its endpoint and counts until it is complete") {
 
 TEST_CASE("a lease that is destroyed was cancelled: its load is released") {
   const Member member;
-  { const Lease lease = member.lease(); }
+  {
+    const Lease lease = member.lease();
+  }
   CHECK(member.slot->in_flight() == 0);
 }
 

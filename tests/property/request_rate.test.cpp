@@ -44,10 +44,11 @@ TEST_CASE("0 <= ours - exact <= the arrivals of one bucket, for any arrivals and
   nanoseconds now = (pick(2) == 0 ? -1 : 1) * nanoseconds{pick(1000000)};
   for (int step = 0; step < 1500; ++step) {
     switch (pick(8)) {
-      case 0: now += length * pick(3) / 2; break;                                 // a pause
-      case 1: now += length / (1 + pick(3)); break;                               // onto or beside the window's edge
-      case 2: break;                                                              // a burst at one instant
-      default: now += nanoseconds{pick(static_cast<std::uint32_t>(std::min<std::int64_t>(width.count(), 1000000000)) + 1)};
+      case 0: now += length * pick(3) / 2; break;    // a pause
+      case 1: now += length / (1 + pick(3)); break;  // onto or beside the window's edge
+      case 2: break;                                 // a burst at one instant
+      default:
+        now += nanoseconds{pick(static_cast<std::uint32_t>(std::min<std::int64_t>(width.count(), 1000000000)) + 1)};
     }
     if (pick(4) != 0) {
       const auto receipt = ours.record(Moment{now});

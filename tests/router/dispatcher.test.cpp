@@ -211,8 +211,9 @@ TEST_CASE("a dispatcher sees a change at its next call, and lets go of removed e
   };
   using Router = DisaggregatedRouter<RandomPolicy<>, RandomPolicy<>, Watched>;
   const auto life = std::make_shared<int>(0);
-  auto router = Router::create({.prefill = std::vector<Watched>{{"p0", life}}, .decode = std::vector<Watched>{{"d0", nullptr}}})
-                    .value();
+  auto router =
+      Router::create({.prefill = std::vector<Watched>{{"p0", life}}, .decode = std::vector<Watched>{{"d0", nullptr}}})
+          .value();
   auto busy = router.dispatcher();
   auto idle = router.dispatcher();
   REQUIRE(router.route());  // the router's own dispatcher exists now, too
@@ -239,11 +240,10 @@ TEST_CASE("dispatchers and leases outlive the router") {
 TEST_CASE("same seed, same calls: same choices") {
   const auto choices = [](std::uint64_t seed) {
     using Router = DisaggregatedRouter<ByDraw, RandomPolicy<>, Engine>;
-    auto router = Router::create({.prefill = engines("p", 9),
-                                  .decode = engines("d", 9),
-                                  .decode_policy = {.seed = seed},
-                                  .seed = seed})
-                      .value();
+    auto router =
+        Router::create(
+            {.prefill = engines("p", 9), .decode = engines("d", 9), .decode_policy = {.seed = seed}, .seed = seed})
+            .value();
     auto dispatcher = router.dispatcher();
     std::string ids;
     for (int i = 0; i < 20; ++i) {

@@ -25,9 +25,9 @@ using QpsRouter =
 TEST_CASE("fault: an endpoint that crashes leaks its in-flight count for ever") {
   auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 1)}).value();
   auto route = router.route();
-  REQUIRE(router.assign(Role::decode, Engines{}));           // it crashes with a request running
-  REQUIRE(router.assign(Role::decode, engines("d", 1)));     // and rejoins under its name
-  CHECK(router.endpoints(Role::decode)[0].in_flight == 0);   // the new life starts at zero
+  REQUIRE(router.assign(Role::decode, Engines{}));          // it crashes with a request running
+  REQUIRE(router.assign(Role::decode, engines("d", 1)));    // and rejoins under its name
+  CHECK(router.endpoints(Role::decode)[0].in_flight == 0);  // the new life starts at zero
 }
 
 TEST_CASE("fault: an in-flight count of -5 for ever after remove and re-add") {

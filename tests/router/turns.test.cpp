@@ -26,7 +26,9 @@ TEST_CASE("a call draws each leg's next turn, once, and only the legs it routes"
 
 TEST_CASE("a call that asks for no turn draws none") {
   Turns turns;
-  { const Draw unused{turns, Draw::For::both}; }
+  {
+    const Draw unused{turns, Draw::For::both};
+  }
   CHECK(Draw{turns, Draw::For::both}.turn(Role::prefill) == 0);
 }
 

@@ -98,7 +98,7 @@ static_assert(!selects<ReturnsPointer>);
 static_assert(!selects<WithoutContext>);
 static_assert(!selects<MisspeltSelect>);
 static_assert(!selects<ShortestQueue, int>);
-static_assert(!selects<pdroute::QpsPolicy<>>);                                        // candidates without arrivals
+static_assert(!selects<pdroute::QpsPolicy<>>);                                            // candidates without arrivals
 static_assert(!selects<pdroute::RoundRobinPolicy<>, MinimalCandidates, MinimalContext>);  // a context without turns
 
 static_assert(pdroute::check_policy<ShortestQueue, std::vector<CountedElement>>());

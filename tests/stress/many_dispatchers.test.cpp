@@ -27,7 +27,8 @@ struct Watched {
   std::string id;
   std::shared_ptr<std::atomic<int>> alive;
 
-  Watched(std::string name, std::shared_ptr<std::atomic<int>> counter) : id(std::move(name)), alive(std::move(counter)) {
+  Watched(std::string name, std::shared_ptr<std::atomic<int>> counter)
+      : id(std::move(name)), alive(std::move(counter)) {
     ++*alive;
   }
   Watched(const Watched& other) : id(other.id), alive(other.alive) { ++*alive; }
@@ -35,7 +36,8 @@ struct Watched {
   ~Watched() { --*alive; }
 };
 
-std::vector<Watched> list(const std::string& prefix, std::size_t count, const std::shared_ptr<std::atomic<int>>& alive) {
+std::vector<Watched> list(const std::string& prefix, std::size_t count,
+                          const std::shared_ptr<std::atomic<int>>& alive) {
   std::vector<Watched> all;
   for (std::size_t i = 0; i < count; ++i) all.emplace_back(prefix + std::to_string(i), alive);
   return all;
@@ -44,7 +46,8 @@ std::vector<Watched> list(const std::string& prefix, std::size_t count, const st
 }  // namespace
 
 TEMPLATE_TEST_CASE("routing beside membership changes: nothing leaks, nothing is chosen after its drain", "",
-                   RoundRobinPolicy<>, RoundRobinPolicy<pdroute::Rotation::per_dispatcher>, RandomPolicy<>, QpsPolicy<>) {
+                   RoundRobinPolicy<>, RoundRobinPolicy<pdroute::Rotation::per_dispatcher>, RandomPolicy<>,
+                   QpsPolicy<>) {
   using Router = pdroute::DisaggregatedRouter<TestType, TestType, Watched>;
   constexpr int threads = 3;
   constexpr int routes_per_thread = 20000;

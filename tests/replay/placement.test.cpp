@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// The replay, and with it the whole library, against the reference: the same endpoint counts, to the last request.
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "catch2_compat.hpp"
+#include "churn.hpp"
+#include "generated_trace.hpp"
+#include "outcome.hpp"
+#include "policies.hpp"
+#include "reference.hpp"
+#include "replay.hpp"
+#include "trace.hpp"
+#include "trace_file.hpp"
+
+namespace {
+
+std::vector<std::uint64_t> requests(const std::vector<replay::EndpointShare>& shares) {
+  std::vector<std::uint64_t> result;
+  for (const auto& share : shares) result.push_back(share.requests);
+  return result;
+}
+
+/// Returns how many requests found nobody.
+std::uint64_t check_against_reference(const replay::Trace& trace, std::string_view prefill_policy,
+                                      std::string_view decode_policy, const replay::Setup& setup) {
+  INFO("prefill by " << prefill_policy << ", decode by " << decode_policy);
+  const auto outcome = replay::replay_trace(trace, prefill_policy, decode_policy, setup);
+  const auto expected = reference::predict(trace, setup.churn,
+                                           {.prefill_policy = std::string{prefill_policy},
+                                            .decode_policy = std::string{decode_policy},
+                                            .prefill_endpoints = setup.prefill_endpoints,
+                                            .decode_endpoints = setup.decode_endpoints,
+                                            .seed = setup.policies.seed,
+                                            .qps_window = setup.policies.qps_window});
+  CHECK(requests(outcome.prefill) == expected.prefill);
+  CHECK(requests(outcome.decode) == expected.decode);
+  CHECK(replay::unrouted_requests(outcome) == expected.unrouted);
+  CHECK(outcome.in_flight_end == 0);
+  return expected.unrouted;
+}
+
+void check_every_policy(const replay::Trace& trace) {
+  std::uint64_t unrouted = 0;
+  for (const std::string_view policy : replay::KnownPolicies::names) {
+    check_against_reference(trace, policy, policy, {});
+    for (const std::uint64_t seed : {1U, 2U, 3U, 4U, 5U}) {
+      INFO("churn seed " << seed);
+      unrouted += check_against_reference(trace, policy, policy,
+                                          {.policies = {.seed = seed}, .churn = replay::make_churn(trace, 4, 4, seed)});
+    }
+  }
+  CHECK(unrouted > 0);  // else no schedule ever left a role without anybody, and that case was not seen
+}
+
+}  // namespace
+
+TEST_CASE("placement: the generated trace lands where the rules say") {
+  check_every_policy(replay::generate_trace());
+}
+
+TEST_CASE("placement: every pair of policies, unequal and coprime role sizes") {
+  const auto trace = replay::generate_trace(3000);
+  for (const std::string_view prefill : replay::KnownPolicies::names) {
+    for (const std::string_view decode : replay::KnownPolicies::names) {
+      check_against_reference(trace, prefill, decode, {.prefill_endpoints = 5, .decode_endpoints = 3});
+      check_against_reference(
+          trace, prefill, decode,
+          {.prefill_endpoints = 6, .decode_endpoints = 2, .churn = replay::make_churn(trace, 6, 2, 7)});
+    }
+  }
+}
+
+TEST_CASE("placement: one endpoint per role") {
+  const auto trace = replay::generate_trace(1000);
+  for (const std::string_view policy : replay::KnownPolicies::names) {
+    check_against_reference(
+        trace, policy, policy,
+        {.prefill_endpoints = 1, .decode_endpoints = 1, .churn = replay::make_churn(trace, 1, 1, 3)});
+  }
+}
+
+TEST_CASE("placement: windows of other lengths, down to one nanosecond") {
+  const auto trace = replay::generate_trace(3000);
+  for (const std::chrono::nanoseconds window :
+       {1LL, 59LL, 61LL, 2'999'999'999LL, 3'000'000'000LL, 3'600'000'000'000LL}) {
+    INFO("window " << window.count() << " ns");
+    check_against_reference(trace, "qps", "qps",
+                            {.policies = {.qps_window = window}, .churn = replay::make_churn(trace, 4, 4, 11)});
+  }
+}
+
+TEST_CASE("placement: a trace of the caller's") {
+  // Name a trace file in the environment to have it checked as well.
+  const char* const path = std::getenv("PDROUTE_TRACE");
+  if (path != nullptr) check_every_policy(replay::read_trace(path));
+}
