@@ -41,7 +41,8 @@ TEST_CASE("a manual clock moves when told to, and its copies with it") {
 
 TEST_CASE("one reading reads the clock once, and not before it is asked") {
   int reads = 0;
-  pdroute::detail::OneReading reading{CountedClock{&reads}};
+  const CountedClock clock{&reads};
+  pdroute::detail::OneReading reading{clock};
   CHECK(reads == 0);
   static_cast<void>(reading.now());
   static_cast<void>(reading.now());

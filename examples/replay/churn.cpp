@@ -6,9 +6,11 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <pdroute/random.hpp>
 #include <pdroute/role.hpp>
+#include <tuple>
 #include <vector>
 
 #include "unit_draw.hpp"
@@ -73,13 +75,13 @@ class Members {
   std::vector<State> states_;
 };
 
-void add_membership(ChurnSchedule& schedule, pdroute::Role role, std::size_t endpoints, nanoseconds span,
-                    pdroute::SplitMix64& generator) {
+ChurnSchedule membership(pdroute::Role role, std::size_t endpoints, nanoseconds span, pdroute::SplitMix64& generator) {
   constexpr std::size_t events = 64;  // about one a minute in a trace of an hour
   std::vector<nanoseconds> moments;
   for (std::size_t i = 0; i < events; ++i) moments.push_back(part_of(span, generator));
   std::sort(moments.begin(), moments.end());
   Members members{endpoints};
+  ChurnSchedule schedule;
   for (const nanoseconds moment : moments) {
     if (auto event = members.next(generator)) {
       event->at = moment;
@@ -87,15 +89,29 @@ void add_membership(ChurnSchedule& schedule, pdroute::Role role, std::size_t end
       schedule.push_back(*event);
     }
   }
+  return schedule;
 }
 
-void add_cancellations(ChurnSchedule& schedule, const Trace& trace, pdroute::SplitMix64& generator) {
+ChurnSchedule cancellations(const Trace& trace, pdroute::SplitMix64& generator) {
   constexpr std::uint32_t one_in = 20;
   constexpr std::chrono::seconds within{20};  // twice as long as a common request runs: half of them come too late
+  ChurnSchedule schedule;
   for (std::size_t i = 0; i < trace.size(); ++i) {
     if (pdroute::below(generator, one_in) != 0) continue;
     schedule.push_back({.at = trace[i].arrival + part_of(within, generator), .kind = Kind::cancel, .number = i});
   }
+  std::sort(schedule.begin(), schedule.end(), [](const ChurnEvent& a, const ChurnEvent& b) {
+    return std::tie(a.at, a.number) < std::tie(b.at, b.number);
+  });
+  return schedule;
+}
+
+/// Both in order of time; events of one moment: those of `a` first.
+ChurnSchedule merged(const ChurnSchedule& a, const ChurnSchedule& b) {
+  ChurnSchedule schedule;
+  std::merge(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(schedule),
+             [](const ChurnEvent& x, const ChurnEvent& y) { return x.at < y.at; });
+  return schedule;
 }
 
 }  // namespace
@@ -104,13 +120,9 @@ ChurnSchedule make_churn(const Trace& trace, std::size_t prefill_endpoints, std:
                          std::uint64_t seed) {
   pdroute::SplitMix64 generator{seed};
   const nanoseconds span = trace.empty() ? nanoseconds{0} : trace.back().arrival;
-  ChurnSchedule schedule;
-  add_membership(schedule, pdroute::Role::prefill, prefill_endpoints, span, generator);
-  add_membership(schedule, pdroute::Role::decode, decode_endpoints, span, generator);
-  add_cancellations(schedule, trace, generator);
-  std::stable_sort(schedule.begin(), schedule.end(),
-                   [](const ChurnEvent& a, const ChurnEvent& b) { return a.at < b.at; });
-  return schedule;
+  const ChurnSchedule prefill = membership(pdroute::Role::prefill, prefill_endpoints, span, generator);
+  const ChurnSchedule decode = membership(pdroute::Role::decode, decode_endpoints, span, generator);
+  return merged(merged(prefill, decode), cancellations(trace, generator));
 }
 
 }  // namespace replay

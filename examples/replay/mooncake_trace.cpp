@@ -28,6 +28,8 @@ class Line {
       object_ = json::parse(text);
     } catch (const json::parse_error& error) {
       builder_->refuse(number_, "line", fmt::format("is not valid JSON at column {}", error.byte));
+    } catch (const json::out_of_range&) {
+      builder_->refuse(number_, "line", "holds a number that is too large");
     }
     if (!object_.is_object()) builder_->refuse(number_, "line", "must be a JSON object, but is " + shown(text));
   }

@@ -29,6 +29,7 @@ template <CallerClock Clock>
 class OneReading {
  public:
   constexpr explicit OneReading(const Clock& clock) noexcept : clock_(&clock) {}
+  OneReading(const Clock&&) = delete;  // would be gone at the reading
 
   [[nodiscard]] constexpr auto now() {
     if (!read_) {

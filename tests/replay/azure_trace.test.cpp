@@ -46,7 +46,7 @@ TEST_CASE("Azure trace: the moment") {
   CHECK(replay::azure_moment("1970-01-01 00:00:00") == 0ns);
   CHECK(replay::azure_moment("1970-01-02 01:02:03.5") == 24h + 1h + 2min + 3500ms);
   CHECK(replay::azure_moment("1970-01-01 00:00:00.123456789") == 123456789ns);
-  CHECK(replay::azure_moment("2024-02-29 23:59:59.000001+00:00") == 474743h + 59min + 59s + 1us);
+  CHECK(replay::azure_moment("2024-02-29 23:59:59.000001+00:00") == 474791h + 59min + 59s + 1us);
   for (const char* const text : {"",
                                  "0",
                                  "2023-11-16",

@@ -1,16 +1,6 @@
-# Runs a program and compares its exit code and what it says:
-#   cmake -D EXIT=2 -D SAYS=regex -P expect_exit.cmake -- program argument...
-set(command "")
-set(found FALSE)
-foreach(i RANGE 1 ${CMAKE_ARGC})
-  if(found)
-    list(APPEND command "${CMAKE_ARGV${i}}")
-  elseif("${CMAKE_ARGV${i}}" STREQUAL "--")
-    set(found TRUE)
-  endif()
-endforeach()
-list(REMOVE_ITEM command "")  # ARGV ends one before ARGC
-execute_process(COMMAND ${command} RESULT_VARIABLE exit OUTPUT_VARIABLE printed ERROR_VARIABLE complaint)
+# Runs a command, a list, and compares its exit code and what it says:
+#   cmake -D EXIT=2 -D SAYS=regex -D "COMMAND=program;argument" -P expect_exit.cmake
+execute_process(COMMAND ${COMMAND} RESULT_VARIABLE exit OUTPUT_VARIABLE printed ERROR_VARIABLE complaint)
 if(NOT exit STREQUAL EXIT)
   message(FATAL_ERROR "exit code ${exit} instead of ${EXIT}\n${printed}${complaint}")
 endif()

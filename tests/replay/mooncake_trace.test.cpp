@@ -66,7 +66,7 @@ TEST_CASE("Mooncake trace: what is wrong with a line is said by file, line and f
     CHECK(about("\"100\"") == rule + "\"100\"");
     CHECK(about("null") == rule + "null");
     CHECK(about("9000000000001") == rule + "9000000000001");
-    CHECK(about("1e400").find("t.jsonl:2: line: ") == 0);  // no number at all in 64 bits
+    CHECK(about("1e400") == "t.jsonl:2: line: holds a number that is too large");
     CHECK(about("99") == "t.jsonl:2: timestamp: must not be earlier than in the request before");
     CHECK(about("8000000000000") == "t.jsonl:2: timestamp: must be within ten years of the first request");
   }

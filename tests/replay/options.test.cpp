@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "options.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <limits>
@@ -15,9 +16,10 @@ using namespace std::chrono_literals;
 
 namespace {
 
-auto parse(std::vector<const char*> arguments) {
-  arguments.insert(arguments.begin(), "pdroute_replay");
-  return replay::parse_options(static_cast<int>(arguments.size()), arguments.data());
+auto parse(const std::vector<const char*>& arguments) {
+  std::vector<const char*> command(arguments.size() + 1, "pdroute_replay");
+  std::copy(arguments.begin(), arguments.end(), command.begin() + 1);
+  return replay::parse_options(static_cast<int>(command.size()), command.data());
 }
 replay::Options options(const std::vector<const char*>& arguments) {
   return std::get<replay::Options>(parse(arguments));

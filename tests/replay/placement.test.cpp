@@ -17,6 +17,8 @@
 #include "trace.hpp"
 #include "trace_file.hpp"
 
+using namespace std::chrono_literals;
+
 namespace {
 
 std::vector<std::uint64_t> requests(const std::vector<replay::EndpointShare>& shares) {
@@ -87,7 +89,7 @@ TEST_CASE("placement: one endpoint per role") {
 TEST_CASE("placement: windows of other lengths, down to one nanosecond") {
   const auto trace = replay::generate_trace(3000);
   for (const std::chrono::nanoseconds window :
-       {1LL, 59LL, 61LL, 2'999'999'999LL, 3'000'000'000LL, 3'600'000'000'000LL}) {
+       {1ns, 59ns, 61ns, 2'999'999'999ns, 3'000'000'000ns, 3'600'000'000'000ns}) {
     INFO("window " << window.count() << " ns");
     check_against_reference(trace, "qps", "qps",
                             {.policies = {.qps_window = window}, .churn = replay::make_churn(trace, 4, 4, 11)});

@@ -3,7 +3,12 @@
 #include "simulation.hpp"
 
 #include <chrono>
+#include <cstdint>
+#include <map>
+#include <pdroute/role.hpp>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "catch2_compat.hpp"
 #include "churn.hpp"
@@ -38,7 +43,7 @@ TEST_CASE("simulation: a request runs for its predicted time, and can be cancell
   const replay::Trace trace{{0s, 1000, 100}};
   const auto end = replay::prefill_time(1000) + replay::transfer_time(1000) +
                    replay::decode_time(100, {.requests = 1, .kv_tokens = 1100});
-  for (const auto at : {0ns, replay::prefill_time(1000), end - 1ns}) {
+  for (const auto at : {1ns, replay::prefill_time(1000), end - 1ns}) {
     const auto outcome = run(trace, {{.at = at, .kind = Kind::cancel, .number = 0}});
     CHECK(outcome.cancelled == 1);
     CHECK(outcome.in_flight_end == 0);
@@ -48,19 +53,24 @@ TEST_CASE("simulation: a request runs for its predicted time, and can be cancell
   }
 }
 
-TEST_CASE("simulation: a batch of two slows the second down, unless the first was cancelled") {
-  // Three requests: with two endpoints, the first and the last meet on d0.
-  const replay::Trace trace{{0s, 1000, 100}, {0s, 1, 1}, {0s, 1, 1}, {0s, 1000, 100}};
-  const auto begin = replay::prefill_time(1000) + replay::transfer_time(1000);
+TEST_CASE("simulation: a request that shares its endpoint decodes more slowly, unless the other was cancelled") {
+  // Every pair of two by two in four turns: the last request meets the first on d0.
+  const replay::Trace trace{{0s, 1000, 100}, {0s, 1, 1}, {0s, 1, 1}, {1s, 1000, 100}};
+  const auto begin = 1s + replay::prefill_time(1000) + replay::transfer_time(1000);
   const auto alone = begin + replay::decode_time(100, {.requests = 1, .kv_tokens = 1100});
+  const auto together = begin + replay::decode_time(100, {.requests = 2, .kv_tokens = 2200});
   const auto cancelled_at = [&](std::chrono::nanoseconds at) {
     return run(trace, {{.at = at, .kind = Kind::cancel, .number = 3}}).cancelled;
   };
-  const auto together = begin + replay::decode_time(100, {.requests = 2, .kv_tokens = 1102});
-  CHECK(run({trace[0], trace[1], trace[2]}).decode[0].requests == 1);
-  CHECK(run(trace).decode[0].requests == 2);
-  CHECK(cancelled_at(alone) == 1);
-  CHECK(cancelled_at(together + 1s) == 0);
+  REQUIRE(run(trace).decode[0].requests == 2);
+  CHECK(cancelled_at(together - 1ns) == 1);
+  CHECK(cancelled_at(together) == 0);
+  const auto cancelled_after_the_first_at = [&](std::chrono::nanoseconds at) {
+    return run(trace, {{.at = 500ms, .kind = Kind::cancel, .number = 0}, {.at = at, .kind = Kind::cancel, .number = 3}})
+        .cancelled;
+  };
+  CHECK(cancelled_after_the_first_at(alone - 1ns) == 2);
+  CHECK(cancelled_after_the_first_at(alone) == 1);
 }
 
 TEST_CASE("simulation: a request that finds nobody is counted by the reason") {

@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <ios>
-#include <iterator>
+#include <sstream>
 #include <string>
 #include <system_error>
 
@@ -48,7 +48,9 @@ class TemporaryFile {
   }
   [[nodiscard]] std::string bytes() const {
     std::ifstream file{path_, std::ios::binary};
-    return {std::istreambuf_iterator<char>{file}, {}};
+    std::ostringstream result;
+    result << file.rdbuf();
+    return result.str();
   }
 
  private:

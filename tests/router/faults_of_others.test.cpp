@@ -7,7 +7,6 @@
 #include <pdroute/pdroute.hpp>
 #include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "catch2_compat.hpp"
@@ -33,7 +32,7 @@ TEST_CASE("fault: an endpoint that crashes leaks its in-flight count for ever") 
 TEST_CASE("fault: an in-flight count of -5 for ever after remove and re-add") {
   auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 1)}).value();
   std::vector<Router::DecodeLease> old;
-  for (int i = 0; i < 5; ++i) old.push_back(std::move(router.decode().value()));
+  for (int i = 0; i < 5; ++i) old.push_back(router.decode().value());
   REQUIRE(router.assign(Role::decode, Engines{}));
   REQUIRE(router.assign(Role::decode, engines("d", 1)));
   auto fresh = router.decode();

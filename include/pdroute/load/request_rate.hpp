@@ -101,8 +101,7 @@ class RequestRate {
       if (current == newest && seen != value) place.compare_exchange_strong(seen, value, std::memory_order_relaxed);
     };
     for (auto b = first_mark(newest, bucket); b <= bucket && current == newest; ++b) write(mark(b), total);
-    const std::int64_t oldest = bucket - RateWindow::buckets;
-    if (current == newest) write(before_, newest < oldest ? total : mark(oldest).load(std::memory_order_relaxed));
+    if (current == newest) write(before_, mark(bucket - RateWindow::buckets).load(std::memory_order_relaxed));
     if (current != newest) return current;
     // Release: whoever sees the new bucket sees its marks.
     if (newest_.compare_exchange_strong(newest, bucket, std::memory_order_acq_rel, std::memory_order_acquire))
