@@ -111,7 +111,7 @@ bool looks_like_azure(std::string_view first_line) {
   return has(time_column) || has(prompt_column) || has(output_column);
 }
 
-Trace read_azure(std::string file, std::string_view text) {
+Trace read_azure(const std::string& file, std::string_view text) {
   // The reader looks at the byte after the last one to see whether the line ends there.
   std::string ended{text};
   if (!ended.ends_with('\n')) ended += '\n';

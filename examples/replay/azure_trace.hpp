@@ -13,7 +13,7 @@ namespace replay {
 
 /// Reads the columns TIMESTAMP, ContextTokens and GeneratedTokens, in the order of the header. Blank lines are ignored.
 /// `file` is for error messages. Throws TraceError.
-[[nodiscard]] Trace read_azure(std::string file, std::string_view text);
+[[nodiscard]] Trace read_azure(const std::string& file, std::string_view text);
 
 /// Whether the line is a header of such a file, if perhaps a broken one.
 [[nodiscard]] bool looks_like_azure(std::string_view first_line);

@@ -77,8 +77,8 @@ class Members {
 
 ChurnSchedule membership(pdroute::Role role, std::size_t endpoints, nanoseconds span, pdroute::SplitMix64& generator) {
   constexpr std::size_t events = 64;  // about one a minute in a trace of an hour
-  std::vector<nanoseconds> moments;
-  for (std::size_t i = 0; i < events; ++i) moments.push_back(part_of(span, generator));
+  std::vector<nanoseconds> moments(events);
+  for (nanoseconds& moment : moments) moment = part_of(span, generator);
   std::sort(moments.begin(), moments.end());
   Members members{endpoints};
   ChurnSchedule schedule;

@@ -46,7 +46,7 @@ class Distribution {
     std::size_t i = 0;
     while (u >= place[i + 1]) ++i;
     const double within = (u - place[i]) / (place[i + 1] - place[i]);
-    return static_cast<std::uint64_t>(value_[i] + (value_[i + 1] - value_[i]) * std::pow(within, bend_) + 0.5);
+    return static_cast<std::uint64_t>(std::llround(value_[i] + (value_[i + 1] - value_[i]) * std::pow(within, bend_)));
   }
 
  private:

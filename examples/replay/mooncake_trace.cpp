@@ -71,8 +71,8 @@ class Line {
 
 }  // namespace
 
-Trace read_mooncake(std::string file, std::string_view text) {
-  TraceBuilder builder{std::move(file)};
+Trace read_mooncake(const std::string& file, std::string_view text) {
+  TraceBuilder builder{file};
   for (std::size_t number = 1; !text.empty(); ++number) {
     const std::string_view content = text.substr(0, text.find('\n'));
     text.remove_prefix(content.size() == text.size() ? content.size() : content.size() + 1);

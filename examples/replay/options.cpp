@@ -8,7 +8,6 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cmath>
-#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <limits>
@@ -100,7 +99,8 @@ std::variant<Options, HelpText> parse_options(int argc, const char* const* argv)
          "Window of the qps policy [60]")
       ->type_name("SECONDS");
   add_number(app, "--churn", options.churn, 0, most_of_64_bits,
-             "Remove, drain and restore endpoints and cancel requests, at moments drawn from this seed");
+             "Remove, drain and restore endpoints and cancel requests, at moments drawn from this seed")
+      ->type_name("SEED");
   app.add_flag("--json", options.json, "Print one JSON array instead of tables");
 
   try {
