@@ -8,8 +8,6 @@
 #include <pdroute/policy/qps.hpp>
 #include <pdroute/policy/random.hpp>
 #include <pdroute/policy/round_robin.hpp>
-#include <pdroute/random.hpp>
-#include <pdroute/role.hpp>
 #include <string_view>
 #include <type_traits>
 
@@ -23,22 +21,17 @@ struct PolicySettings {
 
 struct RoundRobin {
   static constexpr std::string_view name = "round-robin";
-  [[nodiscard]] static pdroute::RoundRobinPolicy<> make(const PolicySettings& /*settings*/, pdroute::Role /*role*/) {
-    return {};
-  }
+  [[nodiscard]] static pdroute::RoundRobinPolicy<> make(const PolicySettings& /*settings*/) { return {}; }
 };
 
 struct Random {
   static constexpr std::string_view name = "random";
-  /// Each role has a seed of its own: with one for both, they would make the same draws, and p2 would always meet d2.
-  [[nodiscard]] static pdroute::RandomPolicy<> make(const PolicySettings& settings, pdroute::Role role) {
-    return {.seed = pdroute::stream_seed(settings.seed, role == pdroute::Role::prefill ? 0 : 1)};
-  }
+  [[nodiscard]] static pdroute::RandomPolicy<> make(const PolicySettings& settings) { return {.seed = settings.seed}; }
 };
 
 struct Qps {
   static constexpr std::string_view name = "qps";
-  [[nodiscard]] static pdroute::QpsPolicy<> make(const PolicySettings& settings, pdroute::Role /*role*/) {
+  [[nodiscard]] static pdroute::QpsPolicy<> make(const PolicySettings& settings) {
     return {.window = settings.qps_window};
   }
 };

@@ -27,8 +27,8 @@ Outcome replay_trace(const Trace& trace, std::string_view prefill_policy, std::s
                           setup.churn,
                           Fleet{Role::prefill, setup.prefill_endpoints},
                           Fleet{Role::decode, setup.decode_endpoints},
-                          Prefill::make(setup.policies, Role::prefill),
-                          Decode::make(setup.policies, Role::decode),
+                          Prefill::make(setup.policies),
+                          Decode::make(setup.policies),
                           setup.policies.seed};
     outcome = std::move(simulation).run(progress);
   };

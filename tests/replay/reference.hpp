@@ -141,8 +141,8 @@ class Leg {
 };
 
 inline Counts predict(const replay::Trace& trace, const replay::ChurnSchedule& churn, const Rules& rules) {
-  // Each role's policy has a seed of its own, and the replay's one dispatcher is the router's first.
-  const auto seed = [&](std::uint64_t role) { return seed_of_stream(seed_of_stream(rules.seed, role), 0); };
+  // One seed for both roles, a stream each; the replay's one dispatcher is the router's first.
+  const auto seed = [&](std::uint64_t role) { return seed_of_stream(rules.seed, role << 32U); };
   Leg prefill{rules.prefill_policy, rules.prefill_endpoints, seed(0), rules.qps_window};
   Leg decode{rules.decode_policy, rules.decode_endpoints, seed(1), rules.qps_window};
   std::uint64_t unrouted = 0;

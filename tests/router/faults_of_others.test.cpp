@@ -80,6 +80,19 @@ TEST_CASE("fault: two cursors in lockstep use 2 of 4 pairs of 2P2D, and 8 of 64 
   CHECK(pairs.size() == n * n);
 }
 
+TEST_CASE("fault: two legs in lockstep, when both draw at random from one seed") {
+  using Random = pdroute::DisaggregatedRouter<pdroute::RandomPolicy<>, pdroute::RandomPolicy<>, Engine>;
+  auto router = Random::create({.prefill = engines("p", 4), .decode = engines("d", 4)}).value();
+  auto dispatcher = router.dispatcher();
+  std::map<std::string, int> pairs;
+  for (int i = 0; i < 16000; ++i) {
+    const auto route = dispatcher.route();
+    ++pairs[route->prefill->id + route->decode->id];
+  }
+  CHECK(pairs.size() == 16);
+  for (const auto& [pair, times] : pairs) CHECK(std::abs(times - 1000) < 155);  // 5 sigma
+}
+
 TEST_CASE("fault: an endpoint without observations wins every comparison it is in") {
   pdroute::ManualClock clock;
   auto router = QpsRouter::create({.prefill = engines("p", 7), .decode = engines("d", 1), .clock = clock}).value();

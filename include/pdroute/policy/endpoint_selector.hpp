@@ -48,7 +48,8 @@ concept ChoiceContext = requires(C& context, std::uint32_t n) {
 ///   `generation()`  a number that changes whenever the candidates of either leg do.
 ///
 /// Optional members of a policy:
-///   `auto make_state(std::uint64_t stream) const`   makes the state for the stream-th dispatcher;
+///   `auto make_state(std::uint64_t stream) const`   makes the state for one leg of one dispatcher, which is numbered by
+///                                                   the stream's low 32 bits; no two legs have the same stream;
 ///   `using Load = ...` and `load_options() const`   the load metric that candidates must carry, see `NoLoad`;
 ///   `std::optional<ConfigError> check() const`      what is wrong with the policy's configuration, if anything.
 template <class P, class Candidates, class Request, class Context>

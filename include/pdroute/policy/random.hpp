@@ -12,7 +12,8 @@ namespace pdroute::inline v0 {
 
 /// Chooses uniformly among the eligible endpoints, without bias.
 ///
-/// Guarantee: the same seed, dispatcher number and numbers of candidates give the same choices, on every platform.
+/// Guarantee: the same seed, role, dispatcher number and numbers of candidates give the same choices, on every platform.
+/// Two legs with the same seed draw independently.
 ///
 /// Use it as a baseline, or where many gateways must not coordinate. The busiest of n endpoints gets about
 /// sqrt(2 ln n * m/n) requests more than the mean m/n; two choices or a full scan are far better at little more cost.

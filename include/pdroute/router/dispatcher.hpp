@@ -137,9 +137,15 @@ class Dispatcher {
  private:
   Dispatcher(std::shared_ptr<Core> core, std::uint64_t number)
       : core_(std::move(core)),
-        generator_(stream_seed(core_->seed, number)),
-        prefill_(core_->prefill_policy, core_->prefill, number),
-        decode_(core_->decode_policy, core_->decode, number) {}
+        generator_(stream_seed(core_->seed, for_draws | number)),
+        prefill_(core_->prefill_policy, core_->prefill, for_prefill | number),
+        decode_(core_->decode_policy, core_->decode, for_decode | number) {}
+
+  // A stream's low half numbers the dispatcher. The high half keeps its three generators apart: two random legs with
+  // one seed would otherwise draw alike, and p2 would always meet d2.
+  static constexpr std::uint64_t for_prefill = 0;
+  static constexpr std::uint64_t for_decode = std::uint64_t{1} << 32U;
+  static constexpr std::uint64_t for_draws = std::uint64_t{2} << 32U;
 
   using Legs = detail::Turns::Draw::For;
   using Facts = detail::CallFacts<Clock>;
