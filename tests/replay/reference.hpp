@@ -99,7 +99,7 @@ class Leg {
     } else if (policy_ == "random") {
       index = generator_.below(n);
     } else {
-      index = least_rated(candidates, now.count() / bucket_width_);
+      index = least_rated(candidates, first, now.count() / bucket_width_);
     }
     candidates[index]->arrivals.push_back(now.count() / bucket_width_);
     ++counts_[candidates[index]->number];
@@ -114,13 +114,20 @@ class Leg {
     std::deque<std::int64_t> arrivals = {};  // the bucket of each
   };
 
-  /// The fewest arrivals in this bucket and the sixty before; of several, the next after the last choice.
-  std::size_t least_rated(const std::vector<Member*>& candidates, std::int64_t bucket) {
+  /// The fewest arrivals in this bucket and the sixty before; of several, the next after the last choice. On a second
+  /// leg, one further whenever as many choices were made as bring both legs round together.
+  std::size_t least_rated(const std::vector<Member*>& candidates, std::optional<std::size_t> other,
+                          std::int64_t bucket) {
+    if (const auto sizes = std::pair(other, candidates.size()); sizes != sizes_) {
+      sizes_ = sizes;
+      choices_ = 0;
+    }
+    if (other && choices_ > 0 && choices_ % std::lcm(*other, candidates.size()) == 0) ++after_last_;
+    ++choices_;
     std::optional<std::size_t> best;
     std::size_t fewest = 0;
     for (std::size_t step = 0; step < candidates.size(); ++step) {
-      const std::size_t first = after_last_ < candidates.size() ? after_last_ : 0;
-      const std::size_t i = (first + step) % candidates.size();
+      const std::size_t i = (after_last_ + step) % candidates.size();
       auto& arrivals = candidates[i]->arrivals;
       while (!arrivals.empty() && arrivals.front() < bucket - 60) arrivals.pop_front();
       if (!best || arrivals.size() < fewest) {
@@ -138,6 +145,8 @@ class Leg {
   std::vector<Member> members_;
   std::vector<std::uint64_t> counts_;
   std::size_t after_last_ = 0;
+  std::pair<std::optional<std::size_t>, std::size_t> sizes_;
+  std::uint64_t choices_ = 0;
 };
 
 inline Counts predict(const replay::Trace& trace, const replay::ChurnSchedule& churn, const Rules& rules) {

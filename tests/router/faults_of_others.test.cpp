@@ -80,6 +80,21 @@ TEST_CASE("fault: two cursors in lockstep use 2 of 4 pairs of 2P2D, and 8 of 64 
   CHECK(pairs.size() == n * n);
 }
 
+TEST_CASE("fault: two legs in lockstep, when both take the lowest rate and all rates are equal") {
+  const auto [p, d] = GENERATE(table<std::size_t, std::size_t>({{2, 2}, {8, 8}, {2, 8}, {3, 5}, {8, 4}}));
+  pdroute::ManualClock clock;
+  auto router = QpsRouter::create({.prefill = engines("p", p), .decode = engines("d", d), .clock = clock}).value();
+  auto dispatcher = router.dispatcher();
+  std::map<std::string, std::size_t> pairs;
+  for (std::size_t i = 0; i < 4 * p * d; ++i) {
+    const auto route = dispatcher.route();
+    ++pairs[route->prefill->id + route->decode->id];
+  }
+  INFO(p << " x " << d);
+  CHECK(pairs.size() == p * d);
+  for (const auto& [pair, times] : pairs) CHECK(times == 4);
+}
+
 TEST_CASE("fault: two legs in lockstep, when both draw at random from one seed") {
   using Random = pdroute::DisaggregatedRouter<pdroute::RandomPolicy<>, pdroute::RandomPolicy<>, Engine>;
   auto router = Random::create({.prefill = engines("p", 4), .decode = engines("d", 4)}).value();

@@ -4,14 +4,41 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <numeric>
 #include <optional>
 #include <pdroute/policy/tie_rule.hpp>
 
 namespace pdroute::inline v0::detail {
 
-/// What a dispatcher remembers between two choices of `lowest`.
-struct TieState {
-  std::size_t next = 0;  // the index after the last choice
+/// Where a dispatcher begins to look, so that equal candidates take turns in registration order. On a second leg the
+/// start moves on by one more whenever both legs have come round together: two legs over equal endpoints would else go
+/// in lockstep and use 2 of 4 pairs of 2 x 2 (see `PairRotation`).
+class TieState {
+ public:
+  /// Precondition: n > 0. `first` is 0 for a leg that does not follow another.
+  [[nodiscard]] std::size_t start(std::size_t first, std::size_t n) noexcept {
+    if (first != first_ || n != n_) {
+      first_ = first;
+      n_ = n;
+      block_ =
+          first == 0 ? std::numeric_limits<std::uint64_t>::max() : std::lcm<std::uint64_t, std::uint64_t>(first, n);
+      left_ = block_;
+    } else if (left_ == 0) {
+      left_ = block_;
+      ++next_;
+    }
+    --left_;
+    return next_ < n ? next_ : next_ % n;
+  }
+  void chose(std::size_t index) noexcept { next_ = index + 1; }
+
+ private:
+  std::size_t next_ = 0;
+  std::size_t first_ = 0;
+  std::size_t n_ = 0;
+  std::uint64_t block_ = 0;
+  std::uint64_t left_ = 0;  // choices until the start moves on
 };
 
 /// The index with the lowest `cost(candidate)`; each candidate is looked at once (twice for random ties).
@@ -20,7 +47,7 @@ template <TieRule tie, class Candidates, class Cost, class Context>
   const std::size_t n = candidates.size();
   if (n == 0) return std::nullopt;
   std::size_t start = 0;
-  if constexpr (tie == TieRule::rotating) start = context.state().next < n ? context.state().next : 0;
+  if constexpr (tie == TieRule::rotating) start = context.state().start(context.first_size(), n);
 
   std::size_t best = start;
   auto least = cost(candidates[start]);
@@ -36,7 +63,7 @@ template <TieRule tie, class Candidates, class Cost, class Context>
   look_at(0, start);
 
   if constexpr (tie == TieRule::rotating) {
-    context.state().next = best + 1;
+    context.state().chose(best);
   } else if constexpr (tie == TieRule::random) {
     // Costs may change between two looks, so draw among those that are still at most the least.
     std::uint32_t ties = 0;
