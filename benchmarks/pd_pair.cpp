@@ -36,7 +36,10 @@ class PdPair {
     explicit Worker(Source source) : source_(std::forward<Source>(source)) {}
 
     void operator()(std::size_t decisions) {
-      for (std::size_t k = 0; k < decisions; ++k) outstanding_[k % outstanding_.size()] = source_.route().value();
+      for (std::size_t k = 0; k < decisions; ++k) {
+        auto route = source_.route();
+        if (route) outstanding_[k % outstanding_.size()] = std::move(*route);
+      }
     }
 
    private:

@@ -57,8 +57,11 @@ void Report::ReportRuns(const std::vector<Run>& runs) {
   std::vector<double> ns;
   std::vector<double> ratios;
   Row row;
+  const auto measured = [](const Run& run) { return run.run_type == Run::RT_Iteration; };
+  const auto undisturbed = [&](const Run& run) { return measured(run) && run.counters.at("together") >= 0.5; };
+  row.disturbed = std::none_of(runs.begin(), runs.end(), undisturbed);
   for (const Run& run : runs) {
-    if (run.run_type != Run::RT_Iteration) continue;
+    if (row.disturbed ? !measured(run) : !undisturbed(run)) continue;
     ns.push_back(run.counters.at("ns"));
     ratios.push_back(run.counters.at("floor_ratio"));
     row.allocations = std::max(row.allocations, run.counters.at("allocations").value);
@@ -83,8 +86,9 @@ void Report::Finalize() {
   for (const auto& [order, row] : rows_) {
     if (row.name != previous) fmt::print("\n");
     previous = row.name;
-    fmt::print("{:<{}}  {:>4} {:>8} {:>9.1f} {:>6.1f} % {:>9.2f} {:>6.1f} % {:>12.4g}\n", row.name, width, row.n,
-               row.threads, row.ns, 100 * row.spread, row.floor_ratio, 100 * row.floor_ratio_spread, row.allocations);
+    fmt::print("{:<{}}  {:>4} {:>8} {:>9.1f} {:>6.1f} % {:>9.2f} {:>6.1f} % {:>12.4g}{}\n", row.name, width, row.n,
+               row.threads, row.ns, 100 * row.spread, row.floor_ratio, 100 * row.floor_ratio_spread, row.allocations,
+               row.disturbed ? "  disturbed: the machine is too busy for two threads at once" : "");
   }
 }
 

@@ -26,7 +26,8 @@ class Report : public benchmark::BenchmarkReporter {
   void write_json(std::ostream& out) const;
 
  private:
-  /// Medians over the repetitions; a spread is the interquartile range as a share of the median.
+  /// Medians over the repetitions in which the threads ran together; a spread is the interquartile range as a share of
+  /// the median.
   struct Row {
     std::string name;
     std::size_t n = 0;
@@ -35,6 +36,7 @@ class Report : public benchmark::BenchmarkReporter {
     double spread = 0;
     double floor_ratio = 0;
     double floor_ratio_spread = 0;
+    bool disturbed = false;  // the threads never ran together for long
     double allocations = 0;  // per decision, the most of all repetitions
   };
 

@@ -40,7 +40,7 @@ class StartLine {
       round_.store(round + 1, std::memory_order_release);
     } else {
       for (unsigned spins = 1; round_.load(std::memory_order_acquire) == round; ++spins) {
-        if (spins % 65536 == 0) std::this_thread::yield();
+        if (spins % 262144 == 0) std::this_thread::yield();
       }
     }
   }
@@ -94,7 +94,8 @@ class Comparison {
     std::vector<double> ratios;
     std::uint64_t allocations = 0;
     std::uint64_t measured = 0;
-    int repeats = batches;  // a limit on what a busy machine may cost
+    int repeats = 2 * batches;  // a limit on what a busy machine may cost
+    int together = 0;
     for (auto _ : state) {
       double floor_ns = 0;
       double ours_ns = 0;
@@ -106,9 +107,13 @@ class Comparison {
         allocations += allocations_of_this_thread() - before;
         ++measured;
         start_.wait();
-        valid = together(floor_times_) && together(ours_times_);
+        valid = overlap(floor_times_) && overlap(ours_times_);
       } while (!valid && repeats-- > 0);
-      if (!valid && !ns.empty()) continue;
+      if (valid) {
+        ++together;
+      } else if (!ns.empty()) {
+        continue;
+      }
       ns.push_back(ours_ns);
       ratios.push_back(ours_ns / floor_ns);
       state.SetIterationTime(ours_ns * 1e-9);
@@ -119,6 +124,7 @@ class Comparison {
     state.counters["n"] = Counter(static_cast<double>(state.range(0)), Counter::kAvgThreads);
     state.counters["ns"] = Counter(median(ns), Counter::kAvgThreads);
     state.counters["floor_ratio"] = Counter(median(ratios), Counter::kAvgThreads);
+    state.counters["together"] = Counter(static_cast<double>(together) / batches, Counter::kAvgThreads);
     state.counters["allocations"] = Counter(static_cast<double>(allocations) / decisions, Counter::kAvgThreads);
   }
 
@@ -141,7 +147,7 @@ class Comparison {
 
   /// Whether all threads worked at once for most of a batch. On a busy machine some would have waited meanwhile, and
   /// the others would seem fast.
-  [[nodiscard]] static bool together(const std::vector<Times>& threads) {
+  [[nodiscard]] static bool overlap(const std::vector<Times>& threads) {
     Times common = threads.front();
     Times whole = common;
     for (const Times& times : threads) {

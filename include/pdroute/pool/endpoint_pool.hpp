@@ -39,8 +39,7 @@ class EndpointPool {
   using Slot = pdroute::Slot<Endpoint, Load>;
   using Snapshot = pdroute::Snapshot<Slot>;
 
-  explicit EndpointPool(Role role, typename Load::Options options = {})
-      : role_(role), options_(options) {
+  explicit EndpointPool(Role role, typename Load::Options options = {}) : role_(role), options_(options) {
     static_cast<void>(show(picture_of({})));
   }
   EndpointPool(const EndpointPool&) = delete;

@@ -21,7 +21,10 @@ class [[nodiscard]] Lease {
   explicit Lease(Slot* reserved) noexcept : slot_(reserved) {}
   Lease(Lease&& other) noexcept : slot_(std::exchange(other.slot_, nullptr)) {}
   Lease& operator=(Lease&& other) noexcept {
-    Lease(std::move(other)).swap(*this);
+    if (this != &other) {
+      complete();
+      slot_ = std::exchange(other.slot_, nullptr);
+    }
     return *this;
   }
   ~Lease() { complete(); }
@@ -41,8 +44,6 @@ class [[nodiscard]] Lease {
   [[nodiscard]] auto id() const noexcept { return slot().id(); }
   /// Which life of the endpoint this is. Precondition: holds a place.
   [[nodiscard]] std::uint64_t incarnation() const noexcept { return slot().incarnation(); }
-
-  void swap(Lease& other) noexcept { std::swap(slot_, other.slot_); }
 
  private:
   [[nodiscard]] const Slot& slot() const noexcept {

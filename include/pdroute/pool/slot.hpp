@@ -24,14 +24,19 @@ class alignas(64) Slot : public SlotCount, public Load {  // own cache lines: ne
   [[nodiscard]] std::uint64_t incarnation() const noexcept { return incarnation_; }
 
   static void end_lease(Slot* slot) noexcept {
-    if (slot->release()) delete slot;
+    if (slot->release()) [[unlikely]]
+      destroy(slot);
   }
   static void end_pin(Slot* slot) noexcept {
-    if (slot->unpin()) delete slot;
+    if (slot->unpin()) [[unlikely]]
+      destroy(slot);
   }
 
  private:
   ~Slot() = default;
+
+  // Out of line, so that ending a lease is small enough to be inlined.
+  [[gnu::noinline, gnu::cold]] static void destroy(Slot* slot) noexcept { delete slot; }
 
   alignas(64) std::uint64_t incarnation_;  // read while other threads write the count above
   Endpoint endpoint_;

@@ -88,7 +88,9 @@ class Leg {
   }
 
  private:
-  void fetch() {
+  // What is rare stays out of line, so that the rest is small enough to be inlined into the caller's loop.
+
+  [[gnu::noinline, gnu::cold]] void fetch() {
     snapshot_ = pool_->snapshot();
     candidates_ = snapshot_->candidates();
     generation_ = snapshot_->generation();
@@ -96,7 +98,7 @@ class Leg {
     declined_ = 0;
   }
 
-  [[nodiscard]] Candidates<Slot> without(Candidates<Slot> candidates, std::size_t index) {
+  [[nodiscard, gnu::noinline, gnu::cold]] Candidates<Slot> without(Candidates<Slot> candidates, std::size_t index) {
     std::size_t kept = 0;
     scratch_.resize(candidates_.size());  // within what fetch() reserved
     for (std::size_t i = 0; i < candidates.size(); ++i) {
