@@ -58,8 +58,9 @@ class Leg {
 
   /// Chooses and reserves in one step. An endpoint that was closed since the snapshot refuses; it is taken out and the
   /// policy is asked again, at most once per endpoint. An index out of range counts as none.
+  /// Inlined by force, or clang spills the context to memory for a call.
   template <class Request, class Context>
-  [[nodiscard]] Reservation reserve(const Request& request, Context& context) {
+  [[nodiscard, gnu::always_inline]] inline Reservation reserve(const Request& request, Context& context) {
     Candidates<Slot> candidates = candidates_;
     for (;;) {
       const std::optional<std::size_t> chosen = policy_->select(candidates, request, context);
