@@ -15,6 +15,11 @@ struct CountedClock {
     return std::chrono::steady_clock::time_point{};
   }
 };
+struct DoubleClock {  // its moments do not convert to nanoseconds without rounding
+  [[nodiscard]] auto now() const {
+    return std::chrono::time_point<std::chrono::steady_clock, std::chrono::duration<double>>{};
+  }
+};
 struct NoTime {
   [[nodiscard]] int now() const { return 0; }
 };
@@ -24,6 +29,7 @@ static_assert(pdroute::CallerClock<std::chrono::system_clock>);
 static_assert(pdroute::CallerClock<pdroute::ManualClock>);
 static_assert(pdroute::CallerClock<CountedClock>);
 static_assert(!pdroute::CallerClock<NoTime>);
+static_assert(!pdroute::CallerClock<DoubleClock>);
 static_assert(!pdroute::CallerClock<int>);
 
 }  // namespace

@@ -25,6 +25,13 @@ struct Nameless {
 struct FloatId {
   double id;
 };
+struct Packed {
+  unsigned id : 24;  // no reference can be bound to it
+  unsigned flags : 8;
+};
+struct ByValue {
+  int number;
+};
 class Engine {
  public:
   explicit Engine(std::string name) : name_(std::move(name)) {}
@@ -36,6 +43,10 @@ class Engine {
 
 }  // namespace
 
+template <>
+struct pdroute::EndpointTraits<ByValue> {
+  static std::string id(const ByValue& endpoint) { return std::to_string(endpoint.number); }
+};
 template <>
 struct pdroute::EndpointTraits<Engine> {
   static std::string_view id(const Engine& engine) { return engine.name(); }
@@ -50,6 +61,10 @@ static_assert(pdroute::EndpointType<Engine>);
 static_assert(!pdroute::EndpointType<Nameless>);
 static_assert(!pdroute::EndpointType<FloatId>);
 static_assert(!pdroute::EndpointType<int>);
+static_assert(pdroute::EndpointType<Packed>);
+static_assert(!pdroute::EndpointType<ByValue>);  // its text would be gone before anyone could compare it
+static_assert(!pdroute::EndpointType<const Plain>);
+static_assert(!pdroute::EndpointType<Plain&>);
 
 static_assert(std::is_same_v<pdroute::EndpointIdView<Plain>, std::string_view>);
 static_assert(std::is_same_v<pdroute::EndpointId<Plain>, std::string>);
@@ -60,6 +75,7 @@ static_assert(std::is_same_v<pdroute::EndpointIdView<Rank>, int>);
 TEST_CASE("an id is read from the member .id, or as EndpointTraits says") {
   CHECK(pdroute::endpoint_id(Plain{"p0"}) == "p0");
   CHECK(pdroute::endpoint_id(Rank{7}) == 7);
+  CHECK(pdroute::endpoint_id(Packed{9, 1}) == 9);
   CHECK(pdroute::endpoint_id(Engine{"e1"}) == "e1");
 }
 

@@ -13,6 +13,9 @@ namespace {
 using Answer = pdroute::Result<std::unique_ptr<int>, std::string>;
 
 static_assert(!std::is_copy_constructible_v<Answer>);
+// What comes out of a temporary is a value, not a reference into it.
+static_assert(std::is_same_v<decltype(*std::declval<Answer>()), std::unique_ptr<int>>);
+static_assert(std::is_same_v<decltype(std::declval<Answer>().error()), std::string>);
 static_assert(std::is_nothrow_move_constructible_v<Answer>);
 static_assert(std::is_nothrow_move_assignable_v<Answer>);
 

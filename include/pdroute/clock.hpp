@@ -5,15 +5,18 @@
 #include <chrono>
 #include <concepts>
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 
 namespace pdroute::inline v0 {
 
-/// An object whose `now()` returns a `std::chrono::time_point`: `std::chrono::steady_clock`, `ManualClock`, or a
-/// gateway's own cached clock. `now()` is const and may be called from many threads at once. A clock may stand still
-/// and may step back; what depends on time then waits until it has caught up.
+/// An object whose `now()` returns a `std::chrono::time_point` that counts whole nanoseconds or coarser:
+/// `std::chrono::steady_clock`, `ManualClock`, or a gateway's own cached clock. `now()` is const and may be called from
+/// many threads at once. A clock may stand still and may step back; what depends on time then waits until it has caught
+/// up.
 template <class C>
 concept CallerClock = std::copy_constructible<C> && requires(const C& clock) {
+  []<class Clock, class Duration>(std::chrono::time_point<Clock, Duration>) {}(clock.now());
   { clock.now().time_since_epoch() } -> std::convertible_to<std::chrono::nanoseconds>;
 };
 
@@ -41,7 +44,7 @@ class OneReading {
 
  private:
   const Clock* clock_;
-  decltype(std::declval<const Clock&>().now()) moment_{};
+  std::remove_cvref_t<decltype(std::declval<const Clock&>().now())> moment_{};
   bool read_ = false;
 };
 

@@ -10,7 +10,7 @@ namespace pdroute::inline v0 {
 
 /// Returned where configuration is given; nothing has changed then.
 struct ConfigError {
-  enum class Rule : std::uint8_t { id_not_empty, id_unique, window_positive };
+  enum class Rule : std::uint8_t { id_not_empty, id_unique, window_in_range };
 
   Rule rule;
   std::string value;  ///< the offending value, as text
@@ -20,7 +20,7 @@ struct ConfigError {
     switch (rule) {
       case Rule::id_not_empty: return "an endpoint's id must not be empty";
       case Rule::id_unique: return "an id must be unique within its role";
-      case Rule::window_positive: return "a window must be longer than zero";
+      case Rule::window_in_range: return "a window must be longer than zero and at most a hundred years long";
     }
     return "";
   }

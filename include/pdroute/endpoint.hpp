@@ -25,15 +25,23 @@ namespace pdroute::inline v0 {
 /// while the router holds its copy of the endpoint.
 template <class Endpoint>
 struct EndpointTraits {
-  static constexpr const auto& id(const Endpoint& endpoint) noexcept
+  static constexpr decltype(auto) id(const Endpoint& endpoint) noexcept
     requires requires { endpoint.id; }
   {
-    return endpoint.id;
+    if constexpr (std::integral<decltype(endpoint.id)>) {
+      return decltype(endpoint.id){endpoint.id};
+    } else {
+      return (endpoint.id);
+    }
   }
-  static constexpr const auto& incarnation(const Endpoint& endpoint) noexcept
+  static constexpr decltype(auto) incarnation(const Endpoint& endpoint) noexcept
     requires requires { endpoint.incarnation; }
   {
-    return endpoint.incarnation;
+    if constexpr (std::integral<decltype(endpoint.incarnation)>) {
+      return decltype(endpoint.incarnation){endpoint.incarnation};
+    } else {
+      return (endpoint.incarnation);
+    }
   }
 };
 
@@ -44,6 +52,13 @@ concept StringLike = std::convertible_to<const T&, std::string_view>;
 template <class T>
 concept Key = StringLike<T> || std::integral<T>;
 
+/// What an id may be read as: an integer, or text that lives in the endpoint. A std::string returned by value would be
+/// gone before anyone could compare it.
+template <class T>
+concept LastingKey = std::integral<std::remove_cvref_t<T>> ||
+                     (StringLike<std::remove_cvref_t<T>> &&
+                      (std::is_lvalue_reference_v<T> || std::same_as<T, std::string_view> || std::is_pointer_v<T>));
+
 template <class T>
 using KeyView = std::conditional_t<StringLike<T>, std::string_view, T>;  // cheap, points into the endpoint
 template <class T>
@@ -51,12 +66,13 @@ using KeyValue = std::conditional_t<StringLike<T>, std::string, T>;  // owns
 
 }  // namespace detail
 
-/// A type that can be an endpoint: copyable, with an id (see `EndpointTraits`).
+/// A type that can be an endpoint: copyable, with an id that is an integer or text living in the endpoint (see
+/// `EndpointTraits`).
 template <class E>
-concept EndpointType = std::copy_constructible<E> && requires(const E& endpoint) {
-  { EndpointTraits<E>::id(endpoint) };
-  requires detail::Key<std::remove_cvref_t<decltype(EndpointTraits<E>::id(endpoint))>>;
-};
+concept EndpointType =
+    std::same_as<E, std::remove_cvref_t<E>> && std::copy_constructible<E> && requires(const E& endpoint) {
+      { EndpointTraits<E>::id(endpoint) } -> detail::LastingKey;
+    };
 
 /// The id of an endpoint as a cheap view (`std::string_view`, or the integer), valid as long as the endpoint.
 template <EndpointType E>
@@ -77,7 +93,9 @@ namespace detail {
 template <EndpointType E>
 [[nodiscard]] bool same_incarnation(const E& a, const E& b) noexcept {
   if constexpr (requires { EndpointTraits<E>::incarnation(a); }) {
-    using View = KeyView<std::remove_cvref_t<decltype(EndpointTraits<E>::incarnation(a))>>;
+    using Read = std::remove_cvref_t<decltype(EndpointTraits<E>::incarnation(a))>;
+    static_assert(Key<Read>, "pdroute: an incarnation key is an integer or text");
+    using View = KeyView<Read>;
     return View{EndpointTraits<E>::incarnation(a)} == View{EndpointTraits<E>::incarnation(b)};
   } else {
     return true;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 namespace pdroute::inline v0 {
 
@@ -11,5 +12,9 @@ namespace pdroute::inline v0 {
 struct Request {
   std::uint64_t prompt_tokens = 0;  ///< tokens in the prompt
 };
+
+/// What may describe a request: `Request`, or any class of the caller's.
+template <class R>
+concept RequestType = std::is_class_v<R>;
 
 }  // namespace pdroute::inline v0

@@ -40,32 +40,38 @@ class [[nodiscard]] Result {
   [[nodiscard]] bool has_value() const noexcept { return has_value_; }
   explicit operator bool() const noexcept { return has_value_; }
 
-  [[nodiscard]] T& operator*() noexcept {
+  [[nodiscard]] T& operator*() & noexcept {
     assert(has_value_ && "dereference a Result only after testing that it holds a value");
     return value_;
   }
-  [[nodiscard]] const T& operator*() const noexcept {
+  [[nodiscard]] const T& operator*() const& noexcept {
     assert(has_value_ && "dereference a Result only after testing that it holds a value");
     return value_;
   }
-  [[nodiscard]] T* operator->() noexcept { return &**this; }
-  [[nodiscard]] const T* operator->() const noexcept { return &**this; }
+  [[nodiscard]] T operator*() && noexcept { return std::move(**this); }  // by value: no reference into a temporary
+  [[nodiscard]] T* operator->() noexcept { return std::addressof(**this); }
+  [[nodiscard]] const T* operator->() const noexcept { return std::addressof(**this); }
 
   /// The value; ends the program by std::abort if there is none, in every build.
   [[nodiscard]] T& value() & noexcept {
     if (!has_value_) std::abort();
     return value_;
   }
+  [[nodiscard]] const T& value() const& noexcept {
+    if (!has_value_) std::abort();
+    return value_;
+  }
   [[nodiscard]] T value() && noexcept { return std::move(value()); }
 
-  [[nodiscard]] E& error() noexcept {
+  [[nodiscard]] E& error() & noexcept {
     assert(!has_value_ && "ask a Result for its error only after testing that it holds no value");
     return error_;
   }
-  [[nodiscard]] const E& error() const noexcept {
+  [[nodiscard]] const E& error() const& noexcept {
     assert(!has_value_ && "ask a Result for its error only after testing that it holds no value");
     return error_;
   }
+  [[nodiscard]] E error() && noexcept { return std::move(error()); }
 
  private:
   void take(Result& other) noexcept {

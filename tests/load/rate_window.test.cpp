@@ -39,12 +39,23 @@ TEST_CASE("a window is rounded up to whole buckets") {
   CHECK(window.length() == 120ns);
 }
 
+TEST_CASE("a window longer than a hundred years is refused instead of overflowing") {
+  CHECK_FALSE(pdroute::RateWindow{std::chrono::years{99}}.check());
+  for (const auto& error :
+       {pdroute::RateWindow{std::chrono::years{600}}.check(), pdroute::RateWindow{std::chrono::hours::max()}.check(),
+        pdroute::RateWindow{std::chrono::nanoseconds::max()}.check()}) {
+    REQUIRE(error);
+    CHECK(error->value == "over 100 years");
+  }
+  CHECK(pdroute::RateWindow{std::chrono::hours::min()}.check());
+}
+
 TEST_CASE("a window must be longer than zero, and the error names the value") {
   CHECK_FALSE(pdroute::RateWindow{1ns}.check());
   for (const auto length : {0ns, -60ns, std::chrono::nanoseconds{-120s}}) {
     const auto error = pdroute::RateWindow{length}.check();
     REQUIRE(error);
-    CHECK(error->rule == pdroute::ConfigError::Rule::window_positive);
+    CHECK(error->rule == pdroute::ConfigError::Rule::window_in_range);
     CHECK(error->value == std::to_string(length.count()) + " ns");
   }
 }

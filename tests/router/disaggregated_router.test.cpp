@@ -5,6 +5,8 @@
 #include <array>
 #include <chrono>
 #include <map>
+#include <memory>
+#include <optional>
 #include <pdroute/pdroute.hpp>
 #include <string>
 #include <utility>
@@ -53,7 +55,7 @@ TEST_CASE("options that break a rule are refused by naming rule and value") {
   using QpsRouter = DisaggregatedRouter<QpsPolicy<>, QpsPolicy<>, Engine>;
   const auto window = QpsRouter::create({.prefill = engines("p", 1), .decode_policy = {.window = 0s}});
   REQUIRE_FALSE(window);
-  CHECK(window.error().rule == ConfigError::Rule::window_positive);
+  CHECK(window.error().rule == ConfigError::Rule::window_in_range);
   CHECK(window.error().value == "0 ns");
 }
 
@@ -151,6 +153,26 @@ TEST_CASE("exact round robin is one rotation over all dispatchers") {
     order += router.route()->prefill->id;
   }
   CHECK(order == "p0p1p2p0p1p2p0p1p2");
+}
+
+TEST_CASE("destroying an endpoint's copy may call back into the router") {
+  struct Talkative {
+    std::string id;
+    std::shared_ptr<void> at_end;
+  };
+  using Router = DisaggregatedRouter<RandomPolicy<>, RandomPolicy<>, Talkative>;
+  std::optional<Router> router;
+  bool called = false;
+  {
+    const std::shared_ptr<void> at_end(nullptr,
+                                       [&](void* /*unused*/) { called = router->set_health("d", Health::healthy); });
+    router.emplace(Router::create({.prefill = std::vector<Talkative>{{"p", at_end}},
+                                   .decode = std::vector<Talkative>{{"d", nullptr}}})
+                       .value());
+  }
+  REQUIRE(router->route());  // by the internal dispatcher, which shows the endpoint from now on
+  REQUIRE(router->assign(Role::prefill, std::vector<Talkative>{}));  // would deadlock if it destroyed under a lock
+  CHECK(called);
 }
 
 TEST_CASE("a router can be moved, with its dispatchers and leases in use") {

@@ -51,6 +51,23 @@ struct ByDraw {
   }
 };
 
+struct OnlyForTenants {
+  std::optional<std::size_t> select(const auto& candidates, const Tenant& tenant, auto& /*context*/) const {
+    return tenant.shard % candidates.size();
+  }
+};
+
+struct ThrowingMetric : pdroute::NoLoad {
+  using NoLoad::NoLoad;
+  static Receipt record(auto /*now*/) { throw 1; }
+};
+struct ThrowingMetricPolicy {
+  using Load = ThrowingMetric;
+  std::optional<std::size_t> select(const auto& /*candidates*/, const auto& /*request*/, auto& /*context*/) const {
+    return 0;
+  }
+};
+
 std::uint32_t in_flight(const auto& router, Role role) {
   std::uint32_t sum = 0;
   for (const auto& endpoint : router.endpoints(role)) sum += endpoint.in_flight;
@@ -107,6 +124,62 @@ TEST_CASE("when the decode policy declines, the prefill reservation is undone, i
   decline = false;
   CHECK(dispatcher.route()->prefill->id == "p0");  // still no arrival anywhere, so the first
   CHECK(dispatcher.route()->prefill->id == "p1");
+}
+
+TEST_CASE("a route that fails takes nobody's turn") {
+  using Router = DisaggregatedRouter<RoundRobinPolicy<>, ScriptedPolicy, Engine>;
+  bool decline = false;
+  ScriptedPolicy decode;
+  decode.rule = [&](std::size_t) { return decline ? std::nullopt : std::optional<std::size_t>{0}; };
+  auto router =
+      Router::create({.prefill = engines("p", 2), .decode = engines("d", 1), .decode_policy = decode}).value();
+  auto dispatcher = router.dispatcher();
+  std::string order;
+  for (int i = 0; i < 4; ++i) {
+    order += dispatcher.route()->prefill->id;
+    decline = true;
+    CHECK_FALSE(dispatcher.route());
+    decline = false;
+  }
+  CHECK(order == "p0p1p0p1");
+}
+
+TEST_CASE("a choice in progress finds the list that replaces its own") {
+  using Router = DisaggregatedRouter<ScriptedPolicy, RandomPolicy<>, Engine>;
+  std::optional<Router> router;
+  ScriptedPolicy policy;
+  policy.rule = [&](std::size_t n) -> std::optional<std::size_t> {
+    // Meanwhile, on another thread, the whole list is replaced.
+    if (n == 500) REQUIRE(router->assign(Role::prefill, Engines{{"new"}}));
+    return 0;
+  };
+  router.emplace(
+      Router::create({.prefill = engines("old", 500), .decode = engines("d", 1), .prefill_policy = policy}).value());
+  CHECK(router->dispatcher().route()->prefill->id == "new");
+}
+
+TEST_CASE("a dispatcher that takes the place of another lets go of the other's router") {
+  using Router = DisaggregatedRouter<RandomPolicy<>, RandomPolicy<>, Engine>;
+  auto gone = std::make_optional(Router::create({.prefill = engines("a", 1), .decode = engines("b", 1)}).value());
+  auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 1)}).value();
+  auto dispatcher = gone->dispatcher();
+  gone.reset();
+  dispatcher = router.dispatcher();
+  CHECK(dispatcher.route()->prefill->id == "p0");
+}
+
+TEST_CASE("a metric that throws while it records leaves no lease behind") {
+  using Router = DisaggregatedRouter<ThrowingMetricPolicy, RandomPolicy<>, Engine>;
+  auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 1)}).value();
+  CHECK_THROWS_AS(router.route(), int);
+  CHECK(in_flight(router, Role::prefill) == 0);
+}
+
+TEST_CASE("a policy of the caller's own request type is checked for that type") {
+  using Router = DisaggregatedRouter<OnlyForTenants, OnlyForTenants, Engine>;
+  auto router = Router::create({.prefill = engines("p", 2), .decode = engines("d", 3)}).value();
+  CHECK(router.route(Tenant{5})->prefill->id == "p1");
+  CHECK(router.dispatcher().decode(Tenant{5}).value()->id == "d2");
 }
 
 TEST_CASE("a reason counts every endpoint of the role once") {

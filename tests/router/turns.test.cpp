@@ -32,6 +32,19 @@ TEST_CASE("a call that asks for no turn draws none") {
   CHECK(Draw{turns, Draw::For::both}.turn(Role::prefill) == 0);
 }
 
+TEST_CASE("undone turns are drawn again, unless somebody has drawn since") {
+  Turns turns;
+  Draw first{turns, Draw::For::both};
+  CHECK(first.turn(Role::prefill) == 0);
+  first.undo();
+  Draw second{turns, Draw::For::both};
+  CHECK(second.turn(Role::prefill) == 0);
+  Draw third{turns, Draw::For::prefill};
+  CHECK(third.turn(Role::prefill) == 1);
+  second.undo();  // too late
+  CHECK(Draw{turns, Draw::For::both}.turn(Role::prefill) == 2);
+}
+
 TEST_CASE("the origin is the first decode turn after a change of the candidates") {
   Turns turns;
   for (int i = 0; i < 3; ++i) static_cast<void>(Draw{turns, Draw::For::decode}.turn(Role::decode));

@@ -6,8 +6,9 @@ namespace pdroute::inline v0 {
 
 /// What every slot carries when its role's policy asks for no metric beyond the count of requests in flight.
 ///
-/// A load metric is a class with this shape. A pool constructs one per endpoint from `Options`, and the policy reads
-/// its const members from a candidate. A metric that counts choices also has
+/// A load metric is a class with this shape, both nested types included. A pool constructs one per endpoint from
+/// `Options`, and the policy reads its const members from a candidate, which derives from it. A metric that counts
+/// choices also has
 ///   `Receipt record(time_point now)`  called when the router reserves the endpoint, and
 ///   `void undo(Receipt)`              called when it takes that back because the other leg found nobody.
 /// A policy names its metric as `using Load = ...` and gives the options by `load_options()`.

@@ -2,9 +2,12 @@
 // A sliding window cut into sixty buckets.
 #pragma once
 
+#include <algorithm>
+#include <cassert>
 #include <chrono>
 #include <concepts>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <pdroute/clock.hpp>
 #include <pdroute/config_error.hpp>
@@ -21,14 +24,22 @@ class RateWindow {
   /// Precondition for use: `check()` finds nothing wrong.
   template <class Rep, class Period>
     requires std::convertible_to<std::chrono::duration<Rep, Period>, std::chrono::nanoseconds>
-  constexpr RateWindow(std::chrono::duration<Rep, Period> length) noexcept
-      : width_(std::chrono::nanoseconds{length}.count()) {
-    if (width_ > 0) width_ = (width_ - 1) / buckets + 1;
+  constexpr RateWindow(std::chrono::duration<Rep, Period> length) noexcept {
+    // Compared in the caller's own unit: converted to nanoseconds, a longer one would overflow.
+    using Given = std::chrono::duration<Rep, Period>;
+    if (length > std::chrono::duration_cast<Given>(longest)) {
+      width_ = too_long;
+    } else if (length <= Given::zero()) {
+      width_ = std::chrono::nanoseconds{std::max(length, std::chrono::duration_cast<Given>(-longest))}.count();
+    } else {
+      width_ = (std::chrono::nanoseconds{length}.count() - 1) / buckets + 1;
+    }
   }
 
   [[nodiscard]] std::optional<ConfigError> check() const {
-    if (width_ > 0) return std::nullopt;
-    return ConfigError{ConfigError::Rule::window_positive, std::to_string(width_) + " ns"};
+    if (0 < width_ && width_ < too_long) return std::nullopt;
+    return ConfigError{ConfigError::Rule::window_in_range,
+                       width_ == too_long ? "over 100 years" : std::to_string(width_) + " ns"};
   }
 
   [[nodiscard]] constexpr std::chrono::nanoseconds length() const noexcept {
@@ -41,12 +52,16 @@ class RateWindow {
   /// The bucket that a moment falls into, as counted from the clock's epoch.
   template <class Clock, class Duration>
   [[nodiscard]] constexpr std::int64_t bucket(std::chrono::time_point<Clock, Duration> moment) const noexcept {
+    assert(0 < width_ && width_ < too_long && "a window is used only after check() has found nothing wrong with it");
     const std::int64_t ticks = detail::nanoseconds_of(moment);
     return ticks / width_ - (ticks % width_ < 0 ? 1 : 0);  // towards the past, also before the epoch
   }
 
  private:
-  std::int64_t width_;
+  static constexpr std::chrono::hours longest{24 * 365 * 100};
+  static constexpr std::int64_t too_long = std::numeric_limits<std::int64_t>::max();
+
+  std::int64_t width_ = 0;  // of a bucket in nanoseconds; of a refused window, its length
 };
 
 }  // namespace pdroute::inline v0

@@ -12,16 +12,16 @@
 
 namespace pdroute::inline v0 {
 
-/// Arrivals in a sliding window, in fixed memory (about 0.3 KiB) at any rate.
+/// Arrivals in a sliding window, in fixed memory (about 0.5 KiB) at any rate below 2^31 arrivals a window.
 ///
 /// Guarantee: with one thread, 0 <= ours - exact <= the arrivals of one bucket, where exact counts arrivals `a` with
 /// `now - a <= window`, and a bucket is a sixtieth of the window. Threads that record while a bucket begins may be
-/// counted in either of the two. A moment before the newest bucket is taken for that bucket: a clock that steps back
-/// neither loses arrivals nor counts them twice.
+/// counted in either of the two. A moment before the newest bucket is taken for that bucket: after a clock has stepped
+/// back, arrivals are neither lost nor counted twice, but none is forgotten before the clock has caught up.
 ///
 /// How: `total_` counts arrivals for ever; `marks_` remember what it was when each bucket began. The arrivals since
 /// then are one subtraction, so reading is O(1) and nothing has to be aged. Recording is O(1) within a bucket; the
-/// first arrival in a new bucket fills the marks since the last one, at most 64.
+/// first arrival in a new bucket fills the marks since the last one, at most 128.
 ///
 /// Thread safety: all members may be called from many threads at once; lock-free.
 class RequestRate {
@@ -74,7 +74,8 @@ class RequestRate {
 
  private:
   using Mark = std::atomic<std::uint32_t>;
-  static constexpr std::int64_t ring = 64;  // more than the buckets of a window; a power of two makes a place a mask
+  static constexpr std::int64_t ring =
+      128;  // two windows, for readers that fell behind; a power of two: a place is a mask
   static constexpr std::int64_t never = -(std::int64_t{1} << 62U);  // before every bucket, far from overflow
 
   [[nodiscard]] Mark& mark(std::int64_t bucket) noexcept {

@@ -2,7 +2,9 @@
 // Tells the author of a policy in one sentence what is missing.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
+#include <optional>
 #include <pdroute/policy/endpoint_selector.hpp>
 #include <pdroute/policy/local_context.hpp>
 #include <pdroute/policy/policy_traits.hpp>
@@ -26,6 +28,12 @@ concept ReturnsAnIndex =
       { policy.select(candidates, request, context) } -> std::same_as<std::optional<std::size_t>>;
     };
 
+/// A member that is there, but not for a const policy.
+template <class P>
+concept ForgottenConst = (requires(P& p) { p.check(); } && !requires(const P& p) { p.check(); }) ||
+                         (requires(P& p) { p.load_options(); } && !requires(const P& p) { p.load_options(); }) ||
+                         (requires(P& p) { p.make_state(0); } && !requires(const P& p) { p.make_state(0); });
+
 }  // namespace detail
 
 /// True if `P` selects over `Candidates`; otherwise the compiler stops with a sentence that names the missing piece.
@@ -34,6 +42,10 @@ concept ReturnsAnIndex =
 template <class P, class Candidates, class Req = Request, class Context = LocalContext<P>>
 [[nodiscard]] consteval bool check_policy() {
   using namespace detail;
+  static_assert(std::move_constructible<P>,
+                "pdroute: a policy must be movable, because it is given to the router by value");
+  static_assert(!ForgottenConst<P>,
+                "pdroute: a policy's `make_state`, `load_options` and `check` must be const, or they are not called");
   static_assert(CandidateRange<Candidates>, "pdroute: candidates need `size()` and `operator[](std::size_t)`");
   if constexpr (CandidateRange<Candidates>) {
     constexpr bool callable = HasSelect<P, Candidates, Req, Context>;
@@ -41,7 +53,7 @@ template <class P, class Candidates, class Req = Request, class Context = LocalC
     static_assert(
         !callable_if_mutable,
         "pdroute: a policy's `select` must be const, because one policy serves all threads at once; keep what "
-        "changes per dispatcher in `make_state`, or in atomics");
+        "changes in the state that `make_state` makes for each dispatcher");
     static_assert(callable || callable_if_mutable,
                   "pdroute: a policy needs `std::optional<std::size_t> select(const auto& candidates, const auto& "
                   "request, auto& context) const`, and the candidates must offer what its `select` reads");

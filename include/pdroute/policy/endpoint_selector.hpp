@@ -32,26 +32,24 @@ concept ChoiceContext = requires(C& context, std::uint32_t n) {
 
 /// A policy: a type whose const `select` names one of the candidates, or none.
 ///
-/// | expression                                    | type                         | meaning | |
-/// --------------------------------------------- | ---------------------------- |
-/// --------------------------------------- | | `policy.select(candidates, request, context)` |
-/// `std::optional<std::size_t>` | an index below `candidates.size()`, or `std::nullopt` |
+/// `policy.select(candidates, request, context)` is of type `std::optional<std::size_t>` and means an index below
+/// `candidates.size()`, or nobody: `std::nullopt`.
 ///
 /// `policy` is const: one policy object serves all threads at once. `select` must not change an endpoint, must not
 /// throw, and returns `std::nullopt` for no candidates. It may read from the context
-///   `now()`         the time, read from the caller's clock at most once per route;
-///   `below(n)`      an unbiased draw from [0, n), from the dispatcher's seeded generator;
-///   `state()`       what this dispatcher remembers for this policy, see below;
-///   `turn()`        the number of this choice among this leg's, over all dispatchers; costs an atomic addition;
-///   `origin()`      the decode turn at which the present candidates came into force;
-///   `first_size()`  for the leg chosen second, the number of candidates of the first; 0 for the first leg;
-///   `generation()`  a number that changes whenever the candidates of either leg do.
+/// - `now()`: the time, read from the caller's clock at most once per route;
+/// - `below(n)`: an unbiased draw from [0, n), from the dispatcher's seeded generator;
+/// - `state()`: what this dispatcher remembers for this policy, see below;
+/// - `turn()`: a number that counts the choices of this leg over all dispatchers; costs an atomic addition;
+/// - `origin()`: the decode turn at which the present candidates came into force;
+/// - `first_size()`: for the leg chosen second, the number of candidates of the first; 0 for the first leg;
+/// - `generation()`: a number that changes whenever the candidates of either leg do.
 ///
 /// Optional members of a policy:
-///   `auto make_state(std::uint64_t stream) const`   makes the state for one leg of one dispatcher, which is numbered by
-///                                                   the stream's low 32 bits; no two legs have the same stream;
-///   `using Load = ...` and `load_options() const`   the load metric that candidates must carry, see `NoLoad`;
-///   `std::optional<ConfigError> check() const`      what is wrong with the policy's configuration, if anything.
+/// - `auto make_state(std::uint64_t stream) const`: the state for one leg of one dispatcher. The stream's low 32 bits
+///   number the dispatcher; no two legs have the same stream.
+/// - `using Load = ...` and `load_options() const`: the load metric that candidates must carry, see `NoLoad`.
+/// - `std::optional<ConfigError> check() const`: what is wrong with the policy's configuration, if anything.
 template <class P, class Candidates, class Request, class Context>
 concept EndpointSelector =
     CandidateRange<Candidates> && ChoiceContext<Context> &&

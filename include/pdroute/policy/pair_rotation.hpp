@@ -18,6 +18,9 @@ namespace pdroute::inline v0::detail {
 /// Remembers the last turn: the next one costs an addition instead of three divisions.
 class PairRotation {
  public:
+  /// `start`: what turn 0 means; reduced to an index, so that it may be any number.
+  explicit PairRotation(std::uint32_t start = 0) noexcept : start_(start) {}
+
   /// Precondition: n > 0. `first` is 0 for a leg that does not follow another; then `origin` does not matter.
   std::size_t index(std::uint32_t turn, std::uint32_t origin, std::size_t first, std::size_t n) noexcept {
     const std::uint32_t step = turn - turn_;
@@ -42,10 +45,11 @@ class PairRotation {
     block_ = first == 0 ? std::numeric_limits<std::uint64_t>::max() : std::lcm<std::uint64_t, std::uint64_t>(first, n);
     const std::uint32_t since = turn_ - origin;
     left_ = block_ - since % block_;
-    index_ = (turn_ + since / block_) % n;
+    index_ = (std::uint64_t{turn_} + start_ + since / block_) % n;
     return index_;
   }
 
+  std::uint32_t start_;
   std::uint32_t turn_ = 0;
   std::uint32_t origin_ = 0;
   std::uint64_t block_ = 0;

@@ -22,7 +22,7 @@ template <class Policy>
 }
 
 template <class Policy>
-using StateOf = decltype(make_state(std::declval<const Policy&>(), 0));
+using StateOf = decltype(detail::make_state(std::declval<const Policy&>(), 0));
 
 template <class Policy>
 struct LoadOfPolicy {
@@ -48,10 +48,11 @@ template <class Policy>
 template <class Policy>
 [[nodiscard]] std::optional<ConfigError> check_configuration(const Policy& policy) {
   if constexpr (requires { policy.check(); }) {
-    return policy.check();
-  } else {
-    return std::nullopt;
+    if (auto error = policy.check()) return error;
   }
+  const auto options = detail::load_options(policy);
+  if constexpr (requires { options.check(); }) return options.check();
+  return std::nullopt;
 }
 
 }  // namespace pdroute::inline v0::detail

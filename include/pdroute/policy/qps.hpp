@@ -32,7 +32,7 @@ concept RatedCandidates = CandidateRange<C> && requires(const C& candidates, std
 /// It knows nothing of work: a prompt of 100,000 tokens counts as one of ten, and a long answer is invisible once its
 /// arrival has left the window.
 ///
-/// Cost: O(n) to choose, one clock read; O(1) and 0.3 KiB per endpoint for the rate.
+/// Cost: O(n) to choose, one clock read; O(1) and 0.5 KiB per endpoint for the rate.
 /// Thread safety: `select` may be called from many threads at once, each with its own context.
 /// Source: the least-QPS strategy of vLLM's production stack (PR 587); docs/policies.md says where this one differs.
 template <TieRule tie = TieRule::rotating>

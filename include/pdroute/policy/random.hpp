@@ -12,8 +12,8 @@ namespace pdroute::inline v0 {
 
 /// Chooses uniformly among the eligible endpoints, without bias.
 ///
-/// Guarantee: the same seed, role, dispatcher number and numbers of candidates give the same choices, on every platform.
-/// Two legs with the same seed draw independently.
+/// Guarantee: the same seed, role, dispatcher number and numbers of candidates give the same choices, on every
+/// platform. Two legs with the same seed draw independently.
 ///
 /// Use it as a baseline, or where many gateways must not coordinate. The busiest of n endpoints gets about
 /// sqrt(2 ln n * m/n) requests more than the mean m/n; two choices or a full scan are far better at little more cost.
@@ -36,7 +36,7 @@ struct RandomPolicy {
   [[nodiscard]] std::optional<std::size_t> select(const Candidates& candidates, const Request& /*request*/,
                                                   Context& context) const {
     if (candidates.size() == 0) return std::nullopt;
-    return below(context.state().generator, static_cast<std::uint32_t>(candidates.size()));
+    return pdroute::below(context.state().generator, static_cast<std::uint32_t>(candidates.size()));
   }
 };
 

@@ -31,7 +31,8 @@ concept RotationContext = requires(C& context) {
 /// Guarantees. Between two changes of the candidates, the counts of two endpoints differ by at most 1 (single-threaded;
 /// per dispatcher with `Rotation::per_dispatcher`). A change costs a survivor at most one turn, plus one per thread
 /// that is in the middle of a route. On the second leg all pairs with the first are used, each within 1 over a whole
-/// cycle, instead of the lockstep of two counters (see `detail::PairRotation`).
+/// cycle, instead of the lockstep of two counters (see `detail::PairRotation`), as long as every request takes both
+/// legs and both rotate in the same way.
 ///
 /// Use it when requests are alike and endpoints are equal. It sees neither load nor size: one long prompt in n, and
 /// every n-th endpoint queues. The other rules exist for that.
@@ -50,8 +51,8 @@ struct RoundRobinPolicy {
     std::uint32_t origin = 0;
     std::uint64_t generation = 0;
   };
-  [[nodiscard]] constexpr State make_state(std::uint64_t stream) const noexcept {
-    return {.turn = static_cast<std::uint32_t>(stream)};
+  [[nodiscard]] State make_state(std::uint64_t stream) const noexcept {
+    return {.rotation = detail::PairRotation{first_turn}, .turn = static_cast<std::uint32_t>(stream)};
   }
 
   template <CandidateRange Candidates, class Request, RotationContext Context>
@@ -72,7 +73,7 @@ struct RoundRobinPolicy {
       }
       origin = state.origin;
     }
-    return state.rotation.index(first_turn + turn, first_turn + origin, context.first_size(), candidates.size());
+    return state.rotation.index(turn, origin, context.first_size(), candidates.size());
   }
 };
 

@@ -52,7 +52,7 @@ class EndpointPool {
   [[nodiscard]] static std::optional<ConfigError> check(std::span<const Endpoint> list) {
     Positions seen;
     for (std::size_t i = 0; i < list.size(); ++i) {
-      const IdView id = endpoint_id(list[i]);
+      const IdView id = pdroute::endpoint_id(list[i]);
       if constexpr (detail::StringLike<IdView>) {
         if (id.empty()) return ConfigError{ConfigError::Rule::id_not_empty, "endpoint #" + std::to_string(i)};
       }
@@ -68,15 +68,17 @@ class EndpointPool {
   Result<Assignment<Endpoint>, ConfigError> assign(std::span<const Endpoint> list) {
     if (auto error = check(list)) return std::move(*error);
     Positions listed;
-    for (std::size_t i = 0; i < list.size(); ++i) listed.emplace(endpoint_id(list[i]), i);
+    for (std::size_t i = 0; i < list.size(); ++i) listed.emplace(pdroute::endpoint_id(list[i]), i);
 
     Assignment<Endpoint> report;
-    std::vector<OwnedSlot> removed;  // these and the old snapshot let go of endpoints only after the lock is free
+    // Let go only after the lock is free, because they may destroy endpoints:
     std::shared_ptr<const Snapshot> old;
+    std::vector<OwnedSlot> removed;
+    std::vector<OwnedSlot> fresh;
+    fresh.reserve(list.size());
     const std::lock_guard lock{mutex_};
     std::vector<Member> next;
     std::vector<Slot*> gone;
-    std::vector<OwnedSlot> fresh;
     std::vector<bool> known(list.size(), false);
     for (const Member& member : members_) {
       const auto found = listed.find(member.slot->id());
@@ -89,7 +91,7 @@ class EndpointPool {
       }
     }
     for (std::size_t i = 0; i < list.size(); ++i) {
-      (known[i] ? report.kept : report.added).emplace_back(endpoint_id(list[i]));
+      (known[i] ? report.kept : report.added).emplace_back(pdroute::endpoint_id(list[i]));
       if (known[i]) continue;
       fresh.emplace_back(new Slot(list[i], ++incarnations_, options_));
       next.push_back({fresh.back().get()});
@@ -99,13 +101,14 @@ class EndpointPool {
     removed.reserve(gone.size());
     std::shared_ptr<const Snapshot> picture = picture_of(next);
     // From here on nothing can fail.
+    for (OwnedSlot& slot : fresh) static_cast<void>(slot.release());
+    members_.swap(next);
+    old = show(std::move(picture));
+    // Closed after the new list is shown: whoever is refused finds a list without them.
     for (Slot* slot : gone) {
       slot->close();
       removed.emplace_back(slot);
     }
-    for (OwnedSlot& slot : fresh) static_cast<void>(slot.release());
-    members_ = std::move(next);
-    old = show(std::move(picture));
     return report;
   }
 
@@ -118,17 +121,7 @@ class EndpointPool {
 
   /// Refuses new leases for this life of the endpoint, for good: once this has returned, none appears. Leases that run
   /// stay valid; `EndpointStatus::drained()` says when the last has ended. False: there is no such id.
-  bool drain(EndpointIdView<Endpoint> id) {
-    std::shared_ptr<const Snapshot> old;
-    const std::lock_guard lock{mutex_};
-    const auto member = find(id);
-    if (member == members_.end()) return false;
-    if (!member->slot->closed()) {
-      member->slot->close();
-      old = show(picture_of(members_));
-    }
-    return true;
-  }
+  bool drain(EndpointIdView<Endpoint> id) { return set(id, &Member::draining, true); }
 
   /// Every member in registration order, eligible or not.
   [[nodiscard]] std::vector<EndpointStatus<Endpoint>> endpoints() const {
@@ -136,7 +129,7 @@ class EndpointPool {
     std::vector<EndpointStatus<Endpoint>> all;
     all.reserve(members_.size());
     for (const Member& m : members_) {
-      all.push_back({EndpointId<Endpoint>(m.slot->id()), m.slot->incarnation(), m.health, m.intake, m.slot->closed(),
+      all.push_back({EndpointId<Endpoint>(m.slot->id()), m.slot->incarnation(), m.health, m.intake, m.draining,
                      m.slot->in_flight()});
     }
     return all;
@@ -160,6 +153,7 @@ class EndpointPool {
     Slot* slot;
     Health health = Health::healthy;
     Intake intake = Intake::accepting;
+    bool draining = false;
   };
 
   static std::string text(IdView id) {
@@ -179,20 +173,22 @@ class EndpointPool {
   };
   using OwnedSlot = std::unique_ptr<Slot, Retire>;
 
-  [[nodiscard]] auto find(IdView id) {
-    return std::find_if(members_.begin(), members_.end(), [id](const Member& m) { return m.slot->id() == id; });
-  }
-
   template <class Value>
   bool set(IdView id, Value Member::* state, Value value) {
-    std::shared_ptr<const Snapshot> old;
+    std::shared_ptr<const Snapshot> old;  // let go after the lock is free, because it may destroy endpoints
     const std::lock_guard lock{mutex_};
-    const auto member = find(id);
-    if (member == members_.end()) return false;
-    if (*member.*state != value) {
-      *member.*state = value;
-      old = show(picture_of(members_));
-    }
+    std::vector<Member> next = members_;
+    const auto member = std::find_if(next.begin(), next.end(), [id](const Member& m) { return m.slot->id() == id; });
+    if (member == next.end()) return false;
+    if (*member.*state == value) return true;
+    *member.*state = value;
+    std::shared_ptr<const Snapshot> picture = picture_of(next);
+    // From here on nothing can fail.
+    Slot* const slot = member->slot;
+    const bool close = member->draining;
+    members_.swap(next);
+    old = show(std::move(picture));
+    if (close) slot->close();  // after the new list is shown: whoever is refused finds a list without it
     return true;
   }
 
@@ -206,7 +202,7 @@ class EndpointPool {
         ++left_out.unhealthy;
       } else if (member.intake != Intake::accepting) {
         ++left_out.paused;
-      } else if (member.slot->closed()) {
+      } else if (member.draining) {
         ++left_out.draining;
       } else {
         eligible.push_back(member.slot);

@@ -4,6 +4,7 @@
 
 #include <cassert>
 #include <cstdint>
+#include <memory>
 #include <utility>
 
 namespace pdroute::inline v0 {
@@ -39,7 +40,7 @@ class [[nodiscard]] Lease {
 
   /// The caller's endpoint. Precondition: holds a place.
   [[nodiscard]] const auto& operator*() const noexcept { return slot().endpoint(); }
-  [[nodiscard]] const auto* operator->() const noexcept { return &slot().endpoint(); }
+  [[nodiscard]] const auto* operator->() const noexcept { return std::addressof(slot().endpoint()); }
   /// The endpoint's id, valid as long as the lease. Precondition: holds a place.
   [[nodiscard]] auto id() const noexcept { return slot().id(); }
   /// Which life of the endpoint this is. Precondition: holds a place.

@@ -13,13 +13,15 @@ namespace pdroute::inline v0 {
 /// the old one. Policies see slots as const candidates: the count in flight, the members of the role's load metric, the
 /// id and the caller's endpoint.
 template <EndpointType Endpoint, class Load = NoLoad>
-class alignas(64) Slot : public SlotCount, public Load {  // own cache lines: neighbours are written by other threads
+class alignas(64) alignas(Endpoint) alignas(Load) Slot  // own cache lines: neighbours are written by other threads
+    : public SlotCount,
+      public Load {
  public:
   Slot(const Endpoint& endpoint, std::uint64_t incarnation, typename Load::Options options)
       : Load(options), incarnation_(incarnation), endpoint_(endpoint) {}
 
   [[nodiscard]] const Endpoint& endpoint() const noexcept { return endpoint_; }
-  [[nodiscard]] EndpointIdView<Endpoint> id() const noexcept { return endpoint_id(endpoint_); }
+  [[nodiscard]] EndpointIdView<Endpoint> id() const noexcept { return pdroute::endpoint_id(endpoint_); }
   /// Counts the lives that the pool has seen; unique within the pool.
   [[nodiscard]] std::uint64_t incarnation() const noexcept { return incarnation_; }
 

@@ -31,11 +31,11 @@ class SlotCount {
 
   /// Takes a lease unless closed, in one step. Precondition: the caller holds a pin.
   [[nodiscard]] bool try_reserve() noexcept {
-    // Relaxed: the pin already orders this after the slot's construction; a reservation publishes nothing.
-    std::uint64_t seen = word_.load(std::memory_order_relaxed);
+    // Acquire: who is refused sees what was published before the slot was closed.
+    std::uint64_t seen = word_.load(std::memory_order_acquire);
     do {
       if ((seen & closed_bit) != 0) return false;
-    } while (!word_.compare_exchange_weak(seen, seen + 1, std::memory_order_relaxed));
+    } while (!word_.compare_exchange_weak(seen, seen + 1, std::memory_order_acquire));
     return true;
   }
 

@@ -38,7 +38,7 @@ class DisaggregatedRouter {
   using IdView = EndpointIdView<Endpoint>;
 
   struct Options {
-    std::span<const Endpoint> prefill = {};  ///< copied; may be empty until `assign`
+    std::span<const Endpoint> prefill = {};  ///< copied by `create`, until when it must live; may be empty
     std::span<const Endpoint> decode = {};
     PrefillPolicy prefill_policy{};
     DecodePolicy decode_policy{};
@@ -63,20 +63,17 @@ class DisaggregatedRouter {
 
   /// Routes without a dispatcher of one's own, by an internal one under a lock: callers wait for each other. For light
   /// use; see `Dispatcher::route` and its neighbours for what they return.
-  auto route(const Request& request = {}) { return route<Request>(request); }
-  template <class Req>
-  auto route(const Req& request) {
-    return borrow([&](Dispatcher& dispatcher) { return dispatcher.route(request); });
+  template <RequestType Req = Request>
+  auto route(const Req& request = {}) {
+    return borrow([&](Dispatcher& dispatcher) { return dispatcher.route_unrefreshed(request); });
   }
-  auto prefill(const Request& request = {}) { return prefill<Request>(request); }
-  template <class Req>
-  auto prefill(const Req& request) {
-    return borrow([&](Dispatcher& dispatcher) { return dispatcher.prefill(request); });
+  template <RequestType Req = Request>
+  auto prefill(const Req& request = {}) {
+    return borrow([&](Dispatcher& dispatcher) { return dispatcher.prefill_unrefreshed(request); });
   }
-  auto decode(const Request& request = {}) { return decode<Request>(request); }
-  template <class Req>
-  auto decode(const Req& request) {
-    return borrow([&](Dispatcher& dispatcher) { return dispatcher.decode(request); });
+  template <RequestType Req = Request>
+  auto decode(const Req& request = {}) {
+    return borrow([&](Dispatcher& dispatcher) { return dispatcher.decode_unrefreshed(request); });
   }
 
   /// Makes a role's members be exactly those of `list`; see `EndpointPool::assign`.
@@ -126,10 +123,14 @@ class DisaggregatedRouter {
     return core_->prefill.generation() + core_->decode.generation();
   }
 
+  // Old snapshots are let go only after the lock is free, because their end may destroy endpoints.
+
   template <class Use>
   auto borrow(const Use& use) {
+    typename Dispatcher::OldSnapshots old;
     const std::lock_guard lock{internal_->mutex};
     if (!internal_->dispatcher) internal_->dispatcher.emplace(core_);
+    old = internal_->dispatcher->exchange();
     return use(*internal_->dispatcher);
   }
 
@@ -137,10 +138,11 @@ class DisaggregatedRouter {
   /// dispatcher must not keep removed endpoints alive until someone happens to route.
   template <class Value>
   Value changed(Value value) {
+    typename Dispatcher::OldSnapshots old;
     const std::lock_guard lock{internal_->mutex};
     const std::uint64_t now = generation();
     if (now != std::exchange(internal_->generation, now)) core_->turns.candidates_changed();
-    if (internal_->dispatcher) internal_->dispatcher->refresh();
+    if (internal_->dispatcher) old = internal_->dispatcher->exchange();
     return value;
   }
 

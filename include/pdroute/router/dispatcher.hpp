@@ -33,8 +33,8 @@ struct RouterCore {
         decode_policy(std::move(decode_rule)),
         clock(std::move(caller_clock)),
         seed(router_seed),
-        prefill(Role::prefill, load_options(prefill_policy)),
-        decode(Role::decode, load_options(decode_policy)) {}
+        prefill(Role::prefill, detail::load_options(prefill_policy)),
+        decode(Role::decode, detail::load_options(decode_policy)) {}
 
   PrefillPolicy prefill_policy;
   DecodePolicy decode_policy;
@@ -47,6 +47,9 @@ struct RouterCore {
 };
 
 }  // namespace detail
+
+template <class PrefillPolicy, class DecodePolicy, EndpointType Endpoint, CallerClock Clock>
+class DisaggregatedRouter;
 
 /// Routes requests over a router's endpoints. Make one per thread or event loop by `router.dispatcher()`; it may
 /// outlive the router. It holds the snapshot of endpoints that it saw last, and looks for a newer one at each call.
@@ -62,9 +65,6 @@ class Dispatcher {
   template <class Leg>
   using ContextOf = detail::RouteContext<Clock, typename Leg::State>;
 
-  static_assert(check_policy<PrefillPolicy, Candidates<typename PrefillLeg::Slot>, Request, ContextOf<PrefillLeg>>());
-  static_assert(check_policy<DecodePolicy, Candidates<typename DecodeLeg::Slot>, Request, ContextOf<DecodeLeg>>());
-
  public:
   using Core = detail::RouterCore<PrefillPolicy, DecodePolicy, Endpoint, Clock>;
   using PrefillLease = Lease<typename PrefillLeg::Slot>;
@@ -79,52 +79,36 @@ class Dispatcher {
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
   Dispatcher(Dispatcher&&) = default;
-  Dispatcher& operator=(Dispatcher&&) = default;
+  Dispatcher& operator=(Dispatcher&& other) noexcept {
+    Dispatcher taken(std::move(other));
+    std::swap(core_, taken.core_);  // what was ours dies with `taken`, in the right order
+    std::swap(generator_, taken.generator_);
+    std::swap(prefill_, taken.prefill_);
+    std::swap(decode_, taken.decode_);
+    return *this;
+  }
   ~Dispatcher() = default;
 
   /// One endpoint per role, both reserved; or, if a role has nobody, the reason, and nothing is reserved or recorded.
-  Result<Route, NoEndpoint> route(const Request& request = {}) { return route<Request>(request); }
-  template <class Req>
-  Result<Route, NoEndpoint> route(const Req& request) {
+  /// `Req` is any class; the policies are given it as it is.
+  template <RequestType Req = Request>
+  Result<Route, NoEndpoint> route(const Req& request = {}) {
     refresh();
-    if (prefill_.size() == 0) [[unlikely]]
-      return prefill_.nobody();
-    if (decode_.size() == 0) [[unlikely]]
-      return decode_.nobody();
-    auto facts = facts_for(Legs::both);
-    auto first = reserve_prefill(request, facts);
-    if (!first.lease) [[unlikely]]
-      return prefill_.nobody();
-    auto second = reserve_decode(request, facts);
-    if (!second.lease) [[unlikely]] {
-      first.undo();
-      return decode_.nobody();
-    }
-    return Route{std::move(first.lease), std::move(second.lease)};
+    return route_unrefreshed(request);
   }
 
   /// A prefill endpoint alone, for gateways that choose the two at different moments.
-  Result<PrefillLease, NoEndpoint> prefill(const Request& request = {}) { return prefill<Request>(request); }
-  template <class Req>
-  Result<PrefillLease, NoEndpoint> prefill(const Req& request) {
+  template <RequestType Req = Request>
+  Result<PrefillLease, NoEndpoint> prefill(const Req& request = {}) {
     refresh();
-    auto facts = facts_for(Legs::prefill);
-    auto reservation = reserve_prefill(request, facts);
-    if (!reservation.lease) [[unlikely]]
-      return prefill_.nobody();
-    return std::move(reservation.lease);
+    return prefill_unrefreshed(request);
   }
 
   /// A decode endpoint alone.
-  Result<DecodeLease, NoEndpoint> decode(const Request& request = {}) { return decode<Request>(request); }
-  template <class Req>
-  Result<DecodeLease, NoEndpoint> decode(const Req& request) {
+  template <RequestType Req = Request>
+  Result<DecodeLease, NoEndpoint> decode(const Req& request = {}) {
     refresh();
-    auto facts = facts_for(Legs::decode);
-    auto reservation = reserve_decode(request, facts);
-    if (!reservation.lease) [[unlikely]]
-      return decode_.nobody();
-    return std::move(reservation.lease);
+    return decode_unrefreshed(request);
   }
 
   /// Lets go of endpoints that are members no more. Every routing call does so; an idle loop should call it now and
@@ -135,6 +119,9 @@ class Dispatcher {
   }
 
  private:
+  template <class, class, EndpointType E, CallerClock C>
+  friend class DisaggregatedRouter;
+
   Dispatcher(std::shared_ptr<Core> core, std::uint64_t number)
       : core_(std::move(core)),
         generator_(stream_seed(core_->seed, for_draws | number)),
@@ -150,17 +137,61 @@ class Dispatcher {
   using Legs = detail::Turns::Draw::For;
   using Facts = detail::CallFacts<Clock>;
 
+  /// Like `refresh`, but the caller lets go of what was shown before.
+  using OldSnapshots = std::pair<std::shared_ptr<const void>, std::shared_ptr<const void>>;
+  [[nodiscard]] OldSnapshots exchange() { return {prefill_.exchange(), decode_.exchange()}; }
+
   [[nodiscard]] Facts facts_for(Legs legs) noexcept {
     return {detail::OneReading<Clock>{core_->clock}, detail::Turns::Draw{core_->turns, legs}, &generator_,
             prefill_.generation() + decode_.generation()};
   }
+  // What the public functions do once both legs are up to date.
+  template <class Req>
+  Result<Route, NoEndpoint> route_unrefreshed(const Req& request) {
+    if (prefill_.size() == 0) [[unlikely]]
+      return prefill_.nobody();
+    if (decode_.size() == 0) [[unlikely]]
+      return decode_.nobody();
+    auto facts = facts_for(Legs::both);
+    auto first = reserve_prefill(request, facts);
+    if (!first.lease) [[unlikely]]
+      return prefill_.nobody();
+    auto second = reserve_decode(request, facts);
+    if (!second.lease) [[unlikely]] {
+      first.undo();
+      facts.turns.undo();
+      return decode_.nobody();
+    }
+    return Route{std::move(first.lease), std::move(second.lease)};
+  }
+  template <class Req>
+  Result<PrefillLease, NoEndpoint> prefill_unrefreshed(const Req& request) {
+    auto facts = facts_for(Legs::prefill);
+    auto reservation = reserve_prefill(request, facts);
+    if (!reservation.lease) [[unlikely]]
+      return prefill_.nobody();
+    return std::move(reservation.lease);
+  }
+  template <class Req>
+  Result<DecodeLease, NoEndpoint> decode_unrefreshed(const Req& request) {
+    auto facts = facts_for(Legs::decode);
+    auto reservation = reserve_decode(request, facts);
+    if (!reservation.lease) [[unlikely]]
+      return decode_.nobody();
+    return std::move(reservation.lease);
+  }
+
   template <class Req>
   [[nodiscard]] auto reserve_prefill(const Req& request, Facts& facts) {
+    static_assert(check_policy<PrefillPolicy, Candidates<typename PrefillLeg::Slot>, Req, ContextOf<PrefillLeg>>(),
+                  "pdroute: the prefill policy does not select over the router's candidates for this request");
     ContextOf<PrefillLeg> context{facts, Role::prefill, prefill_.state(), 0};
     return prefill_.reserve(request, context);
   }
   template <class Req>
   [[nodiscard]] auto reserve_decode(const Req& request, Facts& facts) {
+    static_assert(check_policy<DecodePolicy, Candidates<typename DecodeLeg::Slot>, Req, ContextOf<DecodeLeg>>(),
+                  "pdroute: the decode policy does not select over the router's candidates for this request");
     // Decode follows prefill, also when the two are chosen by separate calls.
     ContextOf<DecodeLeg> context{facts, Role::decode, decode_.state(), prefill_.size()};
     return decode_.reserve(request, context);

@@ -11,7 +11,7 @@
 #include <pdroute/pool/endpoint_pool.hpp>
 #include <pdroute/pool/lease.hpp>
 #include <pdroute/pool/snapshot.hpp>
-#include <vector>
+#include <utility>
 
 namespace pdroute::inline v0::detail {
 
@@ -27,7 +27,9 @@ class Leg {
   class Reservation {
    public:
     Reservation() = default;
-    Reservation(Slot* slot, typename Slot::Receipt receipt) noexcept : lease(slot), slot_(slot), receipt_(receipt) {}
+    explicit Reservation(Slot* slot) noexcept : lease(slot), slot_(slot) {}
+
+    void record(auto now) { receipt_ = slot_->record(now); }
 
     void undo() noexcept {
       if constexpr (requires { slot_->undo(receipt_); }) slot_->undo(receipt_);
@@ -42,70 +44,58 @@ class Leg {
   };
 
   Leg(const Policy& policy, const Pool& pool, std::uint64_t stream)
-      : policy_(&policy), pool_(&pool), state_(make_state(policy, stream)) {
-    fetch();
+      : policy_(&policy), pool_(&pool), state_(detail::make_state(policy, stream)) {
+    static_cast<void>(fetch());
   }
 
   /// Makes sure that the next choice sees every change that had been published before this call.
   void refresh() {
     if (pool_->generation() != generation_) [[unlikely]]
-      fetch();
+      static_cast<void>(fetch());
+  }
+
+  /// The same, but returns the old snapshot, whose end may destroy endpoints, for the caller to drop when it likes.
+  [[nodiscard]] std::shared_ptr<const void> exchange() {
+    return pool_->generation() != generation_ ? fetch() : nullptr;
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return candidates_.size(); }
   [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
   [[nodiscard]] State& state() noexcept { return state_; }
 
-  /// Chooses and reserves in one step. An endpoint that was closed since the snapshot refuses; it is taken out and the
-  /// policy is asked again, at most once per endpoint. An index out of range counts as none.
+  /// Chooses and reserves in one step. An endpoint that was closed meanwhile refuses; a list without it has been
+  /// published by then, and the policy is asked again over that. An index out of range counts as none.
   /// Inlined by force, or clang spills the context to memory for a call.
   template <class Request, class Context>
   [[nodiscard, gnu::always_inline]] inline Reservation reserve(const Request& request, Context& context) {
-    Candidates<Slot> candidates = candidates_;
     for (;;) {
-      const std::optional<std::size_t> chosen = policy_->select(candidates, request, context);
-      if (!chosen || *chosen >= candidates.size()) [[unlikely]] {
-        declined_ = candidates.size();
+      const std::optional<std::size_t> chosen = policy_->select(candidates_, request, context);
+      if (!chosen || *chosen >= candidates_.size()) [[unlikely]]
         return {};
+      Slot* const slot = candidates_.slot(*chosen);
+      if (slot->SlotCount::try_reserve()) [[likely]] {
+        Reservation reservation{slot};
+        if constexpr (requires { slot->record(context.now()); }) reservation.record(context.now());
+        return reservation;
       }
-      Slot* const slot = candidates.slot(*chosen);
-      if (slot->try_reserve()) [[likely]] {
-        if constexpr (requires { slot->record(context.now()); }) {
-          return {slot, slot->record(context.now())};
-        } else {
-          return {slot, {}};
-        }
-      }
-      candidates = without(candidates, *chosen);
+      refresh();
     }
   }
 
-  /// Why there is nobody: for an empty snapshot, or right after `reserve` has returned nothing.
+  /// Why there is nobody, right after `reserve` has returned nothing or for an empty list.
   [[nodiscard]] NoEndpoint nobody() const noexcept {
     NoEndpoint reason = snapshot_->left_out();
-    reason.declined = static_cast<std::uint32_t>(declined_);
-    reason.draining += static_cast<std::uint32_t>(candidates_.size() - declined_);
+    reason.declined = static_cast<std::uint32_t>(candidates_.size());
     return reason;
   }
 
  private:
-  // What is rare stays out of line, so that the rest is small enough to be inlined into the caller's loop.
-
-  [[gnu::noinline, gnu::cold]] void fetch() {
-    snapshot_ = pool_->snapshot();
+  // Rare, and out of line so that the rest is small enough to be inlined into the caller's loop.
+  [[gnu::noinline, gnu::cold]] std::shared_ptr<const void> fetch() {
+    auto old = std::exchange(snapshot_, pool_->snapshot());
     candidates_ = snapshot_->candidates();
     generation_ = snapshot_->generation();
-    scratch_.reserve(candidates_.size());
-    declined_ = 0;
-  }
-
-  [[nodiscard, gnu::noinline, gnu::cold]] Candidates<Slot> without(Candidates<Slot> candidates, std::size_t index) {
-    std::size_t kept = 0;
-    scratch_.resize(candidates_.size());  // within what fetch() reserved
-    for (std::size_t i = 0; i < candidates.size(); ++i) {
-      if (i != index) scratch_[kept++] = candidates.slot(i);
-    }
-    return {scratch_.data(), kept};
+    return old;
   }
 
   Candidates<Slot> candidates_;
@@ -113,9 +103,7 @@ class Leg {
   const Policy* policy_;
   const Pool* pool_;
   [[no_unique_address]] State state_;
-  std::size_t declined_ = 0;  // by the last choice that found nobody
   std::shared_ptr<const typename Pool::Snapshot> snapshot_;
-  std::vector<Slot*> scratch_;
 };
 
 }  // namespace pdroute::inline v0::detail

@@ -9,7 +9,7 @@
 namespace pdroute::inline v0::detail {
 
 /// Two 32-bit sequences in one word, so that a route over both legs draws its two turns by one atomic addition. They
-/// wrap after 2^32 choices, which costs an endpoint at most one turn.
+/// wrap after 2^32 choices; a rotation then starts over in the middle.
 /// Thread safety: all members may be called from many threads at once; lock-free.
 class Turns {
  public:
@@ -22,15 +22,25 @@ class Turns {
 
     [[nodiscard]] std::uint32_t turn(Role role) noexcept {
       if (!drawn_) {
-        const std::uint64_t step = (legs_ == For::decode ? 0 : one_prefill) + (legs_ == For::prefill ? 0 : one_decode);
-        word_ = turns_->word_.fetch_add(step, std::memory_order_relaxed);  // relaxed: it orders nothing but itself
+        word_ = turns_->word_.fetch_add(step(), std::memory_order_relaxed);  // relaxed: it orders nothing but itself
         drawn_ = true;
       }
       return static_cast<std::uint32_t>(role == Role::prefill ? word_ : word_ >> decode_shift);
     }
+    /// Gives the turns back, unless somebody has drawn since.
+    void undo() noexcept {
+      if (!drawn_) return;
+      std::uint64_t last = word_ + step();
+      turns_->word_.compare_exchange_strong(last, word_, std::memory_order_relaxed);
+      drawn_ = false;
+    }
     [[nodiscard]] std::uint32_t origin() const noexcept { return turns_->origin_.load(std::memory_order_relaxed); }
 
    private:
+    [[nodiscard]] std::uint64_t step() const noexcept {
+      return (legs_ == For::decode ? 0 : one_prefill) + (legs_ == For::prefill ? 0 : one_decode);
+    }
+
     Turns* turns_;
     For legs_;
     bool drawn_ = false;
