@@ -18,8 +18,9 @@ namespace pdroute::inline v0::detail {
 /// Remembers the last turn: the next one costs an addition instead of three divisions.
 class PairRotation {
  public:
+  constexpr PairRotation() = default;
   /// `start`: what turn 0 means; reduced to an index, so that it may be any number.
-  explicit PairRotation(std::uint32_t start = 0) noexcept : start_(start) {}
+  constexpr explicit PairRotation(std::uint32_t start) noexcept : start_(start) {}
 
   /// Precondition: n > 0. `first` is 0 for a leg that does not follow another; then `origin` does not matter.
   std::size_t index(std::uint32_t turn, std::uint32_t origin, std::size_t first, std::size_t n) noexcept {
@@ -49,7 +50,7 @@ class PairRotation {
     return index_;
   }
 
-  std::uint32_t start_;
+  std::uint32_t start_ = 0;
   std::uint32_t turn_ = 0;
   std::uint32_t origin_ = 0;
   std::uint64_t block_ = 0;

@@ -51,7 +51,7 @@ struct RoundRobinPolicy {
     std::uint32_t origin = 0;
     std::uint64_t generation = 0;
   };
-  [[nodiscard]] State make_state(std::uint64_t stream) const noexcept {
+  [[nodiscard]] constexpr State make_state(std::uint64_t stream) const noexcept {
     return {.rotation = detail::PairRotation{first_turn}, .turn = static_cast<std::uint32_t>(stream)};
   }
 
