@@ -54,10 +54,11 @@ class DisaggregatedRouter;
 /// Routes requests over a router's endpoints. Make one per thread or event loop by `router.dispatcher()`; it may
 /// outlive the router. It holds the snapshot of endpoints that it saw last, and looks for a newer one at each call.
 ///
-/// Cost: choosing and reserving only; no lock, no allocation, no clock read unless a policy asks for the time. The
-/// first call after a membership change takes the pool's lock and may allocate. Thread safety: thread-compatible; many
-/// dispatchers of one router may work at once. When it fetches a newer snapshot, or is destroyed, it may be the last to
-/// let go of removed endpoints and then destroys the library's copies of them.
+/// Cost: choosing and reserving only; no lock, no allocation, no clock read unless a policy asks for the time. The first
+/// call after a membership change takes the pool's lock.
+///
+/// Thread safety: thread-compatible; many dispatchers of one router may work at once. When it fetches a newer snapshot,
+/// or is destroyed, it may be the last to let go of removed endpoints and then destroys the library's copies of them.
 template <class PrefillPolicy, class DecodePolicy, EndpointType Endpoint, CallerClock Clock>
 class Dispatcher {
   using PrefillLeg = detail::Leg<PrefillPolicy, Endpoint>;
@@ -145,6 +146,7 @@ class Dispatcher {
     return {detail::OneReading<Clock>{core_->clock}, detail::Turns::Draw{core_->turns, legs}, &generator_,
             prefill_.generation() + decode_.generation()};
   }
+
   // What the public functions do once both legs are up to date.
   template <class Req>
   Result<Route, NoEndpoint> route_unrefreshed(const Req& request) {
