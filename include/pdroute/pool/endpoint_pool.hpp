@@ -54,7 +54,8 @@ class EndpointPool {
     for (std::size_t i = 0; i < list.size(); ++i) {
       const IdView id = pdroute::endpoint_id(list[i]);
       if constexpr (detail::StringLike<IdView>) {
-        if (id.empty()) return ConfigError{ConfigError::Rule::id_not_empty, "endpoint #" + std::to_string(i)};
+        if (id.empty())
+          return ConfigError{ConfigError::Rule::id_not_empty, std::string("endpoint #").append(std::to_string(i))};
       }
       if (!seen.emplace(id, i).second) return ConfigError{ConfigError::Rule::id_unique, text(id)};
     }
