@@ -19,11 +19,16 @@ namespace {
 struct Endpoint {
   std::string id;
 };
+/// The same, with limits that are tested at every choice and never reached.
+struct CappedEndpoint {
+  std::string id;
+  pdroute::Capacity capacity = {.requests = 1000};
+};
 
 /// Who routes: a dispatcher for each thread, or all threads by the router's internal one.
 enum class Via { dispatcher, router };
 
-template <class PrefillPolicy, class DecodePolicy, Via via = Via::dispatcher>
+template <class PrefillPolicy, class DecodePolicy, Via via = Via::dispatcher, class Endpoint = ::Endpoint>
 class PdPair {
   using Router = pdroute::DisaggregatedRouter<PrefillPolicy, DecodePolicy, Endpoint>;
 
@@ -38,7 +43,9 @@ class PdPair {
     void operator()(std::size_t decisions) {
       for (std::size_t k = 0; k < decisions; ++k) {
         auto route = source_.route();
-        if (route) outstanding_[k % outstanding_.size()] = std::move(*route);
+        auto& oldest = outstanding_[k % outstanding_.size()];
+        oldest.complete();
+        if (route) oldest = std::move(*route);
       }
     }
 
@@ -58,7 +65,7 @@ class PdPair {
  private:
   static std::vector<Endpoint> endpoints(char role, std::size_t n) {
     std::vector<Endpoint> list;
-    for (std::size_t i = 0; i < n; ++i) list.push_back({role + std::to_string(i)});
+    for (std::size_t i = 0; i < n; ++i) list.push_back(Endpoint{role + std::to_string(i)});
     return list;
   }
   static Router router_over(const std::vector<Endpoint>& prefill, const std::vector<Endpoint>& decode) {
@@ -86,5 +93,7 @@ void bench::add_pd_pairs(Suite& suite) {
   suite.add<PdPair<RoundRobin, Qps>>("pd_pair/round_robin/qps");
   suite.add<PdPair<Random, Qps>>("pd_pair/random/qps");
   suite.add<PdPair<Qps, Random>>("pd_pair/qps/random");
+  suite.add<PdPair<Random, Random, Via::dispatcher, CappedEndpoint>>("pd_pair_capped/random/random");
+  suite.add<PdPair<RoundRobin, RoundRobin, Via::dispatcher, CappedEndpoint>>("pd_pair_capped/round_robin/round_robin");
   suite.add<PdPair<RoundRobin, RoundRobin, Via::router>>("pd_pair_shared/round_robin/round_robin");
 }

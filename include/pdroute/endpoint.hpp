@@ -4,6 +4,8 @@
 
 #include <concepts>
 #include <cstdint>
+#include <pdroute/capacity.hpp>
+#include <pdroute/role.hpp>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -17,12 +19,14 @@ namespace pdroute::inline v0 {
 ///     template <>
 ///     struct pdroute::EndpointTraits<Engine> {
 ///       static std::string_view id(const Engine& engine) { return engine.name(); }
-///       static std::string_view incarnation(const Engine& engine) { return engine.pod_uid(); }  // optional
+///       static std::string_view incarnation(const Engine& engine) { return engine.pod_uid(); }          // optional
+///       static pdroute::Capacity capacity(const Engine& engine, pdroute::Role role) { return {...}; }  // optional
 ///     };
 ///
 /// An id names an endpoint and is unique within a role; an incarnation tells two lives of the same id apart (a pod's
 /// UID, a start time). Both are strings (anything convertible to std::string_view) or integers, and must not change
-/// while the router holds its copy of the endpoint.
+/// while the router holds its copy of the endpoint. The capacity is read when the endpoint is added; without one, or
+/// by default without a member `.capacity`, there are no limits.
 template <class Endpoint>
 struct EndpointTraits {
   static constexpr decltype(auto) id(const Endpoint& endpoint) noexcept
@@ -42,6 +46,13 @@ struct EndpointTraits {
     } else {
       return (endpoint.incarnation);
     }
+  }
+  static constexpr Capacity capacity(const Endpoint& endpoint, Role /*role*/) noexcept
+    requires requires {
+      { endpoint.capacity } -> std::convertible_to<const Capacity&>;
+    }
+  {
+    return endpoint.capacity;
   }
 };
 
@@ -99,6 +110,15 @@ template <EndpointType E>
     return View{EndpointTraits<E>::incarnation(a)} == View{EndpointTraits<E>::incarnation(b)};
   } else {
     return true;
+  }
+}
+
+template <EndpointType E>
+[[nodiscard]] Capacity capacity_of(const E& endpoint, Role role) {
+  if constexpr (requires { EndpointTraits<E>::capacity(endpoint, role); }) {
+    return EndpointTraits<E>::capacity(endpoint, role);
+  } else {
+    return {};
   }
 }
 

@@ -2,15 +2,21 @@
 // Everything but the opt-in adapters.
 #pragma once
 
+#include <pdroute/capacity.hpp>
 #include <pdroute/clock.hpp>
 #include <pdroute/config_error.hpp>
 #include <pdroute/endpoint.hpp>
+#include <pdroute/load/load_metric.hpp>
+#include <pdroute/load/loads.hpp>
 #include <pdroute/load/no_load.hpp>
 #include <pdroute/load/rate_window.hpp>
 #include <pdroute/load/request_rate.hpp>
+#include <pdroute/load/token_count.hpp>
 #include <pdroute/manual_clock.hpp>
 #include <pdroute/no_endpoint.hpp>
+#include <pdroute/outcome.hpp>
 #include <pdroute/policy/check_policy.hpp>
+#include <pdroute/policy/counting.hpp>
 #include <pdroute/policy/endpoint_selector.hpp>
 #include <pdroute/policy/local_context.hpp>
 #include <pdroute/policy/qps.hpp>
@@ -19,7 +25,10 @@
 #include <pdroute/policy/tie_rule.hpp>
 #include <pdroute/pool/endpoint_pool.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
+#include <pdroute/pool/failed_endpoints.hpp>
 #include <pdroute/pool/lease.hpp>
+#include <pdroute/pool/lease_table.hpp>
+#include <pdroute/pool/role_change.hpp>
 #include <pdroute/pool/slot.hpp>
 #include <pdroute/pool/snapshot.hpp>
 #include <pdroute/random.hpp>
@@ -28,5 +37,8 @@
 #include <pdroute/role.hpp>
 #include <pdroute/router/disaggregated_router.hpp>
 #include <pdroute/router/dispatcher.hpp>
+#include <pdroute/router/filter.hpp>
+#include <pdroute/router/predicate_ref.hpp>
+#include <pdroute/router/refusals.hpp>
 #include <pdroute/router/route.hpp>
 #include <pdroute/version.hpp>

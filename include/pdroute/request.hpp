@@ -3,12 +3,17 @@
 #pragma once
 
 #include <cstdint>
+#include <pdroute/capacity.hpp>
+#include <pdroute/role.hpp>
 #include <type_traits>
 
 namespace pdroute::inline v0 {
 
 /// The facts of a request that a policy may read. A gateway whose own policies read more passes a type of its own:
 /// `route` takes any type and hands it to the policies untouched.
+///
+/// In a role that counts tokens, a lease weighs what `request.weight(endpoint, role)` returns for the endpoint chosen: a
+/// `Weight`. Without such a member, it weighs `prompt_tokens`, as tokens and as KV tokens.
 struct Request {
   std::uint64_t prompt_tokens = 0;  ///< tokens in the prompt
 };
@@ -16,5 +21,28 @@ struct Request {
 /// What may describe a request: `Request`, or any class of the caller's.
 template <class R>
 concept RequestType = std::is_class_v<R>;
+
+namespace detail {
+
+template <class Request, class Endpoint>
+[[nodiscard]] Weight weight_of(const Request& request, const Endpoint& endpoint, Role role) {
+  if constexpr (requires { Weight{request.weight(endpoint, role)}; }) {
+    return request.weight(endpoint, role);
+  } else {
+    constexpr bool has_prompt_tokens = requires { static_cast<std::uint64_t>(request.prompt_tokens); };
+    static_assert(
+        has_prompt_tokens,
+        "pdroute: this role counts tokens, so a request needs `Weight weight(const Endpoint&, Role) const` or "
+        "a member `prompt_tokens`");
+    if constexpr (has_prompt_tokens) {
+      const auto tokens = static_cast<std::uint64_t>(request.prompt_tokens);
+      return {.tokens = tokens, .kv_tokens = tokens};
+    } else {
+      return {};
+    }
+  }
+}
+
+}  // namespace detail
 
 }  // namespace pdroute::inline v0

@@ -17,7 +17,7 @@ TEST_CASE("reasons say what ruled endpoints out, and leave out what is zero") {
             "{}",
             pdroute::NoEndpoint{
                 .role = Role::prefill, .endpoints = 10, .unhealthy = 1, .paused = 2, .draining = 3, .declined = 4}) ==
-        "no prefill endpoint: 1 unhealthy, 2 paused, 3 draining, 4 declined by the policy of 10");
+        "no prefill endpoint: 1 unhealthy, 2 paused, 3 draining, 4 declined of 10");
 }
 
 TEST_CASE("errors name rule and value") {

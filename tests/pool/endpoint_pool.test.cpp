@@ -30,8 +30,8 @@ struct Watched {
   std::shared_ptr<int> life;
 };
 
-template <class Endpoint>
-Ids eligible(const EndpointPool<Endpoint>& pool) {
+template <Role role, class Endpoint>
+Ids eligible(const EndpointPool<role, Endpoint>& pool) {
   Ids ids;
   const auto snapshot = pool.snapshot();
   for (std::size_t i = 0; i < snapshot->candidates().size(); ++i) {
@@ -43,7 +43,7 @@ Ids eligible(const EndpointPool<Endpoint>& pool) {
 }  // namespace
 
 TEST_CASE("an assignment reports what was added, removed and kept") {
-  EndpointPool<Engine> pool{Role::prefill};
+  EndpointPool<Role::prefill, Engine> pool;
   const auto first = pool.assign(Engines{{"a"}, {"b"}, {"c"}}).value();
   CHECK(first.added == Ids{"a", "b", "c"});
   CHECK(first.removed.empty());
@@ -57,7 +57,7 @@ TEST_CASE("an assignment reports what was added, removed and kept") {
 }
 
 TEST_CASE("an assignment that changes nothing publishes nothing") {
-  EndpointPool<Engine> pool{Role::prefill};
+  EndpointPool<Role::prefill, Engine> pool;
   REQUIRE(pool.assign(engines("p", 2)));
   const auto generation = pool.generation();
   REQUIRE(pool.assign(engines("p", 2)));
@@ -69,7 +69,7 @@ TEST_CASE("an assignment that changes nothing publishes nothing") {
 }
 
 TEST_CASE("a list with an empty or repeated id is refused, by name, and changes nothing") {
-  EndpointPool<Engine> pool{Role::prefill};
+  EndpointPool<Role::prefill, Engine> pool;
   REQUIRE(pool.assign(Engines{{"a"}}));
   const auto generation = pool.generation();
 
@@ -86,14 +86,14 @@ TEST_CASE("a list with an empty or repeated id is refused, by name, and changes 
   CHECK(pool.generation() == generation);
   CHECK(eligible(pool) == Ids{"a"});
 
-  EndpointPool<Rank> ranks{Role::decode};
+  EndpointPool<Role::decode, Rank> ranks;
   const auto twice = ranks.assign(std::vector<Rank>{{0}, {7}, {7}});
   REQUIRE_FALSE(twice);
   CHECK(twice.error().value == "7");
 }
 
 TEST_CASE("the same id with another incarnation key is another life") {
-  EndpointPool<Pod> pool{Role::prefill};
+  EndpointPool<Role::prefill, Pod> pool;
   REQUIRE(pool.assign(std::vector<Pod>{{"a", "uid-1"}, {"b", "uid-1"}}));
   const auto before = pool.endpoints();
   const auto report = pool.assign(std::vector<Pod>{{"a", "uid-2"}, {"b", "uid-1"}}).value();
@@ -109,7 +109,7 @@ TEST_CASE("the same id with another incarnation key is another life") {
 }
 
 TEST_CASE("only the healthy, accepting and not draining are eligible, and the others are counted once each") {
-  EndpointPool<Engine> pool{Role::decode};
+  EndpointPool<Role::decode, Engine> pool;
   REQUIRE(
       pool.assign(Engines{{"sick"}, {"sick and paused"}, {"paused"}, {"paused and draining"}, {"draining"}, {"fine"}}));
   CHECK(pool.set_health("sick", Health::unhealthy));
@@ -130,7 +130,7 @@ TEST_CASE("only the healthy, accepting and not draining are eligible, and the ot
 }
 
 TEST_CASE("an unknown id is told, and changes nothing") {
-  EndpointPool<Engine> pool{Role::prefill};
+  EndpointPool<Role::prefill, Engine> pool;
   REQUIRE(pool.assign(engines("p", 1)));
   const auto generation = pool.generation();
   CHECK_FALSE(pool.set_health("p1", Health::unhealthy));
@@ -140,7 +140,7 @@ TEST_CASE("an unknown id is told, and changes nothing") {
 }
 
 TEST_CASE("a drain is final: it survives health, intake and an assignment that keeps the endpoint") {
-  EndpointPool<Engine> pool{Role::prefill};
+  EndpointPool<Role::prefill, Engine> pool;
   REQUIRE(pool.assign(engines("p", 1)));
   CHECK(pool.drain("p0"));
   CHECK(pool.drain("p0"));
@@ -156,13 +156,13 @@ TEST_CASE("a drain is final: it survives health, intake and an assignment that k
 }
 
 TEST_CASE("an endpoint is drained when its last lease has ended") {
-  EndpointPool<Engine> pool{Role::prefill};
+  EndpointPool<Role::prefill, Engine> pool;
   REQUIRE(pool.assign(engines("p", 1)));
   auto* slot = pool.snapshot()->candidates().slot(0);
-  REQUIRE(slot->try_reserve());
+  REQUIRE(slot->pdroute::SlotCount::try_reserve() == pdroute::SlotCount::Attempt::reserved);
   pdroute::Lease lease{slot};
   CHECK(pool.drain("p0"));
-  CHECK_FALSE(slot->try_reserve());
+  CHECK(slot->pdroute::SlotCount::try_reserve() == pdroute::SlotCount::Attempt::closed);
   CHECK(pool.endpoints()[0].in_flight == 1);
   CHECK_FALSE(pool.endpoints()[0].drained());
   lease.complete();
@@ -171,11 +171,11 @@ TEST_CASE("an endpoint is drained when its last lease has ended") {
 
 TEST_CASE("the copy of a removed endpoint lives as long as the last lease and snapshot, and no longer") {
   const auto life = std::make_shared<int>(0);
-  auto pool = std::make_unique<EndpointPool<Watched>>(Role::prefill);
+  auto pool = std::make_unique<EndpointPool<Role::prefill, Watched>>();
   REQUIRE(pool->assign(std::vector<Watched>{{"a", life}}));
   CHECK(life.use_count() == 2);
   auto snapshot = pool->snapshot();
-  REQUIRE(snapshot->candidates().slot(0)->try_reserve());
+  REQUIRE(snapshot->candidates().slot(0)->pdroute::SlotCount::try_reserve() == pdroute::SlotCount::Attempt::reserved);
   pdroute::Lease lease{snapshot->candidates().slot(0)};
 
   REQUIRE(pool->assign(std::vector<Watched>{}));
@@ -199,7 +199,7 @@ TEST_CASE("destroying an endpoint's copy may call back into the pool") {
     std::string id;
     std::shared_ptr<void> at_end;
   };
-  EndpointPool<Talkative> pool{Role::prefill};
+  EndpointPool<Role::prefill, Talkative> pool;
   std::size_t seen = 99;
   {
     const std::shared_ptr<void> at_end(nullptr, [&](void* /*unused*/) { seen = pool.endpoints().size(); });

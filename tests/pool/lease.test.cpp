@@ -9,7 +9,7 @@
 
 namespace {
 
-using Slot = pdroute::Slot<Engine>;
+using Slot = pdroute::Slot<pdroute::Role::prefill, Engine>;
 using Lease = pdroute::Lease<Slot>;
 
 static_assert(sizeof(Lease) == sizeof(void*));
@@ -23,7 +23,7 @@ struct Member {
   ~Member() { Slot::end_pin(slot); }
 
   [[nodiscard]] Lease lease() const {
-    REQUIRE(slot->try_reserve());
+    REQUIRE(slot->pdroute::SlotCount::try_reserve() == Slot::Attempt::reserved);
     return Lease{slot};
   }
 };

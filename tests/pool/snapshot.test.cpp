@@ -14,7 +14,7 @@ struct Watched {
   std::string id;
   std::shared_ptr<int> life;
 };
-using Slot = pdroute::Slot<Watched>;
+using Slot = pdroute::Slot<pdroute::Role::prefill, Watched>;
 
 }  // namespace
 

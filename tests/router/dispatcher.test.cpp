@@ -59,7 +59,9 @@ struct OnlyForTenants {
 
 struct ThrowingMetric : pdroute::NoLoad {
   using NoLoad::NoLoad;
+  struct Receipt {};
   static Receipt record(auto /*now*/) { throw 1; }
+  static void undo(Receipt /*receipt*/) {}
 };
 struct ThrowingMetricPolicy {
   using Load = ThrowingMetric;

@@ -45,10 +45,12 @@ TEST_CASE("undone turns are drawn again, unless somebody has drawn since") {
   CHECK(Draw{turns, Draw::For::both}.turn(Role::prefill) == 2);
 }
 
-TEST_CASE("the origin is the first decode turn after a change of the candidates") {
+TEST_CASE("the origin of a leg is its first turn after a change of the candidates") {
   Turns turns;
-  for (int i = 0; i < 3; ++i) static_cast<void>(Draw{turns, Draw::For::decode}.turn(Role::decode));
-  CHECK(Draw{turns, Draw::For::both}.origin() == 0);
+  static_cast<void>(Draw{turns, Draw::For::both}.turn(Role::prefill));
+  for (int i = 0; i < 2; ++i) static_cast<void>(Draw{turns, Draw::For::decode}.turn(Role::decode));
+  CHECK(Draw{turns, Draw::For::both}.origin(Role::decode) == 0);
   turns.candidates_changed();
-  CHECK(Draw{turns, Draw::For::both}.origin() == 3);
+  CHECK(Draw{turns, Draw::For::both}.origin(Role::decode) == 3);
+  CHECK(Draw{turns, Draw::For::both}.origin(Role::prefill) == 1);
 }

@@ -11,9 +11,9 @@ using namespace pdroute;
 
 // A metric that nobody asked for is not stored: a slot without one ends where the endpoint begins.
 static_assert(std::is_empty_v<NoLoad>);
-static_assert(sizeof(Slot<Engine, NoLoad>) == 128);  // one line that is written, one that is read
-static_assert(sizeof(Slot<Engine, RequestRate>) > sizeof(Slot<Engine, NoLoad>));
-static_assert(alignof(Slot<Engine>) == 64);
+static_assert(sizeof(Slot<Role::prefill, Engine, NoLoad>) == 128);  // one line that is written, one that is read
+static_assert(sizeof(Slot<Role::prefill, Engine, RequestRate>) > sizeof(Slot<Role::prefill, Engine, NoLoad>));
+static_assert(alignof(Slot<Role::prefill, Engine>) == 64);
 
 // What a gateway keeps per request: two pointers.
 using RandomRouter = DisaggregatedRouter<RandomPolicy<>, RandomPolicy<>, Engine>;

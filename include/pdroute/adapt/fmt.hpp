@@ -32,23 +32,11 @@ struct fmt::formatter<pdroute::Role> : pdroute::detail::PlainFormatter {
   }
 };
 
-/// "no decode endpoint: 2 unhealthy, 1 draining of 3", leaving out what is zero
+/// "no decode endpoint: 2 unhealthy, 1 full of 3", leaving out what is zero
 template <>
 struct fmt::formatter<pdroute::NoEndpoint> : pdroute::detail::PlainFormatter {
   static auto format(const pdroute::NoEndpoint& reason, fmt::format_context& context) {
-    auto out = fmt::format_to(context.out(), "no {} endpoint:", to_string(reason.role));
-    const char* separator = " ";
-    const auto count = [&](std::uint32_t number, std::string_view what) {
-      if (number == 0) return;
-      out = fmt::format_to(out, "{}{} {}", separator, number, what);
-      separator = ", ";
-    };
-    count(reason.unhealthy, "unhealthy");
-    count(reason.paused, "paused");
-    count(reason.draining, "draining");
-    count(reason.declined, "declined by the policy");
-    return reason.endpoints == 0 ? fmt::format_to(out, " there are none")
-                                 : fmt::format_to(out, " of {}", reason.endpoints);
+    return fmt::format_to(context.out(), "{}", reason.text());
   }
 };
 

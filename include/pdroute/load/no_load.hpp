@@ -6,15 +6,22 @@ namespace pdroute::inline v0 {
 
 /// What every slot carries when its role's policy asks for no metric beyond the count of requests in flight.
 ///
-/// A load metric is a class with this shape, both nested types included. A pool constructs one per endpoint from
-/// `Options`, and the policy reads its const members from a candidate, which derives from it. A metric that counts
-/// choices also has
-///   `Receipt record(time_point now)`  called when the router reserves the endpoint, and
-///   `void undo(Receipt)`              called when it takes that back because the other leg found nobody.
-/// A policy names its metric as `using Load = ...` and gives the options by `load_options()`.
+/// A load metric is a class with this shape. A pool constructs one per endpoint from `Options`, and the policy reads
+/// its const members from a candidate, which derives from it. A policy names its metric as `using Load = ...` and gives
+/// the options by `load_options()`; several metrics make one by `Loads`.
+///
+/// A metric that counts choices (`CountsChoices`, such as `RequestRate`) also has `Receipt` and
+/// - `Receipt record(time_point now)`: the router has reserved the endpoint;
+/// - `void undo(Receipt)`: the router takes that back because the other leg found nobody.
+///
+/// A metric that weighs leases (`WeighsLeases`, such as `Tokens`) also has `Held`, kept in the lease, and
+/// - `bool try_hold(const Weight&, Held&)`: the router reserves; false, and nothing held, if that passes a limit;
+/// - `bool has_room(const Weight&) const`: whether `try_hold` would succeed now;
+/// - `void grow(Held&, std::uint64_t tokens)`: the lease has made progress;
+/// - `void let_go(Held&)`: the lease has ended;
+/// - `void set_capacity(const Capacity&)`: the limits of this endpoint.
 struct NoLoad {
   struct Options {};
-  struct Receipt {};
 
   NoLoad() = default;
   constexpr explicit NoLoad(Options /*options*/) noexcept {}

@@ -47,7 +47,9 @@ concept ChoiceContext = requires(C& context, std::uint32_t n) {
 ///
 /// Optional members of a policy:
 /// - `auto make_state(std::uint64_t stream) const`: the state for one leg of one dispatcher. The stream's low 32 bits
-///   number the dispatcher; no two legs have the same stream.
+///   number the dispatcher; no two legs have the same stream. A state that says where the policy stands, such as whose
+///   turn it is, also has `auto cursor() const` and `void go_back(cursor)`, by which the router takes a choice back
+///   when the other leg found nobody.
 /// - `using Load = ...` and `load_options() const`: the load metric that candidates must carry, see `NoLoad`.
 /// - `std::optional<ConfigError> check() const`: what is wrong with the policy's configuration, if anything.
 template <class P, class Candidates, class Request, class Context>

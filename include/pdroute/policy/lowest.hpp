@@ -33,6 +33,16 @@ class TieState {
   }
   void chose(std::size_t index) noexcept { next_ = index + 1; }
 
+  struct Cursor {
+    std::size_t next;
+    std::uint64_t left;
+  };
+  [[nodiscard]] Cursor cursor() const noexcept { return {next_, left_}; }
+  void go_back(const Cursor& cursor) noexcept {
+    next_ = cursor.next;
+    left_ = cursor.left;
+  }
+
  private:
   std::size_t next_ = 0;
   std::size_t first_ = 0;

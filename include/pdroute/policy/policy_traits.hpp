@@ -6,6 +6,7 @@
 #include <optional>
 #include <pdroute/config_error.hpp>
 #include <pdroute/load/no_load.hpp>
+#include <tuple>
 #include <utility>
 
 namespace pdroute::inline v0::detail {
@@ -45,14 +46,25 @@ template <class Policy>
   }
 }
 
+template <class Options>
+[[nodiscard]] std::optional<ConfigError> check_options(const Options& options) {
+  if constexpr (requires { options.check(); }) {
+    return options.check();
+  } else if constexpr (requires { std::tuple_size<Options>::value; }) {  // of several metrics
+    std::optional<ConfigError> error;
+    std::apply([&](const auto&... each) { (void)((error = detail::check_options(each)) || ...); }, options);
+    return error;
+  } else {
+    return std::nullopt;
+  }
+}
+
 template <class Policy>
 [[nodiscard]] std::optional<ConfigError> check_configuration(const Policy& policy) {
   if constexpr (requires { policy.check(); }) {
     if (auto error = policy.check()) return error;
   }
-  const auto options = detail::load_options(policy);
-  if constexpr (requires { options.check(); }) return options.check();
-  return std::nullopt;
+  return detail::check_options(detail::load_options(policy));
 }
 
 }  // namespace pdroute::inline v0::detail

@@ -50,6 +50,9 @@ struct RoundRobinPolicy {
     std::uint32_t turn = 0;
     std::uint32_t origin = 0;
     std::uint64_t generation = 0;
+
+    [[nodiscard]] std::uint32_t cursor() const noexcept { return turn; }
+    void go_back(std::uint32_t cursor) noexcept { turn = cursor; }
   };
   [[nodiscard]] constexpr State make_state(std::uint64_t stream) const noexcept {
     return {.rotation = detail::PairRotation{first_turn}, .turn = static_cast<std::uint32_t>(stream)};

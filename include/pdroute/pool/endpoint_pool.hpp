@@ -9,11 +9,15 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <pdroute/capacity.hpp>
 #include <pdroute/config_error.hpp>
 #include <pdroute/endpoint.hpp>
+#include <pdroute/load/load_metric.hpp>
 #include <pdroute/load/no_load.hpp>
+#include <pdroute/load/token_count.hpp>
 #include <pdroute/no_endpoint.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
+#include <pdroute/pool/role_change.hpp>
 #include <pdroute/pool/slot.hpp>
 #include <pdroute/pool/snapshot.hpp>
 #include <pdroute/result.hpp>
@@ -33,13 +37,13 @@ namespace pdroute::inline v0 {
 /// An endpoint is eligible if it is healthy, accepting and not draining. A new member is.
 ///
 /// Thread safety: all members may be called from many threads at once.
-template <EndpointType Endpoint, class Load = NoLoad>
+template <Role role, EndpointType Endpoint, LoadMetric Load = NoLoad>
 class EndpointPool {
  public:
-  using Slot = pdroute::Slot<Endpoint, Load>;
+  using Slot = pdroute::Slot<role, Endpoint, Load>;
   using Snapshot = pdroute::Snapshot<Slot>;
 
-  explicit EndpointPool(Role role, typename Load::Options options = {}) : role_(role), options_(options) {
+  explicit EndpointPool(typename Load::Options options = {}) : options_(options) {
     static_cast<void>(show(picture_of({})));
   }
   EndpointPool(const EndpointPool&) = delete;
@@ -48,7 +52,7 @@ class EndpointPool {
     for (const Member& member : members_) Retire{}(member.slot);
   }
 
-  /// What is wrong with a list, if anything: an empty id or one that stands in it twice.
+  /// What is wrong with a list, if anything: an empty id, one that stands in it twice, a capacity that cannot be.
   [[nodiscard]] static std::optional<ConfigError> check(std::span<const Endpoint> list) {
     Positions seen;
     for (std::size_t i = 0; i < list.size(); ++i) {
@@ -58,13 +62,14 @@ class EndpointPool {
           return ConfigError{ConfigError::Rule::id_not_empty, std::string("endpoint #").append(std::to_string(i))};
       }
       if (!seen.emplace(id, i).second) return ConfigError{ConfigError::Rule::id_unique, text(id)};
+      if (auto error = check(id, detail::capacity_of(list[i], role))) return error;
     }
     return std::nullopt;
   }
 
   /// Makes the members be exactly those of `list`, compared by id and, where the endpoint has one, incarnation key.
-  /// A kept member stays as it is: its count, its health, a drain in progress, and the copy of the endpoint taken when
-  /// it was added. New members come after the kept ones in registration order. A removed member gets no new leases;
+  /// A kept member stays as it is: its count, its health, a drain in progress, its capacity, and the copy of the
+  /// endpoint taken when it was added. New members come after the kept ones in registration order. A removed member gets no new leases;
   /// those that run stay valid. Complexity: O(members + list). On an error nothing has changed.
   Result<Assignment<Endpoint>, ConfigError> assign(std::span<const Endpoint> list) {
     if (auto error = check(list)) return std::move(*error);
@@ -94,22 +99,16 @@ class EndpointPool {
     for (std::size_t i = 0; i < list.size(); ++i) {
       (known[i] ? report.kept : report.added).emplace_back(pdroute::endpoint_id(list[i]));
       if (known[i]) continue;
-      fresh.emplace_back(new Slot(list[i], ++incarnations_, options_));
-      next.push_back({fresh.back().get()});
+      fresh.push_back(make_slot(list[i]));
+      next.push_back({.slot = fresh.back().get(), .capacity = detail::capacity_of(list[i], role)});
     }
     if (fresh.empty() && gone.empty()) return report;
 
     removed.reserve(gone.size());
-    std::shared_ptr<const Snapshot> picture = picture_of(next);
+    old = replace(next, gone);
     // From here on nothing can fail.
     for (OwnedSlot& slot : fresh) static_cast<void>(slot.release());
-    members_.swap(next);
-    old = show(std::move(picture));
-    // Closed after the new list is shown: whoever is refused finds a list without them.
-    for (Slot* slot : gone) {
-      slot->close();
-      removed.emplace_back(slot);
-    }
+    for (Slot* slot : gone) removed.emplace_back(slot);
     return report;
   }
 
@@ -124,14 +123,78 @@ class EndpointPool {
   /// stay valid; `EndpointStatus::drained()` says when the last has ended. False: there is no such id.
   bool drain(EndpointIdView<Endpoint> id) { return set(id, &Member::draining, true); }
 
-  /// Every member in registration order, eligible or not.
+  /// Sets the limits of this life of the endpoint, at once. What is above a lowered limit stays; nothing is added until
+  /// there is room. Returns what is wrong, if anything: no such id, or a capacity that cannot be.
+  std::optional<ConfigError> set_capacity(EndpointIdView<Endpoint> id, const Capacity& capacity) {
+    if (auto error = check(id, capacity)) return error;
+    const std::lock_guard lock{mutex_};
+    const auto member = find(members_, id);
+    if (member == members_.end()) return ConfigError{ConfigError::Rule::id_known, text(id)};
+    member->capacity = capacity;
+    member->slot->set_capacity(capacity);
+    return std::nullopt;
+  }
+
+  /// Drains an endpoint that will play another role, unless it is the last eligible one here and `last` keeps it.
+  Leaver<Endpoint> leave(EndpointIdView<Endpoint> id, LastEndpoint last) {
+    std::shared_ptr<const Snapshot> old;  // let go after the lock is free, because it may destroy endpoints
+    const std::lock_guard lock{mutex_};
+    std::vector<Member> next = members_;
+    const auto member = find(next, id);
+    if (member == next.end()) return {.change = RoleChange::no_such_endpoint};
+    if (last == LastEndpoint::keep && member->eligible() && snapshot_->candidates().size() == 1)
+      return {.change = RoleChange::last_of_its_role};
+    Leaver<Endpoint> leaver{.endpoint = member->slot->endpoint(), .health = member->health, .intake = member->intake};
+    member->draining = true;
+    Slot* const slot = member->slot;
+    old = replace(next, {&slot, 1});
+    return leaver;
+  }
+  /// Adds an endpoint that has left another role, as a new life; one that is still draining here goes. False: its id is
+  /// a member that is not draining, and nothing has changed.
+  bool join(const Leaver<Endpoint>& leaver) {
+    std::shared_ptr<const Snapshot> old;  // both let go after the lock is free, because they may destroy endpoints
+    OwnedSlot removed;
+    const std::lock_guard lock{mutex_};
+    std::vector<Member> next = members_;
+    std::vector<Slot*> gone;
+    if (const auto member = find(next, pdroute::endpoint_id(*leaver.endpoint)); member != next.end()) {
+      if (!member->draining) return false;
+      gone.push_back(member->slot);
+      next.erase(member);
+    }
+    OwnedSlot fresh = make_slot(*leaver.endpoint);
+    next.push_back({fresh.get(), leaver.health, leaver.intake, false, detail::capacity_of(*leaver.endpoint, role)});
+    old = replace(next, gone);
+    static_cast<void>(fresh.release());
+    if (!gone.empty()) removed.reset(gone.front());
+    return true;
+  }
+  /// Whether the id is a member that is not draining.
+  [[nodiscard]] bool active(EndpointIdView<Endpoint> id) const {
+    const std::lock_guard lock{mutex_};
+    const auto member = find(members_, id);
+    return member != members_.end() && !member->draining;
+  }
+
+  /// Every member in registration order, eligible or not. Counts are read one after the other while requests go on.
   [[nodiscard]] std::vector<EndpointStatus<Endpoint>> endpoints() const {
     const std::lock_guard lock{mutex_};
     std::vector<EndpointStatus<Endpoint>> all;
     all.reserve(members_.size());
-    for (const Member& m : members_) {
-      all.push_back({EndpointId<Endpoint>(m.slot->id()), m.slot->incarnation(), m.health, m.intake, m.draining,
-                     m.slot->in_flight()});
+    for (const Member& member : members_) {
+      const Slot& slot = *member.slot;
+      EndpointStatus<Endpoint> status{.id = EndpointId<Endpoint>(slot.id()),
+                                      .incarnation = slot.incarnation(),
+                                      .health = member.health,
+                                      .intake = member.intake,
+                                      .draining = member.draining,
+                                      .in_flight = slot.in_flight(),
+                                      .capacity = member.capacity,
+                                      .outcomes = slot.outcomes()};
+      if constexpr (counts_tokens) status.tokens = slot.tokens();
+      if constexpr (counts_kv_tokens) status.kv_tokens = slot.kv_tokens();
+      all.push_back(std::move(status));
     }
     return all;
   }
@@ -150,12 +213,44 @@ class EndpointPool {
   using IdView = EndpointIdView<Endpoint>;
   using Positions = std::unordered_map<IdView, std::size_t>;
 
+  static constexpr bool counts_tokens = std::is_base_of_v<Tokens, Load>;
+  static constexpr bool counts_kv_tokens = std::is_base_of_v<KvTokens, Load>;
+
   struct Member {
     Slot* slot;
     Health health = Health::healthy;
     Intake intake = Intake::accepting;
     bool draining = false;
+    Capacity capacity = {};
+
+    [[nodiscard]] bool eligible() const noexcept {
+      return health == Health::healthy && intake == Intake::accepting && !draining;
+    }
   };
+
+  [[nodiscard]] static auto find(auto& members, IdView id) {
+    return std::find_if(members.begin(), members.end(), [id](const Member& m) { return m.slot->id() == id; });
+  }
+
+  /// What is wrong with a capacity, if anything.
+  static std::optional<ConfigError> check(IdView id, const Capacity& capacity) {
+    using enum ConfigError::Rule;
+    const auto wrong = [&](ConfigError::Rule rule, std::uint64_t value, const char* what) {
+      return ConfigError{rule, text(id).append(": ").append(std::to_string(value)).append(what)};
+    };
+    if (const auto n = capacity.requests) {
+      if (*n == 0 || *n > Capacity::most_requests) return wrong(capacity_in_range, *n, " requests");
+    }
+    if (const auto n = capacity.tokens) {
+      if (*n == 0) return wrong(capacity_in_range, *n, " tokens");
+      if (!counts_tokens) return wrong(capacity_counted, *n, " tokens");
+    }
+    if (const auto n = capacity.kv_tokens) {
+      if (*n == 0) return wrong(capacity_in_range, *n, " KV tokens");
+      if (!counts_kv_tokens) return wrong(capacity_counted, *n, " KV tokens");
+    }
+    return std::nullopt;
+  }
 
   static std::string text(IdView id) {
     if constexpr (detail::StringLike<IdView>) {
@@ -174,28 +269,40 @@ class EndpointPool {
   };
   using OwnedSlot = std::unique_ptr<Slot, Retire>;
 
+  [[nodiscard]] OwnedSlot make_slot(const Endpoint& endpoint) {
+    OwnedSlot slot{new Slot(endpoint, ++incarnations_, options_)};
+    slot->set_capacity(detail::capacity_of(endpoint, role));
+    return slot;
+  }
+
   template <class Value>
   bool set(IdView id, Value Member::* state, Value value) {
     std::shared_ptr<const Snapshot> old;  // let go after the lock is free, because it may destroy endpoints
     const std::lock_guard lock{mutex_};
     std::vector<Member> next = members_;
-    const auto member = std::find_if(next.begin(), next.end(), [id](const Member& m) { return m.slot->id() == id; });
+    const auto member = find(next, id);
     if (member == next.end()) return false;
     if (*member.*state == value) return true;
     *member.*state = value;
-    std::shared_ptr<const Snapshot> picture = picture_of(next);
-    // From here on nothing can fail.
     Slot* const slot = member->slot;
-    const bool close = member->draining;
-    members_.swap(next);
-    old = show(std::move(picture));
-    if (close) slot->close();  // after the new list is shown: whoever is refused finds a list without it
+    old = replace(next, {&slot, member->draining ? 1U : 0U});
     return true;
+  }
+
+  /// Shows `next` instead of the present members and then closes those that take no more leases: whoever is refused by
+  /// them finds a list without them. Returns the snapshot shown before. If it throws, nothing has changed. Needs the
+  /// lock.
+  [[nodiscard]] std::shared_ptr<const Snapshot> replace(std::vector<Member>& next, std::span<Slot* const> closing) {
+    std::shared_ptr<const Snapshot> picture = picture_of(next);
+    members_.swap(next);
+    auto old = show(std::move(picture));
+    for (Slot* slot : closing) slot->close();
+    return old;
   }
 
   /// The eligible of `members`, and why the others are not. Needs the lock.
   [[nodiscard]] std::shared_ptr<const Snapshot> picture_of(const std::vector<Member>& members) const {
-    NoEndpoint left_out{.role = role_, .endpoints = static_cast<std::uint32_t>(members.size())};
+    NoEndpoint left_out{.role = role, .endpoints = static_cast<std::uint32_t>(members.size())};
     std::vector<Slot*> eligible;
     eligible.reserve(members.size());
     for (const Member& member : members) {
@@ -223,7 +330,6 @@ class EndpointPool {
 
   // First, so that readers compare it on a line that only publishing writes.
   alignas(64) std::atomic<std::uint64_t> generation_{0};
-  Role role_;
   typename Load::Options options_;
   alignas(64) mutable std::mutex mutex_;
   std::vector<Member> members_;

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <pdroute/capacity.hpp>
 #include <pdroute/endpoint.hpp>
+#include <pdroute/outcome.hpp>
 #include <vector>
 
 namespace pdroute::inline v0 {
@@ -17,9 +20,20 @@ struct EndpointStatus {
   Intake intake = Intake::accepting;
   bool draining = false;
   std::uint32_t in_flight = 0;
+  std::optional<std::uint64_t> tokens = {};     ///< held by leases, if the role counts them
+  std::optional<std::uint64_t> kv_tokens = {};  ///< held by leases, if the role counts them
+  Capacity capacity = {};
+  Outcomes outcomes = {};  ///< of the leases that have ended
 
   /// No request runs here and none ever will: the endpoint may be switched off.
   [[nodiscard]] bool drained() const noexcept { return draining && in_flight == 0; }
+
+  /// Whether it holds more than its capacity: a limit was lowered, or requests have grown by `Lease::progress`.
+  [[nodiscard]] bool over_capacity() const noexcept {
+    return (capacity.requests && in_flight > *capacity.requests) ||
+           (capacity.tokens && tokens && *tokens > *capacity.tokens) ||
+           (capacity.kv_tokens && kv_tokens && *kv_tokens > *capacity.kv_tokens);
+  }
 };
 
 /// What `assign` did, by id: `added` and `kept` in the order of the list, `removed` in registration order. An endpoint

@@ -5,34 +5,64 @@
 #include <cassert>
 #include <cstdint>
 #include <memory>
+#include <pdroute/outcome.hpp>
+#include <pdroute/role.hpp>
 #include <utility>
 
 namespace pdroute::inline v0 {
 
-/// Holds one request's place on an endpoint. Counted from the moment of choice until `complete()` or destruction;
-/// released exactly once, on any thread, also after the router has gone. `->` and `*` give the caller's endpoint, which
-/// lives at least as long as the lease.
+/// Names one life of an endpoint in one role of a router.
+struct EndpointKey {
+  Role role = Role::prefill;
+  std::uint64_t incarnation = 0;
+
+  friend bool operator==(const EndpointKey&, const EndpointKey&) = default;
+};
+
+/// Holds one request's place on an endpoint, and its weight. Counted from the moment of choice until it ends, exactly
+/// once, on any thread, also after the router has gone. `->` and `*` give the caller's endpoint, which lives at least
+/// as long as the lease.
+///
+/// It ends by `complete()`, by `fail(kind)`, or by destruction, which means that the request was cancelled. All release
+/// the same and differ in what is counted. Ending a lease that has ended or was moved from does nothing.
 ///
 /// Thread safety: thread-compatible. Move it between threads freely; two threads must not use one lease at once.
 /// The thread that ends the last lease of a removed endpoint destroys the library's copy of that endpoint.
 template <class Slot>
 class [[nodiscard]] Lease {
  public:
+  static constexpr Role role = Slot::role;
+
   Lease() = default;  ///< holds nothing
-  explicit Lease(Slot* reserved) noexcept : slot_(reserved) {}
-  Lease(Lease&& other) noexcept : slot_(std::exchange(other.slot_, nullptr)) {}
+  /// For the router.
+  explicit Lease(Slot* reserved, const typename Slot::Held& held = {}) noexcept : slot_(reserved), held_(held) {}
+  Lease(Lease&& other) noexcept : slot_(std::exchange(other.slot_, nullptr)), held_(other.held_) {}
   Lease& operator=(Lease&& other) noexcept {
     if (this != &other) {
-      complete();
+      cancel();
       slot_ = std::exchange(other.slot_, nullptr);
+      held_ = other.held_;
     }
     return *this;
   }
-  ~Lease() { complete(); }
+  ~Lease() { cancel(); }
 
-  /// The request's work here is done: after the first token for prefill, after the last for decode. Idempotent.
+  /// The request's work here is done: after the first token for prefill, after the last for decode.
   void complete() noexcept {
-    if (slot_ != nullptr) Slot::end_lease(std::exchange(slot_, nullptr));
+    if (slot_ != nullptr) Slot::complete(std::exchange(slot_, nullptr), held_);
+  }
+  /// The endpoint did not do its work.
+  void fail(FailureKind kind) noexcept {
+    if (slot_ != nullptr) Slot::fail(std::exchange(slot_, nullptr), held_, kind);
+  }
+
+  /// The request has grown by so many tokens, such as those just generated: the lease weighs more. This may take the
+  /// endpoint above its limits, see `EndpointStatus::over_capacity`. Only in a role that counts tokens. No effect on a
+  /// lease that has ended.
+  void progress(std::uint64_t tokens) noexcept
+    requires(Slot::weighs_leases)
+  {
+    if (slot_ != nullptr) slot_->grow(held_, tokens);
   }
 
   /// Whether the request still holds its place.
@@ -45,14 +75,24 @@ class [[nodiscard]] Lease {
   [[nodiscard]] auto id() const noexcept { return slot().id(); }
   /// Which life of the endpoint this is. Precondition: holds a place.
   [[nodiscard]] std::uint64_t incarnation() const noexcept { return slot().incarnation(); }
+  /// The same as a value that outlives the lease, for `FailedEndpoints`. Precondition: holds a place.
+  [[nodiscard]] EndpointKey key() const noexcept { return {role, slot().incarnation()}; }
+
+  /// For the router: takes the reservation back as if it had never been. Precondition: holds a place that is pinned.
+  void undo() noexcept { std::exchange(slot_, nullptr)->undo_reservation(held_); }
 
  private:
   [[nodiscard]] const Slot& slot() const noexcept {
     assert(slot_ != nullptr && "a lease that has ended or was moved from names no endpoint");
     return *slot_;
   }
+  void cancel() noexcept {
+    if (slot_ != nullptr) [[unlikely]]
+      Slot::cancel(std::exchange(slot_, nullptr), held_);
+  }
 
   Slot* slot_ = nullptr;
+  [[no_unique_address]] typename Slot::Held held_{};
 };
 
 }  // namespace pdroute::inline v0

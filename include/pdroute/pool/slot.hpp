@@ -2,21 +2,33 @@
 // One life of one endpoint in one role: the caller's copy, its count and its load.
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
+#include <pdroute/capacity.hpp>
 #include <pdroute/endpoint.hpp>
+#include <pdroute/load/load_metric.hpp>
 #include <pdroute/load/no_load.hpp>
+#include <pdroute/outcome.hpp>
+#include <pdroute/pool/outcome_counts.hpp>
 #include <pdroute/pool/slot_count.hpp>
+#include <pdroute/request.hpp>
+#include <pdroute/role.hpp>
 
 namespace pdroute::inline v0 {
 
 /// An incarnation of an endpoint in one role. The same id back again is another slot, so a late release reaches only
 /// the old one. Policies see slots as const candidates: the count in flight, the members of the role's load metric, the
 /// id and the caller's endpoint.
-template <EndpointType Endpoint, class Load = NoLoad>
+template <Role role_of_slot, EndpointType Endpoint, LoadMetric Load = NoLoad>
 class alignas(64) alignas(Endpoint) alignas(Load) Slot  // own cache lines: neighbours are written by other threads
     : public SlotCount,
       public Load {
  public:
+  static constexpr Role role = role_of_slot;
+  static constexpr bool weighs_leases = WeighsLeases<Load>;
+  using Held = detail::HeldOf<Load>;
+
   Slot(const Endpoint& endpoint, std::uint64_t incarnation, typename Load::Options options)
       : Load(options), incarnation_(incarnation), endpoint_(endpoint) {}
 
@@ -25,23 +37,85 @@ class alignas(64) alignas(Endpoint) alignas(Load) Slot  // own cache lines: neig
   /// Counts the lives that the pool has seen; unique within the pool.
   [[nodiscard]] std::uint64_t incarnation() const noexcept { return incarnation_; }
 
-  static void end_lease(Slot* slot) noexcept {
+  void set_capacity(const Capacity& capacity) noexcept {
+    set_limit(capacity.requests.value_or(Capacity::most_requests));
+    if constexpr (weighs_leases) Load::set_capacity(capacity);
+  }
+  /// Whether a reservation would succeed now.
+  template <class Request>
+  [[nodiscard]] bool has_room(const Request& request) const {
+    if constexpr (weighs_leases) {
+      if (!Load::has_room(detail::weight_of(request, endpoint_, role))) return false;
+    }
+    return in_flight() < limit();
+  }
+  /// Takes a lease with its weight unless closed or full, in one step. Precondition: the caller holds a pin.
+  template <class Request>
+  [[nodiscard]] Attempt try_reserve(const Request& request, Held& held) {
+    if constexpr (weighs_leases) {
+      const Weight weight = detail::weight_of(request, endpoint_, role);  // first: the caller's code may throw
+      const Attempt attempt = SlotCount::try_reserve();
+      if (attempt != Attempt::reserved || Load::try_hold(weight, held)) return attempt;
+      undo_reservation();
+      return Attempt::full;
+    } else {
+      return SlotCount::try_reserve();
+    }
+  }
+  /// Takes a lease back as if it had never been. Precondition: the caller holds a pin.
+  void undo_reservation(Held& held) noexcept {
+    if constexpr (weighs_leases) Load::let_go(held);
+    undo_reservation();
+  }
+
+  /// The work is done.
+  static void complete(Slot* slot, Held& held) noexcept {
+    if constexpr (weighs_leases) slot->Load::let_go(held);
     if (slot->release()) [[unlikely]]
       destroy(slot);
+  }
+  static void fail(Slot* slot, Held& held, FailureKind kind) noexcept {
+    slot->ends_.failed(kind);
+    complete(slot, held);
+  }
+  static void cancel(Slot* slot, Held& held) noexcept {
+    slot->ends_.cancelled();
+    complete(slot, held);
   }
   static void end_pin(Slot* slot) noexcept {
     if (slot->unpin()) [[unlikely]]
       destroy(slot);
   }
 
+  /// How the leases have ended. Counts never fall; while leases end, `completed` may lag by those that are just ending.
+  [[nodiscard]] Outcomes outcomes() const noexcept {
+    const std::uint64_t ended = SlotCount::ended();  // first: every end of another kind is counted before it ends
+    Outcomes outcomes = ends_.so_far();
+    const std::uint64_t others = outcomes.failed() + outcomes.overloaded + outcomes.cancelled + ends_.undone_so_far();
+    const std::uint64_t completed = ended > others ? ended - others : 0;  // never more than there were
+    outcomes.completed = completed_.load(std::memory_order_relaxed);
+    while (outcomes.completed < completed &&
+           !completed_.compare_exchange_weak(outcomes.completed, completed, std::memory_order_relaxed)) {
+    }
+    outcomes.completed = std::max(outcomes.completed, completed);
+    return outcomes;
+  }
+
  private:
   ~Slot() = default;
+
+  void undo_reservation() noexcept {
+    ends_.undone();
+    static_cast<void>(release());  // the caller's pin keeps the slot
+  }
 
   // Out of line, so that ending a lease is small enough to be inlined.
   [[gnu::noinline, gnu::cold]] static void destroy(Slot* slot) noexcept { delete slot; }
 
-  alignas(64) std::uint64_t incarnation_;  // read while other threads write the count above
+  detail::OutcomeCounts ends_;
+  alignas(64) std::uint64_t incarnation_;  // read while other threads write the counts above
   Endpoint endpoint_;
+  mutable std::atomic<std::uint64_t> completed_{0};  // as reported
 };
 
 }  // namespace pdroute::inline v0

@@ -1,66 +1,104 @@
 // SPDX-License-Identifier: Apache-2.0
-// One word that says who still needs a slot: closed, pins, requests in flight.
+// One word that says who still needs a slot: closed, pins, requests in flight; and how many there ever were.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <pdroute/capacity.hpp>
 
 namespace pdroute::inline v0 {
 
-/// The count of a slot, as one 64-bit word: bit 63 *closed*, bits 32..62 *pins* (the membership and every snapshot that
-/// shows the slot), bits 0..31 *in flight* (leases).
+/// The count of a slot, as one 64-bit word: bits 0..21 *in flight* (leases), bits 22..41 *pins* (the membership and
+/// every snapshot that shows the slot), bit 42 *closed*, bits 43..63 *reserved so far*, which overflows off the top.
 ///
 /// Protocol. Whoever reserves holds a pin, so a slot without pins gains no leases. The slot is dead when pins and
 /// leases are both zero; exactly one call of `release` or `unpin` returns true, to the thread that must then destroy
-/// it. After `close` has returned, no reservation succeeds: when `in_flight()` then reads zero, it stays zero.
+/// it. After `close` has returned, no reservation succeeds: when `in_flight()` then reads zero, it stays zero. No
+/// reservation takes `in_flight()` above the limit.
 ///
 /// Thread safety: all members may be called from many threads at once; lock-free.
 class SlotCount {
  public:
-  SlotCount() = default;  // one pin: the membership
+  enum class Attempt : std::uint8_t { reserved, full, closed };
+
+  SlotCount() = default;  // one pin: the membership; no limit
   SlotCount(const SlotCount&) = delete;
   SlotCount& operator=(const SlotCount&) = delete;
 
   /// Requests in flight: leases taken and not yet ended.
   [[nodiscard]] std::uint32_t in_flight() const noexcept {
     // Acquire: who reads zero after `close` also sees what the lease holders did.
-    return static_cast<std::uint32_t>(word_.load(std::memory_order_acquire));
+    return in_flight(word_.load(std::memory_order_acquire));
   }
   /// Whether new leases are refused, for good.
   [[nodiscard]] bool closed() const noexcept { return (word_.load(std::memory_order_acquire) & closed_bit) != 0; }
 
-  /// Takes a lease unless closed, in one step. Precondition: the caller holds a pin.
-  [[nodiscard]] bool try_reserve() noexcept {
+  /// Leases that have ended so far, over the slot's whole life.
+  [[nodiscard]] std::uint64_t ended() const noexcept {
+    // Halves first: one that is counted between the two reads is told by the bit below.
+    std::uint64_t halves = halves_.load(std::memory_order_acquire);
+    const std::uint64_t word = word_.load(std::memory_order_acquire);
+    const std::uint64_t field = word >> reserved_shift;
+    if ((halves & 1U) != field >> half_shift) ++halves;  // the thread that came to the new half has yet to count it
+    return (halves << half_shift) + (field & ((std::uint64_t{1} << half_shift) - 1)) - in_flight(word);
+  }
+
+  /// The most leases at once. Lowered below `in_flight()`, it takes effect as leases end.
+  [[nodiscard]] std::uint32_t limit() const noexcept { return limit_.load(std::memory_order_relaxed); }
+  /// Precondition: 0 < limit <= Capacity::most_requests.
+  void set_limit(std::uint32_t limit) noexcept { limit_.store(limit, std::memory_order_relaxed); }
+
+  /// Takes a lease unless closed or at the limit, in one step. Precondition: the caller holds a pin.
+  [[nodiscard]] Attempt try_reserve() noexcept {
     // Acquire: who is refused sees what was published before the slot was closed.
     std::uint64_t seen = word_.load(std::memory_order_acquire);
+    std::uint64_t next = 0;
     do {
-      if ((seen & closed_bit) != 0) return false;
-    } while (!word_.compare_exchange_weak(seen, seen + 1, std::memory_order_acquire));
-    return true;
+      if ((seen & closed_bit) != 0) return Attempt::closed;
+      if (in_flight(seen) >= limit()) return Attempt::full;
+      next = seen + one_reserved + one_in_flight;
+    } while (!word_.compare_exchange_weak(seen, next, std::memory_order_acquire));
+    if (((seen ^ next) & top_bit) != 0) [[unlikely]]
+      halves_.fetch_add(1, std::memory_order_release);
+    return Attempt::reserved;
   }
 
   /// Ends a lease. True: the slot is dead and the caller destroys it.
   [[nodiscard]] bool release() noexcept {
     // Release: what the holder did happens before the destruction. Acquire: the destroyer sees it all.
-    return (word_.fetch_sub(1, std::memory_order_acq_rel) & ~closed_bit) == 1;
+    return needed(word_.fetch_sub(one_in_flight, std::memory_order_acq_rel)) == one_in_flight;
   }
 
   /// Precondition: the caller holds a pin, or the lock under which the membership holds one.
   void pin() noexcept { word_.fetch_add(one_pin, std::memory_order_relaxed); }
 
   /// Ends a pin. True: the slot is dead and the caller destroys it.
-  [[nodiscard]] bool unpin() noexcept {
-    return (word_.fetch_sub(one_pin, std::memory_order_acq_rel) & ~closed_bit) == one_pin;
-  }
+  [[nodiscard]] bool unpin() noexcept { return needed(word_.fetch_sub(one_pin, std::memory_order_acq_rel)) == one_pin; }
 
   /// Refuses new leases from now on.
   void close() noexcept { word_.fetch_or(closed_bit, std::memory_order_acq_rel); }
 
  private:
-  static constexpr std::uint64_t one_pin = std::uint64_t{1} << 32U;
-  static constexpr std::uint64_t closed_bit = std::uint64_t{1} << 63U;
+  static constexpr unsigned pin_shift = 22;
+  static constexpr unsigned closed_shift = 42;
+  static constexpr unsigned reserved_shift = 43;
+  static constexpr unsigned half_shift = 63 - reserved_shift;
+  static constexpr std::uint64_t one_in_flight = 1;
+  static constexpr std::uint64_t one_pin = std::uint64_t{1} << pin_shift;
+  static constexpr std::uint64_t closed_bit = std::uint64_t{1} << closed_shift;
+  static constexpr std::uint64_t one_reserved = std::uint64_t{1} << reserved_shift;
+  static constexpr std::uint64_t top_bit = std::uint64_t{1} << 63U;
+  static_assert(one_pin - 1 == Capacity::most_requests, "pdroute: the limit keeps leases from spilling into the pins");
+
+  [[nodiscard]] static std::uint32_t in_flight(std::uint64_t word) noexcept {
+    return static_cast<std::uint32_t>(word & (one_pin - 1));
+  }
+  /// Pins and leases, whatever else the word says.
+  [[nodiscard]] static std::uint64_t needed(std::uint64_t word) noexcept { return word & (closed_bit - 1); }
 
   std::atomic<std::uint64_t> word_{one_pin};
+  std::atomic<std::uint32_t> limit_{Capacity::most_requests};
+  std::atomic<std::uint32_t> halves_{0};  // how often *reserved so far* has come to another half of its range
 };
 
 }  // namespace pdroute::inline v0

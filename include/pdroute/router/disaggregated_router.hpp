@@ -7,14 +7,22 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <pdroute/capacity.hpp>
 #include <pdroute/clock.hpp>
 #include <pdroute/config_error.hpp>
 #include <pdroute/endpoint.hpp>
+#include <pdroute/no_endpoint.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
+#include <pdroute/pool/lease.hpp>
+#include <pdroute/pool/lease_table.hpp>
+#include <pdroute/pool/role_change.hpp>
+#include <pdroute/request.hpp>
 #include <pdroute/result.hpp>
 #include <pdroute/role.hpp>
 #include <pdroute/router/dispatcher.hpp>
+#include <pdroute/router/refusals.hpp>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -35,6 +43,8 @@ class DisaggregatedRouter {
   using PrefillLease = typename Dispatcher::PrefillLease;
   using DecodeLease = typename Dispatcher::DecodeLease;
   using Route = typename Dispatcher::Route;
+  using Filter = typename Dispatcher::Filter;
+  using RouteFilter = typename Dispatcher::RouteFilter;
   using IdView = EndpointIdView<Endpoint>;
 
   struct Options {
@@ -43,16 +53,22 @@ class DisaggregatedRouter {
     PrefillPolicy prefill_policy{};
     DecodePolicy decode_policy{};
     Clock clock{};
-    std::uint64_t seed =
-        0;  ///< of the draws policies make by `context.below`; same seed, clock and calls, same choices
+    /// Of the draws policies make by `context.below`; same seed, clock and calls, same choices.
+    std::uint64_t seed = 0;
+    /// Which leg `route` chooses first; the other sees who it was (`RouteFilter::compatible`).
+    Role first = Role::prefill;
+    /// How many leases of each role `detach` can keep at once, 24 bytes each.
+    std::uint32_t detached_leases = 1024;
   };
 
   /// A router, or what is wrong with the options.
   [[nodiscard]] static Result<DisaggregatedRouter, ConfigError> create(Options options) {
     if (auto error = detail::check_configuration(options.prefill_policy)) return std::move(*error);
     if (auto error = detail::check_configuration(options.decode_policy)) return std::move(*error);
+    if (options.detached_leases > LeaseTable<PrefillLease>::most_places)
+      return ConfigError{ConfigError::Rule::detached_leases_in_range, std::to_string(options.detached_leases)};
     auto core = std::make_shared<Core>(std::move(options.prefill_policy), std::move(options.decode_policy),
-                                       std::move(options.clock), options.seed);
+                                       std::move(options.clock), options.seed, options.first, options.detached_leases);
     if (auto assigned = core->prefill.assign(options.prefill); !assigned) return std::move(assigned.error());
     if (auto assigned = core->decode.assign(options.decode); !assigned) return std::move(assigned.error());
     return DisaggregatedRouter(std::move(core));
@@ -62,18 +78,35 @@ class DisaggregatedRouter {
   [[nodiscard]] Dispatcher dispatcher() const { return Dispatcher{core_}; }
 
   /// Routes without a dispatcher of one's own, by an internal one under a lock: callers wait for each other. For light
-  /// use; see `Dispatcher::route` and its neighbours for what they return.
+  /// use; see `Dispatcher::route` and its neighbours for what they take and return.
   template <RequestType Req = Request>
   auto route(const Req& request = {}) {
     return borrow([&](Dispatcher& dispatcher) { return dispatcher.route_unrefreshed(request); });
   }
   template <RequestType Req = Request>
-  auto prefill(const Req& request = {}) {
-    return borrow([&](Dispatcher& dispatcher) { return dispatcher.prefill_unrefreshed(request); });
+  auto route(const Req& request, const RouteFilter& filter) {
+    return borrow([&](Dispatcher& dispatcher) { return dispatcher.route_unrefreshed(request, filter); });
   }
   template <RequestType Req = Request>
-  auto decode(const Req& request = {}) {
-    return borrow([&](Dispatcher& dispatcher) { return dispatcher.decode_unrefreshed(request); });
+  auto prefill(const Req& request = {}, const Filter& filter = {}) {
+    return borrow([&](Dispatcher& dispatcher) { return dispatcher.choose_one(dispatcher.prefill_, request, filter); });
+  }
+  template <RequestType Req = Request>
+  auto decode(const Req& request = {}, const Filter& filter = {}) {
+    return borrow([&](Dispatcher& dispatcher) { return dispatcher.choose_one(dispatcher.decode_, request, filter); });
+  }
+
+  /// Leaves a lease in the router's keeping and gives a token for it, to be adopted later, once, on any thread. If
+  /// there is no room (`Options::detached_leases`) or the lease has ended, the lease stays where it is and there is no
+  /// token. A detached lease counts like any other; it is cancelled when the router and all its dispatchers have gone.
+  template <class Slot>
+  [[nodiscard]] std::optional<LeaseToken> detach(Lease<Slot>&& lease) const noexcept {
+    return core_->template detached<Slot::role>().detach(std::move(lease));
+  }
+  /// The lease that a token stands for, or why there is none: `router.adopt<Role::decode>(token)`.
+  template <Role role>
+  [[nodiscard]] auto adopt(LeaseToken token) const noexcept {
+    return core_->template detached<role>().adopt(token);
   }
 
   /// Makes a role's members be exactly those of `list`; see `EndpointPool::assign`.
@@ -100,9 +133,28 @@ class DisaggregatedRouter {
     return changed(role == Role::prefill ? core_->prefill.drain(id) : core_->decode.drain(id));
   }
 
+  /// Lets an endpoint play the other role from now on: it is drained in its present role, where leases that run stay
+  /// what they are, and added to role `to` with its health and intake. It stays listed in the old role until a list
+  /// without it is assigned or it comes back. The last eligible endpoint of a role is kept there unless it is to be
+  /// taken. O(members).
+  RoleChange change_role(IdView id, Role to, LastEndpoint last = LastEndpoint::keep) {
+    return changed(to == Role::decode ? change_role(core_->prefill, core_->decode, id, last)
+                                      : change_role(core_->decode, core_->prefill, id, last));
+  }
+
+  /// Sets the limits of an endpoint in this role, at once; see `EndpointPool::set_capacity`. O(members).
+  std::optional<ConfigError> set_capacity(Role role, IdView id, const Capacity& capacity) {
+    return role == Role::prefill ? core_->prefill.set_capacity(id, capacity) : core_->decode.set_capacity(id, capacity);
+  }
+
   /// The members of a role in registration order.
   [[nodiscard]] std::vector<EndpointStatus<Endpoint>> endpoints(Role role) const {
     return role == Role::prefill ? core_->prefill.endpoints() : core_->decode.endpoints();
+  }
+
+  /// How often a role had nobody, and why, over all dispatchers.
+  [[nodiscard]] Refusals refusals(Role role) const {
+    return (role == Role::prefill ? core_->refused_prefill : core_->refused_decode).so_far();
   }
 
  private:
@@ -116,6 +168,13 @@ class DisaggregatedRouter {
   explicit DisaggregatedRouter(std::shared_ptr<Core> core)
       : core_(std::move(core)), internal_(std::make_unique<Internal>()) {
     internal_->generation = generation();
+  }
+
+  static RoleChange change_role(auto& from, auto& to, IdView id, LastEndpoint last) {
+    if (to.active(id)) return RoleChange::already_there;
+    const auto leaver = from.leave(id, last);
+    if (leaver.change == RoleChange::done) static_cast<void>(to.join(leaver));  // false: a list with it came first
+    return leaver.change;
   }
 
   /// Changes whenever the candidates of either role do.

@@ -6,16 +6,20 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <pdroute/clock.hpp>
 #include <pdroute/no_endpoint.hpp>
-#include <pdroute/policy/check_policy.hpp>
+#include <pdroute/policy/policy_traits.hpp>
 #include <pdroute/pool/endpoint_pool.hpp>
 #include <pdroute/pool/lease.hpp>
+#include <pdroute/pool/lease_table.hpp>
 #include <pdroute/random.hpp>
 #include <pdroute/request.hpp>
 #include <pdroute/result.hpp>
 #include <pdroute/role.hpp>
+#include <pdroute/router/filter.hpp>
 #include <pdroute/router/leg.hpp>
+#include <pdroute/router/refusals.hpp>
 #include <pdroute/router/route.hpp>
 #include <pdroute/router/route_context.hpp>
 #include <pdroute/router/turns.hpp>
@@ -28,22 +32,45 @@ namespace detail {
 /// What a router and its dispatchers share; lives as long as any of them.
 template <class PrefillPolicy, class DecodePolicy, class Endpoint, class Clock>
 struct RouterCore {
-  RouterCore(PrefillPolicy prefill_rule, DecodePolicy decode_rule, Clock caller_clock, std::uint64_t router_seed)
+  using PrefillLeg = Leg<Role::prefill, PrefillPolicy, Endpoint>;
+  using DecodeLeg = Leg<Role::decode, DecodePolicy, Endpoint>;
+  using PrefillLease = Lease<typename PrefillLeg::Slot>;
+  using DecodeLease = Lease<typename DecodeLeg::Slot>;
+
+  RouterCore(PrefillPolicy prefill_rule, DecodePolicy decode_rule, Clock caller_clock, std::uint64_t router_seed,
+             Role first_leg, std::uint32_t detached_leases)
       : prefill_policy(std::move(prefill_rule)),
         decode_policy(std::move(decode_rule)),
         clock(std::move(caller_clock)),
         seed(router_seed),
-        prefill(Role::prefill, detail::load_options(prefill_policy)),
-        decode(Role::decode, detail::load_options(decode_policy)) {}
+        first(first_leg),
+        prefill(detail::load_options(prefill_policy)),
+        decode(detail::load_options(decode_policy)),
+        detached_prefill(detached_leases),
+        detached_decode(detached_leases) {}
+
+  template <Role role>
+  [[nodiscard]] auto& detached() noexcept {
+    if constexpr (role == Role::prefill) {
+      return detached_prefill;
+    } else {
+      return detached_decode;
+    }
+  }
 
   PrefillPolicy prefill_policy;
   DecodePolicy decode_policy;
   [[no_unique_address]] Clock clock;
   std::uint64_t seed;
+  Role first;
   std::atomic<std::uint64_t> dispatchers{0};  // made so far; numbers their random streams
   Turns turns;
-  typename Leg<PrefillPolicy, Endpoint>::Pool prefill;
-  typename Leg<DecodePolicy, Endpoint>::Pool decode;
+  typename PrefillLeg::Pool prefill;
+  typename DecodeLeg::Pool decode;
+  LeaseTable<PrefillLease> detached_prefill;
+  LeaseTable<DecodeLease> detached_decode;
+  alignas(64) RefusalCounts refused_prefill;  // away from what every route reads
+  RefusalCounts refused_decode;
 };
 
 }  // namespace detail
@@ -61,16 +88,13 @@ class DisaggregatedRouter;
 /// or is destroyed, it may be the last to let go of removed endpoints and then destroys the library's copies of them.
 template <class PrefillPolicy, class DecodePolicy, EndpointType Endpoint, CallerClock Clock>
 class Dispatcher {
-  using PrefillLeg = detail::Leg<PrefillPolicy, Endpoint>;
-  using DecodeLeg = detail::Leg<DecodePolicy, Endpoint>;
-  template <class Leg>
-  using ContextOf = detail::RouteContext<Clock, typename Leg::State>;
-
  public:
   using Core = detail::RouterCore<PrefillPolicy, DecodePolicy, Endpoint, Clock>;
-  using PrefillLease = Lease<typename PrefillLeg::Slot>;
-  using DecodeLease = Lease<typename DecodeLeg::Slot>;
+  using PrefillLease = typename Core::PrefillLease;
+  using DecodeLease = typename Core::DecodeLease;
   using Route = pdroute::Route<PrefillLease, DecodeLease>;
+  using Filter = pdroute::Filter<Endpoint>;            ///< of one leg
+  using RouteFilter = pdroute::RouteFilter<Endpoint>;  ///< of a route over both legs
 
   /// For the router; use `router.dispatcher()`.
   explicit Dispatcher(std::shared_ptr<Core> core)
@@ -83,6 +107,7 @@ class Dispatcher {
   Dispatcher& operator=(Dispatcher&& other) noexcept {
     Dispatcher taken(std::move(other));
     std::swap(core_, taken.core_);  // what was ours dies with `taken`, in the right order
+    std::swap(first_, taken.first_);
     std::swap(generator_, taken.generator_);
     std::swap(prefill_, taken.prefill_);
     std::swap(decode_, taken.decode_);
@@ -97,19 +122,46 @@ class Dispatcher {
     refresh();
     return route_unrefreshed(request);
   }
+  /// The same among the endpoints and pairs that the filter lets pass.
+  template <RequestType Req = Request>
+  Result<Route, NoEndpoint> route(const Req& request, const RouteFilter& filter) {
+    refresh();
+    return route_unrefreshed(request, filter);
+  }
 
   /// A prefill endpoint alone, for gateways that choose the two at different moments.
   template <RequestType Req = Request>
   Result<PrefillLease, NoEndpoint> prefill(const Req& request = {}) {
     refresh();
-    return prefill_unrefreshed(request);
+    return choose_one(prefill_, request);
+  }
+  template <RequestType Req = Request>
+  Result<PrefillLease, NoEndpoint> prefill(const Req& request, const Filter& filter) {
+    refresh();
+    return choose_one(prefill_, request, filter);
   }
 
-  /// A decode endpoint alone.
+  /// A decode endpoint alone: for the same gateways, and to try another one after a failure while the prompt that has
+  /// been computed is kept, `decode(request, {.exclude = failed})`.
   template <RequestType Req = Request>
   Result<DecodeLease, NoEndpoint> decode(const Req& request = {}) {
     refresh();
-    return decode_unrefreshed(request);
+    return choose_one(decode_, request);
+  }
+  template <RequestType Req = Request>
+  Result<DecodeLease, NoEndpoint> decode(const Req& request, const Filter& filter) {
+    refresh();
+    return choose_one(decode_, request, filter);
+  }
+
+  /// Like the functions of the router, for when that has gone. These two may be called on any thread.
+  template <class Slot>
+  [[nodiscard]] std::optional<LeaseToken> detach(Lease<Slot>&& lease) const noexcept {
+    return core_->template detached<Slot::role>().detach(std::move(lease));
+  }
+  template <Role role>
+  [[nodiscard]] auto adopt(LeaseToken token) const noexcept {
+    return core_->template detached<role>().adopt(token);
   }
 
   /// Lets go of endpoints that are members no more. Every routing call does so; an idle loop should call it now and
@@ -125,6 +177,7 @@ class Dispatcher {
 
   Dispatcher(std::shared_ptr<Core> core, std::uint64_t number)
       : core_(std::move(core)),
+        first_(core_->first),
         generator_(stream_seed(core_->seed, for_draws | number)),
         prefill_(core_->prefill_policy, core_->prefill, for_prefill | number),
         decode_(core_->decode_policy, core_->decode, for_decode | number) {}
@@ -148,61 +201,131 @@ class Dispatcher {
   }
 
   // What the public functions do once both legs are up to date.
+
   template <class Req>
   Result<Route, NoEndpoint> route_unrefreshed(const Req& request) {
-    if (prefill_.size() == 0) [[unlikely]]
-      return prefill_.nobody();
-    if (decode_.size() == 0) [[unlikely]]
-      return decode_.nobody();
+    if (first_ == Role::decode) [[unlikely]]
+      return decode_first(request);
+    return choose_both(prefill_, decode_, request);
+  }
+  template <class Req>
+  Result<Route, NoEndpoint> route_unrefreshed(const Req& request, const RouteFilter& filter) {
+    if (filter.empty()) return route_unrefreshed(request);
+    return first_ == Role::decode ? choose_filtered(decode_, prefill_, request, filter)
+                                  : choose_filtered(prefill_, decode_, request, filter);
+  }
+  // Out of line: most gateways choose prefill first, and need not carry both orders where they route.
+  template <class Req>
+  [[gnu::noinline]] Result<Route, NoEndpoint> decode_first(const Req& request) {
+    return choose_both(decode_, prefill_, request);
+  }
+
+  template <class First, class Second, class Req>
+  [[gnu::always_inline]] inline Result<Route, NoEndpoint> choose_both(First& first, Second& second,
+                                                                      const Req& request) {
+    if (first.size() == 0) [[unlikely]]
+      return refused(first);
+    if (second.size() == 0) [[unlikely]]
+      return refused(second);
     auto facts = facts_for(Legs::both);
-    auto first = reserve_prefill(request, facts);
-    if (!first.lease) [[unlikely]]
-      return prefill_.nobody();
-    auto second = reserve_decode(request, facts);
-    if (!second.lease) [[unlikely]] {
-      first.undo();
+    const auto first_cursor = first.cursor();
+    const auto second_cursor = second.cursor();
+    const auto take_back = [&] {
       facts.turns.undo();
-      return decode_.nobody();
+      first.go_back(first_cursor);
+      second.go_back(second_cursor);
+    };
+    auto one = first.reserve(request, facts, 0);
+    if (!one.lease) [[unlikely]] {
+      take_back();
+      return refused(first);
     }
-    return Route{std::move(first.lease), std::move(second.lease)};
+    auto other = second.reserve(request, facts, first.size());
+    if (!other.lease) [[unlikely]] {
+      one.undo();
+      take_back();
+      return refused(second);
+    }
+    return in_order(one.lease, other.lease);
   }
-  template <class Req>
-  Result<PrefillLease, NoEndpoint> prefill_unrefreshed(const Req& request) {
-    auto facts = facts_for(Legs::prefill);
-    auto reservation = reserve_prefill(request, facts);
-    if (!reservation.lease) [[unlikely]]
-      return prefill_.nobody();
-    return std::move(reservation.lease);
+
+  template <class First, class Second, class Req>
+  [[gnu::noinline]] Result<Route, NoEndpoint> choose_filtered(First& first, Second& second, const Req& request,
+                                                              const RouteFilter& filter) {
+    auto facts = facts_for(Legs::both);
+    const auto first_cursor = first.cursor();
+    const auto second_cursor = second.cursor();
+    typename Second::Reservation other;
+    bool second_failed = false;
+    auto one = first.reserve_among(request, facts, 0, filter_of<First>(filter), typename First::Anybody{},
+                                   [&](const typename First::Reservation& chosen) -> typename First::Verdict {
+                                     other = second.reserve_among(
+                                         request, facts, first.size(), filter_of<Second>(filter),
+                                         [&](const Endpoint& candidate) {
+                                           if (!filter.compatible) return true;
+                                           return First::role == Role::prefill
+                                                      ? filter.compatible(*chosen.lease, candidate)
+                                                      : filter.compatible(candidate, *chosen.lease);
+                                         },
+                                         typename Second::AsItIs{});
+                                     if (other.lease) return First::Verdict::take;
+                                     second_failed = true;
+                                     return filter.compatible ? First::Verdict::try_another : First::Verdict::give_up;
+                                   });
+    if (one.lease) return in_order(one.lease, other.lease);
+    facts.turns.undo();
+    first.go_back(first_cursor);
+    second.go_back(second_cursor);
+    return second_failed ? refused(second) : refused(first);
   }
-  template <class Req>
-  Result<DecodeLease, NoEndpoint> decode_unrefreshed(const Req& request) {
-    auto facts = facts_for(Legs::decode);
-    auto reservation = reserve_decode(request, facts);
-    if (!reservation.lease) [[unlikely]]
-      return decode_.nobody();
+
+  template <class Leg, class Req, class... OneFilter>
+  [[gnu::always_inline]] inline Result<Lease<typename Leg::Slot>, NoEndpoint> choose_one(Leg& leg, const Req& request,
+                                                                                         const OneFilter&... filter) {
+    auto facts = facts_for(Leg::role == Role::prefill ? Legs::prefill : Legs::decode);
+    // The second leg follows the first, also when the two are chosen by separate calls.
+    const std::size_t first_size = Leg::role == first_ ? 0 : first_ == Role::prefill ? prefill_.size() : decode_.size();
+    const auto cursor = leg.cursor();
+    auto reservation = [&] {
+      if constexpr (sizeof...(filter) > 0) {
+        if ((!filter.empty() && ...))
+          return leg.reserve_among(request, facts, first_size, filter..., typename Leg::Anybody{},
+                                   typename Leg::AsItIs{});
+      }
+      return leg.reserve(request, facts, first_size);
+    }();
+    if (!reservation.lease) [[unlikely]] {
+      facts.turns.undo();
+      leg.go_back(cursor);
+      return refused(leg);
+    }
     return std::move(reservation.lease);
   }
 
-  template <class Req>
-  [[nodiscard]] auto reserve_prefill(const Req& request, Facts& facts) {
-    static_assert(check_policy<PrefillPolicy, Candidates<typename PrefillLeg::Slot>, Req, ContextOf<PrefillLeg>>(),
-                  "pdroute: the prefill policy does not select over the router's candidates for this request");
-    ContextOf<PrefillLeg> context{facts, Role::prefill, prefill_.state(), 0};
-    return prefill_.reserve(request, context);
+  template <class Leg>
+  [[nodiscard]] static const Filter& filter_of(const RouteFilter& filter) noexcept {
+    return Leg::role == Role::prefill ? filter.prefill : filter.decode;
   }
-  template <class Req>
-  [[nodiscard]] auto reserve_decode(const Req& request, Facts& facts) {
-    static_assert(check_policy<DecodePolicy, Candidates<typename DecodeLeg::Slot>, Req, ContextOf<DecodeLeg>>(),
-                  "pdroute: the decode policy does not select over the router's candidates for this request");
-    // Decode follows prefill, also when the two are chosen by separate calls.
-    ContextOf<DecodeLeg> context{facts, Role::decode, decode_.state(), prefill_.size()};
-    return decode_.reserve(request, context);
+  [[nodiscard]] static Route in_order(PrefillLease& prefill, DecodeLease& decode) noexcept {
+    return {std::move(prefill), std::move(decode)};
+  }
+  [[nodiscard]] static Route in_order(DecodeLease& decode, PrefillLease& prefill) noexcept {
+    return {std::move(prefill), std::move(decode)};
+  }
+
+  /// Records and returns why the leg has found nobody.
+  template <class Leg>
+  [[nodiscard, gnu::noinline, gnu::cold]] NoEndpoint refused(const Leg& leg) noexcept {
+    const NoEndpoint reason = leg.nobody();
+    (Leg::role == Role::prefill ? core_->refused_prefill : core_->refused_decode).record(reason);
+    return reason;
   }
 
   std::shared_ptr<Core> core_;  // first: the legs let go of slots before the core does
+  Role first_;
   SplitMix64 generator_;
-  PrefillLeg prefill_;
-  DecodeLeg decode_;
+  typename Core::PrefillLeg prefill_;
+  typename Core::DecodeLeg decode_;
 };
 
 }  // namespace pdroute::inline v0

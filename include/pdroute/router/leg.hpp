@@ -2,24 +2,32 @@
 // One role's half of a dispatcher: the snapshot it reads, what it remembers for the policy, choose and reserve.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <pdroute/load/load_metric.hpp>
 #include <pdroute/no_endpoint.hpp>
+#include <pdroute/policy/check_policy.hpp>
 #include <pdroute/policy/policy_traits.hpp>
 #include <pdroute/pool/endpoint_pool.hpp>
 #include <pdroute/pool/lease.hpp>
 #include <pdroute/pool/snapshot.hpp>
+#include <pdroute/role.hpp>
+#include <pdroute/router/filter.hpp>
+#include <pdroute/router/route_context.hpp>
 #include <utility>
+#include <vector>
 
 namespace pdroute::inline v0::detail {
 
 /// Thread-compatible, like the dispatcher that owns it. The policy and the pool must outlive it.
-template <class Policy, class Endpoint>
+template <Role role_of_leg, class Policy, class Endpoint>
 class Leg {
  public:
-  using Pool = EndpointPool<Endpoint, LoadOf<Policy>>;
+  static constexpr Role role = role_of_leg;
+  using Pool = EndpointPool<role, Endpoint, LoadOf<Policy>>;
   using Slot = typename Pool::Slot;
   using State = StateOf<Policy>;
 
@@ -27,20 +35,19 @@ class Leg {
   class Reservation {
    public:
     Reservation() = default;
-    explicit Reservation(Slot* slot) noexcept : lease(slot), slot_(slot) {}
+    Reservation(Slot* slot, const typename Slot::Held& held) noexcept : lease(slot, held), slot_(slot) {}
 
     void record(auto now) { receipt_ = slot_->record(now); }
-
     void undo() noexcept {
-      if constexpr (requires { slot_->undo(receipt_); }) slot_->undo(receipt_);
-      lease.complete();
+      if constexpr (CountsChoices<LoadOf<Policy>>) slot_->undo(receipt_);
+      lease.undo();
     }
 
     Lease<Slot> lease;
 
    private:
     Slot* slot_ = nullptr;
-    [[no_unique_address]] typename Slot::Receipt receipt_{};
+    [[no_unique_address]] ReceiptOf<LoadOf<Policy>> receipt_{};
   };
 
   Leg(const Policy& policy, const Pool& pool, std::uint64_t stream)
@@ -61,38 +68,144 @@ class Leg {
 
   [[nodiscard]] std::size_t size() const noexcept { return candidates_.size(); }
   [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
-  [[nodiscard]] State& state() noexcept { return state_; }
+
+  /// Where the policy's state stands, to go back to when a choice is taken back.
+  [[nodiscard]] auto cursor() const {
+    if constexpr (requires { state_.cursor(); }) {
+      return state_.cursor();
+    } else {
+      return Nothing{};
+    }
+  }
+  void go_back(const auto& cursor) {
+    if constexpr (requires { state_.go_back(cursor); }) state_.go_back(cursor);
+  }
 
   /// Chooses and reserves in one step. An endpoint that was closed meanwhile refuses; a list without it has been
-  /// published by then, and the policy is asked again over that. An index out of range counts as none.
+  /// published by then, and the policy is asked again over that. One that is full refuses, and the policy is asked
+  /// again over those with room. An index out of range counts as none.
   /// Inlined by force, or clang spills the context to memory for a call.
-  template <class Request, class Context>
-  [[nodiscard, gnu::always_inline]] inline Reservation reserve(const Request& request, Context& context) {
+  template <class Request, class Facts>
+  [[nodiscard, gnu::always_inline]] inline Reservation reserve(const Request& request, Facts& facts,
+                                                               std::size_t first_size) {
+    RouteContext context{facts, role, state_, first_size};
+    check_policy_for<Request, decltype(context)>();
     for (;;) {
       const std::optional<std::size_t> chosen = policy_->select(candidates_, request, context);
       if (!chosen || *chosen >= candidates_.size()) [[unlikely]]
-        return {};
+        return declined();
       Slot* const slot = candidates_.slot(*chosen);
-      if (slot->SlotCount::try_reserve()) [[likely]] {
-        Reservation reservation{slot};
-        if constexpr (requires { slot->record(context.now()); }) reservation.record(context.now());
-        return reservation;
-      }
+      typename Slot::Held held{};
+      const auto attempt = slot->try_reserve(request, held);
+      if (attempt == SlotCount::Attempt::reserved) [[likely]]
+        return reserved(slot, held, context);
+      if (attempt == SlotCount::Attempt::full)
+        return reserve_among(request, facts, first_size, Filter<Endpoint>{}, Anybody{}, AsItIs{});
       refresh();
     }
   }
 
-  /// Why there is nobody, right after `reserve` has returned nothing or for an empty list.
-  [[nodiscard]] NoEndpoint nobody() const noexcept {
-    NoEndpoint reason = snapshot_->left_out();
-    reason.declined = static_cast<std::uint32_t>(candidates_.size());
-    return reason;
+  /// What to do with an endpoint that has been chosen and reserved.
+  enum class Verdict : std::uint8_t { take, try_another, give_up };
+  struct AsItIs {
+    Verdict operator()(const Reservation& /*reservation*/) const noexcept { return Verdict::take; }
+  };
+  struct Anybody {
+    bool operator()(const Endpoint& /*endpoint*/) const noexcept { return true; }
+  };
+
+  /// The same among the endpoints that pass the filter, are `compatible` and have room. Each reservation is shown to
+  /// `judge`, and taken back unless that takes it. Each endpoint refuses at most once per snapshot, so this ends; it
+  /// starts over only if an endpoint was closed and a list without it has come.
+  template <class Request, class Facts, class Compatible, class Judge>
+  [[nodiscard, gnu::noinline]] Reservation reserve_among(const Request& request, Facts& facts, std::size_t first_size,
+                                                         const Filter<Endpoint>& filter, const Compatible& compatible,
+                                                         const Judge& judge) {
+    RouteContext context{facts, role, state_, first_size};
+    check_policy_for<Request, decltype(context)>();
+    for (;;) {
+      screen(request, filter, compatible);
+      const std::uint32_t closed_before = reason_.draining;
+      while (!rest_.empty()) {
+        const auto chosen = policy_->select(Candidates<Slot>{rest_.data(), rest_.size()}, request, context);
+        if (!chosen || *chosen >= rest_.size()) {
+          reason_.declined = static_cast<std::uint32_t>(rest_.size());
+          return {};
+        }
+        Slot* const slot = rest_[*chosen];
+        typename Slot::Held held{};
+        const auto attempt = slot->try_reserve(request, held);
+        if (attempt == SlotCount::Attempt::reserved) {
+          Reservation reservation = reserved(slot, held, context);
+          const Verdict verdict = judge(reservation);
+          if (verdict == Verdict::take) return reservation;
+          reservation.undo();
+          if (verdict == Verdict::give_up) return {};
+          ++reason_.incompatible;
+        } else {
+          ++(attempt == SlotCount::Attempt::closed ? reason_.draining : reason_.full);
+        }
+        rest_.erase(rest_.begin() + static_cast<std::ptrdiff_t>(*chosen));
+      }
+      if (reason_.draining == closed_before || pool_->generation() == generation_) return {};
+      refresh();
+    }
   }
 
+  /// Why there is nobody, right after nothing was reserved or if there are no candidates.
+  [[nodiscard]] NoEndpoint nobody() const noexcept { return candidates_.size() == 0 ? snapshot_->left_out() : reason_; }
+
  private:
+  template <class Request, class Context>
+  static consteval void check_policy_for() {
+    static_assert(check_policy<Policy, Candidates<Slot>, Request, Context>(),
+                  "pdroute: the policy does not select over the router's candidates for this request");
+  }
+
+  template <class Context>
+  [[nodiscard, gnu::always_inline]] inline Reservation reserved(Slot* slot, const typename Slot::Held& held,
+                                                                Context& context) {
+    Reservation reservation{slot, held};
+    if constexpr (CountsChoices<LoadOf<Policy>>) reservation.record(context.now());
+    return reservation;
+  }
+
+  /// Leaves in `rest_` who passes, and counts in `reason_` why the others do not.
+  template <class Request, class Compatible>
+  void screen(const Request& request, const Filter<Endpoint>& filter, const Compatible& compatible) {
+    reason_ = snapshot_->left_out();
+    rest_.clear();
+    for (std::size_t i = 0; i < candidates_.size(); ++i) {
+      Slot* const slot = candidates_.slot(i);
+      const auto among = [](const auto& list, const auto& value) {
+        return std::find(list.begin(), list.end(), value) != list.end();
+      };
+      if (among(filter.exclude, EndpointKey{role, slot->incarnation()})) {
+        ++reason_.excluded;
+      } else if ((filter.allowed && !among(*filter.allowed, slot->id())) ||
+                 (filter.accept && !filter.accept(slot->endpoint()))) {
+        ++reason_.disallowed;
+      } else if (!compatible(slot->endpoint())) {
+        ++reason_.incompatible;
+      } else if (!slot->has_room(request)) {
+        ++reason_.full;
+      } else {
+        rest_.push_back(slot);
+      }
+    }
+  }
+
   // Rare, and out of line so that the rest is small enough to be inlined into the caller's loop.
+
+  [[gnu::noinline, gnu::cold]] Reservation declined() noexcept {
+    reason_ = snapshot_->left_out();
+    reason_.declined = static_cast<std::uint32_t>(candidates_.size());
+    return {};
+  }
   [[gnu::noinline, gnu::cold]] std::shared_ptr<const void> fetch() {
-    auto old = std::exchange(snapshot_, pool_->snapshot());
+    auto next = pool_->snapshot();
+    rest_.reserve(next->candidates().size());  // here, so that choosing never allocates
+    auto old = std::exchange(snapshot_, std::move(next));
     candidates_ = snapshot_->candidates();
     generation_ = snapshot_->generation();
     return old;
@@ -104,6 +217,8 @@ class Leg {
   const Pool* pool_;
   [[no_unique_address]] State state_;
   std::shared_ptr<const typename Pool::Snapshot> snapshot_;
+  std::vector<Slot*> rest_;  // scratch: the candidates that still come into question
+  NoEndpoint reason_;        // of the last choice that found nobody
 };
 
 }  // namespace pdroute::inline v0::detail

@@ -31,7 +31,7 @@ class RouteContext {
   [[nodiscard]] std::uint32_t below(std::uint32_t bound) noexcept { return pdroute::below(*facts_->generator, bound); }
   [[nodiscard]] State& state() noexcept { return *state_; }
   [[nodiscard]] std::uint32_t turn() noexcept { return facts_->turns.turn(role_); }
-  [[nodiscard]] std::uint32_t origin() const noexcept { return facts_->turns.origin(); }
+  [[nodiscard]] std::uint32_t origin() const noexcept { return facts_->turns.origin(role_); }
   [[nodiscard]] std::size_t first_size() const noexcept { return first_size_; }
   [[nodiscard]] std::uint64_t generation() const noexcept { return facts_->generation; }
 

@@ -25,7 +25,7 @@ class Turns {
         word_ = turns_->word_.fetch_add(step(), std::memory_order_relaxed);  // relaxed: it orders nothing but itself
         drawn_ = true;
       }
-      return static_cast<std::uint32_t>(role == Role::prefill ? word_ : word_ >> decode_shift);
+      return half(word_, role);
     }
     /// Gives the turns back, unless somebody has drawn since.
     void undo() noexcept {
@@ -34,7 +34,9 @@ class Turns {
       turns_->word_.compare_exchange_strong(last, word_, std::memory_order_relaxed);
       drawn_ = false;
     }
-    [[nodiscard]] std::uint32_t origin() const noexcept { return turns_->origin_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::uint32_t origin(Role role) const noexcept {
+      return half(turns_->origin_.load(std::memory_order_relaxed), role);
+    }
 
    private:
     [[nodiscard]] std::uint64_t step() const noexcept {
@@ -47,19 +49,22 @@ class Turns {
     std::uint64_t word_ = 0;
   };
 
-  /// Says that the candidates of a leg have changed: the coming decode turn is the first over the new ones.
+  /// Says that the candidates of a leg have changed: the coming turns are the first over the new ones.
   void candidates_changed() noexcept {
-    origin_.store(static_cast<std::uint32_t>(word_.load(std::memory_order_relaxed) >> decode_shift),
-                  std::memory_order_relaxed);
+    origin_.store(word_.load(std::memory_order_relaxed), std::memory_order_relaxed);
   }
 
  private:
+  [[nodiscard]] static std::uint32_t half(std::uint64_t word, Role role) noexcept {
+    return static_cast<std::uint32_t>(role == Role::prefill ? word : word >> decode_shift);
+  }
+
   static constexpr unsigned decode_shift = 32;
   static constexpr std::uint64_t one_prefill = 1;
   static constexpr std::uint64_t one_decode = std::uint64_t{1} << decode_shift;
 
   alignas(64) std::atomic<std::uint64_t> word_{0};  // its own line: with round robin, every route writes it
-  std::atomic<std::uint32_t> origin_{0};
+  std::atomic<std::uint64_t> origin_{0};
 };
 
 }  // namespace pdroute::inline v0::detail

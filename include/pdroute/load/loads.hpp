@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// Several load metrics as one.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <pdroute/capacity.hpp>
+#include <pdroute/load/load_metric.hpp>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace pdroute::inline v0 {
+
+/// Carries every one of `Metrics`, each at most once. Weights are taken in the order of the list and given back in case
+/// a later one refuses, so a reservation may be refused spuriously while another is rolled back, but no limit is
+/// passed.
+template <LoadMetric... Metrics>
+class Loads : public Metrics... {
+  template <class M>
+  using Receipt1 = detail::ReceiptOf<M>;
+  template <class M>
+  using Held1 = detail::HeldOf<M>;
+
+ public:
+  using Options = std::tuple<typename Metrics::Options...>;
+  using Receipt = std::tuple<Receipt1<Metrics>...>;
+  using Held = std::tuple<Held1<Metrics>...>;
+
+  explicit Loads(const Options& options) : Loads(options, std::index_sequence_for<Metrics...>{}) {}
+
+  template <class TimePoint>
+  Receipt record(TimePoint now)
+    requires(CountsChoices<Metrics> || ...)
+  {
+    return {record1<Metrics>(now)...};
+  }
+  void undo(const Receipt& receipt)
+    requires(CountsChoices<Metrics> || ...)
+  {
+    each([&]<class M, std::size_t i>(M& metric, Place<i> /*place*/) {
+      if constexpr (CountsChoices<M>) metric.undo(std::get<i>(receipt));
+    });
+  }
+
+  [[nodiscard]] bool try_hold(const Weight& weight, Held& held) noexcept
+    requires(WeighsLeases<Metrics> || ...)
+  {
+    std::size_t holding = 0;
+    bool all = true;
+    each([&]<class M, std::size_t i>(M& metric, Place<i> /*place*/) {
+      if constexpr (WeighsLeases<M>) all = all && metric.try_hold(weight, std::get<i>(held));
+      if (all) holding = i + 1;
+    });
+    if (!all) let_go(held, holding);
+    return all;
+  }
+  [[nodiscard]] bool has_room(const Weight& weight) const noexcept
+    requires(WeighsLeases<Metrics> || ...)
+  {
+    return (has_room1<Metrics>(weight) && ...);
+  }
+  void grow(Held& held, std::uint64_t tokens) noexcept
+    requires(WeighsLeases<Metrics> || ...)
+  {
+    each([&]<class M, std::size_t i>(M& metric, Place<i> /*place*/) {
+      if constexpr (WeighsLeases<M>) metric.grow(std::get<i>(held), tokens);
+    });
+  }
+  void let_go(Held& held) noexcept
+    requires(WeighsLeases<Metrics> || ...)
+  {
+    let_go(held, sizeof...(Metrics));
+  }
+  void set_capacity(const Capacity& capacity) noexcept
+    requires(WeighsLeases<Metrics> || ...)
+  {
+    each([&]<class M, std::size_t i>(M& metric, Place<i> /*place*/) {
+      if constexpr (WeighsLeases<M>) metric.set_capacity(capacity);
+    });
+  }
+
+ private:
+  template <std::size_t... i>
+  Loads(const Options& options, std::index_sequence<i...> /*places*/) : Metrics(std::get<i>(options))... {}
+
+  template <std::size_t i>
+  using Place = std::integral_constant<std::size_t, i>;
+  /// Calls `act(metric, place)` for each metric in turn.
+  template <class Act>
+  void each(const Act& act) {
+    [&]<std::size_t... i>(std::index_sequence<i...> /*places*/) {
+      (act(static_cast<Metrics&>(*this), Place<i>{}), ...);
+    }(std::index_sequence_for<Metrics...>{});
+  }
+
+  template <class M, class TimePoint>
+  Receipt1<M> record1(TimePoint now) {
+    if constexpr (CountsChoices<M>) {
+      return M::record(now);
+    } else {
+      return {};
+    }
+  }
+  template <class M>
+  [[nodiscard]] bool has_room1(const Weight& weight) const noexcept {
+    if constexpr (WeighsLeases<M>) {
+      return M::has_room(weight);
+    } else {
+      return true;
+    }
+  }
+  void let_go(Held& held, std::size_t count) noexcept {
+    each([&]<class M, std::size_t i>(M& metric, Place<i> /*place*/) {
+      if constexpr (WeighsLeases<M>) {
+        if (i < count) metric.let_go(std::get<i>(held));
+      }
+    });
+  }
+};
+
+}  // namespace pdroute::inline v0

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// How requests end on an endpoint.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace pdroute::inline v0 {
+
+/// What went wrong on an endpoint.
+enum class FailureKind : std::uint8_t {
+  unreachable,  ///< no connection
+  timed_out,    ///< connected, but no answer in time
+  broken,       ///< an answer that is an error, makes no sense or ends early
+  overloaded,   ///< turned away for lack of room (HTTP 429): back-pressure, which says nothing bad about the endpoint
+};
+
+[[nodiscard]] constexpr std::string_view to_string(FailureKind kind) noexcept {
+  switch (kind) {
+    case FailureKind::unreachable: return "unreachable";
+    case FailureKind::timed_out: return "timed_out";
+    case FailureKind::broken: return "broken";
+    case FailureKind::overloaded: return "overloaded";
+  }
+  return "";
+}
+
+/// How the leases of one endpoint in one role have ended so far.
+struct Outcomes {
+  std::uint64_t completed = 0;
+  std::uint64_t cancelled = 0;    ///< destroyed without a word: the client went away, or the gateway gave up
+  std::uint64_t unreachable = 0;  ///< this and the next three: `FailureKind`
+  std::uint64_t timed_out = 0;
+  std::uint64_t broken = 0;
+  std::uint64_t overloaded = 0;
+
+  /// The endpoint's own failures. Back-pressure and a client's cancel are none.
+  [[nodiscard]] constexpr std::uint64_t failed() const noexcept { return unreachable + timed_out + broken; }
+
+  friend bool operator==(const Outcomes&, const Outcomes&) = default;
+};
+
+}  // namespace pdroute::inline v0

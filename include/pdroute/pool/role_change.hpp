@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Asking an endpoint to play the other role, and the answer.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <pdroute/endpoint.hpp>
+
+namespace pdroute::inline v0 {
+
+/// Whether the last eligible endpoint of a role may leave it.
+enum class LastEndpoint : std::uint8_t { keep, take };
+
+/// What came of a change of role. Nothing has changed unless it is `done`.
+enum class [[nodiscard]] RoleChange : std::uint8_t {
+  done,
+  no_such_endpoint,  ///< the role that it should leave has no such id
+  already_there,     ///< it plays the other role, too
+  last_of_its_role,  ///< no other endpoint of the role it should leave is eligible
+};
+
+/// An endpoint on its way from one role to the other.
+template <EndpointType Endpoint>
+struct Leaver {
+  RoleChange change = RoleChange::done;
+  std::optional<Endpoint> endpoint = std::nullopt;  ///< if `change` is done
+  Health health = Health::healthy;
+  Intake intake = Intake::accepting;
+};
+
+}  // namespace pdroute::inline v0

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// A caller's predicate, referred to for the time of a call.
+#pragma once
+
+#include <concepts>
+#include <memory>
+#include <type_traits>
+
+namespace pdroute::inline v0 {
+
+/// Refers to any callable that takes `const Args&...` and answers yes or no; does not own it. Made from a lambda in
+/// the argument list of a call, it lasts as long as that call. Empty, it says nothing.
+template <class... Args>
+class PredicateRef {
+ public:
+  constexpr PredicateRef() = default;
+  template <class Callable>
+    requires(!std::same_as<std::remove_cvref_t<Callable>, PredicateRef> &&
+             std::is_class_v<std::remove_cvref_t<Callable>> && std::predicate<Callable&, const Args&...>)
+  constexpr PredicateRef(Callable&& callable) noexcept
+      : object_(const_cast<void*>(static_cast<const void*>(std::addressof(callable)))),
+        call_([](void* object, const Args&... args) -> bool {
+          return (*static_cast<std::remove_reference_t<Callable>*>(object))(args...);
+        }) {}
+
+  [[nodiscard]] explicit operator bool() const noexcept { return call_ != nullptr; }
+  /// Precondition: not empty.
+  [[nodiscard]] bool operator()(const Args&... args) const { return call_(object_, args...); }
+
+ private:
+  void* object_ = nullptr;
+  bool (*call_)(void*, const Args&...) = nullptr;
+};
+
+}  // namespace pdroute::inline v0

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// How often there was nobody, and why.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <pdroute/no_endpoint.hpp>
+
+namespace pdroute::inline v0 {
+
+/// The requests that found nobody in one role. For each reason of `NoEndpoint`, the requests for which it ruled out at
+/// least one endpoint; a request can have several reasons.
+struct Refusals {
+  std::uint64_t requests = 0;
+  std::uint64_t unhealthy = 0;
+  std::uint64_t paused = 0;
+  std::uint64_t draining = 0;
+  std::uint64_t excluded = 0;
+  std::uint64_t disallowed = 0;
+  std::uint64_t incompatible = 0;
+  std::uint64_t full = 0;
+  std::uint64_t declined = 0;
+
+  friend bool operator==(const Refusals&, const Refusals&) = default;
+};
+
+namespace detail {
+
+/// Thread safety: all members may be called from many threads at once; lock-free.
+class RefusalCounts {
+ public:
+  void record(const NoEndpoint& reason) noexcept {
+    add(0);
+    std::size_t place = 0;
+    reason.each_reason([&](const char* /*name*/, std::uint32_t endpoints) {
+      ++place;
+      if (endpoints > 0) add(place);
+    });
+  }
+  [[nodiscard]] Refusals so_far() const noexcept {
+    std::size_t place = 0;
+    const auto next = [&] { return counts_[place++].load(std::memory_order_relaxed); };
+    return {next(), next(), next(), next(), next(), next(), next(), next(), next()};
+  }
+
+ private:
+  void add(std::size_t place) noexcept { counts_[place].fetch_add(1, std::memory_order_relaxed); }
+
+  std::array<std::atomic<std::uint64_t>, 9> counts_{};
+};
+
+}  // namespace detail
+
+}  // namespace pdroute::inline v0
