@@ -23,7 +23,8 @@ class PairRotation {
   constexpr explicit PairRotation(std::uint32_t start) noexcept : start_(start) {}
 
   /// Precondition: n > 0. `first` is 0 for a leg that does not follow another; then `origin` does not matter.
-  std::size_t index(std::uint32_t turn, std::uint32_t origin, std::size_t first, std::size_t n) noexcept {
+  [[gnu::always_inline]] inline std::size_t index(std::uint32_t turn, std::uint32_t origin, std::size_t first,
+                                                  std::size_t n) noexcept {
     const std::uint32_t step = turn - turn_;
     const bool wrapped = turn < turn_ || turn - origin < turn_ - origin;
     turn_ = turn;
@@ -39,7 +40,7 @@ class PairRotation {
   }
 
  private:
-  std::size_t restart(std::uint32_t origin, std::size_t first, std::size_t n) noexcept {
+  [[gnu::noinline, gnu::cold]] std::size_t restart(std::uint32_t origin, std::size_t first, std::size_t n) noexcept {
     origin_ = origin;
     first_ = first;
     n_ = n;

@@ -46,8 +46,9 @@ struct QpsPolicy {
   [[nodiscard]] std::optional<ConfigError> check() const { return window.check(); }
 
   template <RatedCandidates Candidates, class Request, ChoiceContext Context>
-  [[nodiscard]] std::optional<std::size_t> select(const Candidates& candidates, const Request& /*request*/,
-                                                  Context& context) const {
+  [[nodiscard, gnu::always_inline]] inline std::optional<std::size_t> select(const Candidates& candidates,
+                                                                             const Request& /*request*/,
+                                                                             Context& context) const {
     const std::int64_t bucket = window.bucket(context.now());
     return detail::lowest<tie>(
         candidates, [bucket](const auto& candidate) { return candidate.arrivals(bucket); }, context);

@@ -33,8 +33,9 @@ struct RandomPolicy {
 
   template <CandidateRange Candidates, class Request, class Context>
     requires requires(Context& context) { context.state().generator(); }
-  [[nodiscard]] std::optional<std::size_t> select(const Candidates& candidates, const Request& /*request*/,
-                                                  Context& context) const {
+  [[nodiscard, gnu::always_inline]] inline std::optional<std::size_t> select(const Candidates& candidates,
+                                                                             const Request& /*request*/,
+                                                                             Context& context) const {
     if (candidates.size() == 0) return std::nullopt;
     return pdroute::below(context.state().generator, static_cast<std::uint32_t>(candidates.size()));
   }

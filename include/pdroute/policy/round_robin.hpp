@@ -59,8 +59,9 @@ struct RoundRobinPolicy {
   }
 
   template <CandidateRange Candidates, class Request, RotationContext Context>
-  [[nodiscard]] std::optional<std::size_t> select(const Candidates& candidates, const Request& /*request*/,
-                                                  Context& context) const noexcept {
+  [[nodiscard, gnu::always_inline]] inline std::optional<std::size_t> select(const Candidates& candidates,
+                                                                             const Request& /*request*/,
+                                                                             Context& context) const noexcept {
     if (candidates.size() == 0) return std::nullopt;
     State& state = context.state();
     std::uint32_t turn = 0;

@@ -48,7 +48,7 @@ class [[nodiscard]] Lease {
   ~Lease() { cancel(); }
 
   /// The request's work here is done: after the first token for prefill, after the last for decode.
-  void complete() noexcept {
+  [[gnu::always_inline]] inline void complete() noexcept {
     if (slot_ != nullptr) Slot::complete(std::exchange(slot_, nullptr), held_);
   }
   /// The endpoint did not do its work.
@@ -79,14 +79,17 @@ class [[nodiscard]] Lease {
   [[nodiscard]] EndpointKey key() const noexcept { return {role, slot().incarnation()}; }
 
   /// For the router: takes the reservation back as if it had never been. Precondition: holds a place that is pinned.
-  void undo() noexcept { std::exchange(slot_, nullptr)->undo_reservation(held_); }
+  template <class Receipt>
+  void undo(const Receipt& receipt) noexcept {
+    std::exchange(slot_, nullptr)->undo_reservation(held_, receipt);
+  }
 
  private:
   [[nodiscard]] const Slot& slot() const noexcept {
     assert(slot_ != nullptr && "a lease that has ended or was moved from names no endpoint");
     return *slot_;
   }
-  void cancel() noexcept {
+  [[gnu::always_inline]] inline void cancel() noexcept {
     if (slot_ != nullptr) [[unlikely]]
       Slot::cancel(std::exchange(slot_, nullptr), held_);
   }

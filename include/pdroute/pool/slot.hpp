@@ -63,22 +63,24 @@ class alignas(64) alignas(Endpoint) alignas(Load) Slot  // own cache lines: neig
     }
   }
   /// Takes a lease back as if it had never been. Precondition: the caller holds a pin.
-  void undo_reservation(Held& held) noexcept {
+  void undo_reservation(Held& held, const detail::ReceiptOf<Load>& receipt) noexcept {
+    if constexpr (CountsChoices<Load>) Load::undo(receipt);
     if constexpr (weighs_leases) Load::let_go(held);
     undo_reservation();
   }
 
   /// The work is done.
-  static void complete(Slot* slot, Held& held) noexcept {
+  [[gnu::always_inline]] static inline void complete(Slot* slot, Held& held) noexcept {
     if constexpr (weighs_leases) slot->Load::let_go(held);
     if (slot->release()) [[unlikely]]
       destroy(slot);
   }
-  static void fail(Slot* slot, Held& held, FailureKind kind) noexcept {
+  // The other ends are out of line, so that the code around a lease stays small enough to be inlined.
+  [[gnu::noinline]] static void fail(Slot* slot, Held held, FailureKind kind) noexcept {
     slot->ends_.failed(kind);
     complete(slot, held);
   }
-  static void cancel(Slot* slot, Held& held) noexcept {
+  [[gnu::noinline]] static void cancel(Slot* slot, Held held) noexcept {
     slot->ends_.cancelled();
     complete(slot, held);
   }

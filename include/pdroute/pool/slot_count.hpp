@@ -8,8 +8,8 @@
 
 namespace pdroute::inline v0 {
 
-/// The count of a slot, as one 64-bit word: bits 0..21 *in flight* (leases), bits 22..41 *pins* (the membership and
-/// every snapshot that shows the slot), bit 42 *closed*, bits 43..63 *reserved so far*, which overflows off the top.
+/// The count of a slot, as one 64-bit word: bits 0..21 *in flight* (leases), bit 22 *closed*, bits 23..42 *pins* (the
+/// membership and every snapshot that shows the slot), bits 43..63 *reserved so far*, which overflows off the top.
 ///
 /// Protocol. Whoever reserves holds a pin, so a slot without pins gains no leases. The slot is dead when pins and
 /// leases are both zero; exactly one call of `release` or `unpin` returns true, to the thread that must then destroy
@@ -49,13 +49,13 @@ class SlotCount {
   void set_limit(std::uint32_t limit) noexcept { limit_.store(limit, std::memory_order_relaxed); }
 
   /// Takes a lease unless closed or at the limit, in one step. Precondition: the caller holds a pin.
-  [[nodiscard]] Attempt try_reserve() noexcept {
+  [[nodiscard, gnu::always_inline]] inline Attempt try_reserve() noexcept {
     // Acquire: who is refused sees what was published before the slot was closed.
     std::uint64_t seen = word_.load(std::memory_order_acquire);
     std::uint64_t next = 0;
     do {
-      if ((seen & closed_bit) != 0) return Attempt::closed;
-      if (in_flight(seen) >= limit()) return Attempt::full;
+      if ((seen & (closed_bit | in_flight_bits)) >= limit()) [[unlikely]]  // closed stands above every limit
+        return (seen & closed_bit) != 0 ? Attempt::closed : Attempt::full;
       next = seen + one_reserved + one_in_flight;
     } while (!word_.compare_exchange_weak(seen, next, std::memory_order_acquire));
     if (((seen ^ next) & top_bit) != 0) [[unlikely]]
@@ -79,22 +79,25 @@ class SlotCount {
   void close() noexcept { word_.fetch_or(closed_bit, std::memory_order_acq_rel); }
 
  private:
-  static constexpr unsigned pin_shift = 22;
-  static constexpr unsigned closed_shift = 42;
+  static constexpr unsigned closed_shift = 22;
+  static constexpr unsigned pin_shift = 23;
   static constexpr unsigned reserved_shift = 43;
   static constexpr unsigned half_shift = 63 - reserved_shift;
   static constexpr std::uint64_t one_in_flight = 1;
   static constexpr std::uint64_t one_pin = std::uint64_t{1} << pin_shift;
   static constexpr std::uint64_t closed_bit = std::uint64_t{1} << closed_shift;
   static constexpr std::uint64_t one_reserved = std::uint64_t{1} << reserved_shift;
+  static constexpr std::uint64_t in_flight_bits = closed_bit - 1;
+  static_assert(in_flight_bits == Capacity::most_requests, "pdroute: the limit keeps leases within their bits");
   static constexpr std::uint64_t top_bit = std::uint64_t{1} << 63U;
-  static_assert(one_pin - 1 == Capacity::most_requests, "pdroute: the limit keeps leases from spilling into the pins");
 
   [[nodiscard]] static std::uint32_t in_flight(std::uint64_t word) noexcept {
-    return static_cast<std::uint32_t>(word & (one_pin - 1));
+    return static_cast<std::uint32_t>(word & in_flight_bits);
   }
   /// Pins and leases, whatever else the word says.
-  [[nodiscard]] static std::uint64_t needed(std::uint64_t word) noexcept { return word & (closed_bit - 1); }
+  [[nodiscard]] static std::uint64_t needed(std::uint64_t word) noexcept {
+    return word & (one_reserved - 1) & ~closed_bit;
+  }
 
   std::atomic<std::uint64_t> word_{one_pin};
   std::atomic<std::uint32_t> limit_{Capacity::most_requests};

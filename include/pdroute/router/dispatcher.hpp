@@ -118,7 +118,7 @@ class Dispatcher {
   /// One endpoint per role, both reserved; or, if a role has nobody, the reason, and nothing is reserved or recorded.
   /// `Req` is any class; the policies are given it as it is.
   template <RequestType Req = Request>
-  Result<Route, NoEndpoint> route(const Req& request = {}) {
+  [[gnu::flatten]] Result<Route, NoEndpoint> route(const Req& request = {}) {
     refresh();
     return route_unrefreshed(request);
   }
@@ -131,7 +131,7 @@ class Dispatcher {
 
   /// A prefill endpoint alone, for gateways that choose the two at different moments.
   template <RequestType Req = Request>
-  Result<PrefillLease, NoEndpoint> prefill(const Req& request = {}) {
+  [[gnu::flatten]] Result<PrefillLease, NoEndpoint> prefill(const Req& request = {}) {
     refresh();
     return choose_one(prefill_, request);
   }
@@ -144,7 +144,7 @@ class Dispatcher {
   /// A decode endpoint alone: for the same gateways, and to try another one after a failure while the prompt that has
   /// been computed is kept, `decode(request, {.exclude = failed})`.
   template <RequestType Req = Request>
-  Result<DecodeLease, NoEndpoint> decode(const Req& request = {}) {
+  [[gnu::flatten]] Result<DecodeLease, NoEndpoint> decode(const Req& request = {}) {
     refresh();
     return choose_one(decode_, request);
   }
@@ -230,21 +230,14 @@ class Dispatcher {
     auto facts = facts_for(Legs::both);
     const auto first_cursor = first.cursor();
     const auto second_cursor = second.cursor();
-    const auto take_back = [&] {
-      facts.turns.undo();
-      first.go_back(first_cursor);
-      second.go_back(second_cursor);
-    };
     auto one = first.reserve(request, facts, 0);
-    if (!one.lease) [[unlikely]] {
-      take_back();
-      return refused(first);
-    }
+    if (!one.lease) [[unlikely]]
+      return take_back(facts, first, first_cursor, refused(first));
     auto other = second.reserve(request, facts, first.size());
     if (!other.lease) [[unlikely]] {
       one.undo();
-      take_back();
-      return refused(second);
+      first.go_back(first_cursor);
+      return take_back(facts, second, second_cursor, refused(second));
     }
     return in_order(one.lease, other.lease);
   }
@@ -273,10 +266,8 @@ class Dispatcher {
                                      return filter.compatible ? First::Verdict::try_another : First::Verdict::give_up;
                                    });
     if (one.lease) return in_order(one.lease, other.lease);
-    facts.turns.undo();
     first.go_back(first_cursor);
-    second.go_back(second_cursor);
-    return second_failed ? refused(second) : refused(first);
+    return take_back(facts, second, second_cursor, second_failed ? refused(second) : refused(first));
   }
 
   template <class Leg, class Req, class... OneFilter>
@@ -294,11 +285,8 @@ class Dispatcher {
       }
       return leg.reserve(request, facts, first_size);
     }();
-    if (!reservation.lease) [[unlikely]] {
-      facts.turns.undo();
-      leg.go_back(cursor);
-      return refused(leg);
-    }
+    if (!reservation.lease) [[unlikely]]
+      return take_back(facts, leg, cursor, refused(leg));
     return std::move(reservation.lease);
   }
 
@@ -313,6 +301,16 @@ class Dispatcher {
     return {std::move(prefill), std::move(decode)};
   }
 
+  // Out of line, so that choosing is small enough to be inlined into the caller's loop.
+
+  /// Takes back the turns that were drawn and what the leg's policy remembers of a choice that came to nothing.
+  template <class Leg, class Cursor>
+  [[gnu::noinline, gnu::cold]] static NoEndpoint take_back(Facts facts, Leg& leg, const Cursor& cursor,
+                                                           const NoEndpoint& reason) noexcept {
+    facts.turns.undo();
+    leg.go_back(cursor);
+    return reason;
+  }
   /// Records and returns why the leg has found nobody.
   template <class Leg>
   [[nodiscard, gnu::noinline, gnu::cold]] NoEndpoint refused(const Leg& leg) noexcept {

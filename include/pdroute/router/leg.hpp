@@ -31,23 +31,13 @@ class Leg {
   using Slot = typename Pool::Slot;
   using State = StateOf<Policy>;
 
-  /// What `reserve` returns: a lease, or nothing. `undo` takes the reservation back as if it had not been made.
-  class Reservation {
-   public:
-    Reservation() = default;
-    Reservation(Slot* slot, const typename Slot::Held& held) noexcept : lease(slot, held), slot_(slot) {}
-
-    void record(auto now) { receipt_ = slot_->record(now); }
-    void undo() noexcept {
-      if constexpr (CountsChoices<LoadOf<Policy>>) slot_->undo(receipt_);
-      lease.undo();
-    }
-
+  /// What `reserve` returns: a lease, or one that holds nothing; and what it takes to undo it.
+  struct Reservation {
     Lease<Slot> lease;
+    [[no_unique_address]] ReceiptOf<LoadOf<Policy>> receipt{};
 
-   private:
-    Slot* slot_ = nullptr;
-    [[no_unique_address]] ReceiptOf<LoadOf<Policy>> receipt_{};
+    /// Takes the reservation back as if it had not been made.
+    void undo() noexcept { lease.undo(receipt); }
   };
 
   Leg(const Policy& policy, const Pool& pool, std::uint64_t stream)
@@ -99,8 +89,12 @@ class Leg {
       const auto attempt = slot->try_reserve(request, held);
       if (attempt == SlotCount::Attempt::reserved) [[likely]]
         return reserved(slot, held, context);
-      if (attempt == SlotCount::Attempt::full)
-        return reserve_among(request, facts, first_size, Filter<Endpoint>{}, Anybody{}, AsItIs{});
+      if (attempt == SlotCount::Attempt::full) [[unlikely]] {
+        Facts copy = facts;  // so that the facts themselves need no address, and live in registers
+        Reservation reservation = reserve_among(request, copy, first_size, Filter<Endpoint>{}, Anybody{}, AsItIs{});
+        facts = copy;
+        return reservation;
+      }
       refresh();
     }
   }
@@ -165,8 +159,8 @@ class Leg {
   template <class Context>
   [[nodiscard, gnu::always_inline]] inline Reservation reserved(Slot* slot, const typename Slot::Held& held,
                                                                 Context& context) {
-    Reservation reservation{slot, held};
-    if constexpr (CountsChoices<LoadOf<Policy>>) reservation.record(context.now());
+    Reservation reservation{.lease = Lease<Slot>{slot, held}};
+    if constexpr (CountsChoices<LoadOf<Policy>>) reservation.receipt = slot->record(context.now());
     return reservation;
   }
 
