@@ -41,7 +41,7 @@ concept ChoiceContext = requires(C& context, std::uint32_t n) {
 /// - `below(n)`: an unbiased draw from [0, n), from the dispatcher's seeded generator;
 /// - `state()`: what this dispatcher remembers for this policy, see below;
 /// - `turn()`: a number that counts the choices of this leg over all dispatchers; costs an atomic addition;
-/// - `origin()`: the decode turn at which the present candidates came into force;
+/// - `origin()`: this leg's turn at which the present candidates came into force;
 /// - `first_size()`: for the leg chosen second, the number of candidates of the first; 0 for the first leg;
 /// - `generation()`: a number that changes whenever the candidates of either leg do.
 ///

@@ -16,6 +16,7 @@
 #include <pdroute/load/no_load.hpp>
 #include <pdroute/load/token_count.hpp>
 #include <pdroute/no_endpoint.hpp>
+#include <pdroute/pool/check_endpoints.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
 #include <pdroute/pool/role_change.hpp>
 #include <pdroute/pool/slot.hpp>
@@ -23,8 +24,6 @@
 #include <pdroute/result.hpp>
 #include <pdroute/role.hpp>
 #include <span>
-#include <string>
-#include <type_traits>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -52,27 +51,12 @@ class EndpointPool {
     for (const Member& member : members_) Retire{}(member.slot);
   }
 
-  /// What is wrong with a list, if anything: an empty id, one that stands in it twice, a capacity that cannot be.
-  [[nodiscard]] static std::optional<ConfigError> check(std::span<const Endpoint> list) {
-    Positions seen;
-    for (std::size_t i = 0; i < list.size(); ++i) {
-      const IdView id = pdroute::endpoint_id(list[i]);
-      if constexpr (detail::StringLike<IdView>) {
-        if (id.empty())
-          return ConfigError{ConfigError::Rule::id_not_empty, std::string("endpoint #").append(std::to_string(i))};
-      }
-      if (!seen.emplace(id, i).second) return ConfigError{ConfigError::Rule::id_unique, text(id)};
-      if (auto error = check(id, detail::capacity_of(list[i], role))) return error;
-    }
-    return std::nullopt;
-  }
-
   /// Makes the members be exactly those of `list`, compared by id and, where the endpoint has one, incarnation key.
   /// A kept member stays as it is: its count, its health, a drain in progress, its capacity, and the copy of the
   /// endpoint taken when it was added. New members come after the kept ones in registration order. A removed member gets no new leases;
   /// those that run stay valid. Complexity: O(members + list). On an error nothing has changed.
   Result<Assignment<Endpoint>, ConfigError> assign(std::span<const Endpoint> list) {
-    if (auto error = check(list)) return std::move(*error);
+    if (auto error = detail::check_endpoints<role, Endpoint, Load>(list)) return std::move(*error);
     Positions listed;
     for (std::size_t i = 0; i < list.size(); ++i) listed.emplace(pdroute::endpoint_id(list[i]), i);
 
@@ -126,10 +110,10 @@ class EndpointPool {
   /// Sets the limits of this life of the endpoint, at once. What is above a lowered limit stays; nothing is added until
   /// there is room. Returns what is wrong, if anything: no such id, or a capacity that cannot be.
   std::optional<ConfigError> set_capacity(EndpointIdView<Endpoint> id, const Capacity& capacity) {
-    if (auto error = check(id, capacity)) return error;
+    if (auto error = detail::check_capacity<Endpoint, Load>(id, capacity)) return error;
     const std::lock_guard lock{mutex_};
     const auto member = find(members_, id);
-    if (member == members_.end()) return ConfigError{ConfigError::Rule::id_known, text(id)};
+    if (member == members_.end()) return ConfigError{ConfigError::Rule::id_known, detail::id_text<Endpoint>(id)};
     member->capacity = capacity;
     member->slot->set_capacity(capacity);
     return std::nullopt;
@@ -192,8 +176,8 @@ class EndpointPool {
                                       .in_flight = slot.in_flight(),
                                       .capacity = member.capacity,
                                       .outcomes = slot.outcomes()};
-      if constexpr (counts_tokens) status.tokens = slot.tokens();
-      if constexpr (counts_kv_tokens) status.kv_tokens = slot.kv_tokens();
+      if constexpr (detail::counts<Tokens, Load>) status.tokens = slot.tokens();
+      if constexpr (detail::counts<KvTokens, Load>) status.kv_tokens = slot.kv_tokens();
       all.push_back(std::move(status));
     }
     return all;
@@ -213,9 +197,6 @@ class EndpointPool {
   using IdView = EndpointIdView<Endpoint>;
   using Positions = std::unordered_map<IdView, std::size_t>;
 
-  static constexpr bool counts_tokens = std::is_base_of_v<Tokens, Load>;
-  static constexpr bool counts_kv_tokens = std::is_base_of_v<KvTokens, Load>;
-
   struct Member {
     Slot* slot;
     Health health = Health::healthy;
@@ -230,34 +211,6 @@ class EndpointPool {
 
   [[nodiscard]] static auto find(auto& members, IdView id) {
     return std::find_if(members.begin(), members.end(), [id](const Member& m) { return m.slot->id() == id; });
-  }
-
-  /// What is wrong with a capacity, if anything.
-  static std::optional<ConfigError> check(IdView id, const Capacity& capacity) {
-    using enum ConfigError::Rule;
-    const auto wrong = [&](ConfigError::Rule rule, std::uint64_t value, const char* what) {
-      return ConfigError{rule, text(id).append(": ").append(std::to_string(value)).append(what)};
-    };
-    if (const auto n = capacity.requests) {
-      if (*n == 0 || *n > Capacity::most_requests) return wrong(capacity_in_range, *n, " requests");
-    }
-    if (const auto n = capacity.tokens) {
-      if (*n == 0) return wrong(capacity_in_range, *n, " tokens");
-      if (!counts_tokens) return wrong(capacity_counted, *n, " tokens");
-    }
-    if (const auto n = capacity.kv_tokens) {
-      if (*n == 0) return wrong(capacity_in_range, *n, " KV tokens");
-      if (!counts_kv_tokens) return wrong(capacity_counted, *n, " KV tokens");
-    }
-    return std::nullopt;
-  }
-
-  static std::string text(IdView id) {
-    if constexpr (detail::StringLike<IdView>) {
-      return std::string(id);
-    } else {
-      return std::to_string(id);
-    }
   }
 
   /// The membership's hold on a slot: closes it and ends the pin.

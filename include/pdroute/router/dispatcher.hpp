@@ -9,8 +9,6 @@
 #include <optional>
 #include <pdroute/clock.hpp>
 #include <pdroute/no_endpoint.hpp>
-#include <pdroute/policy/policy_traits.hpp>
-#include <pdroute/pool/endpoint_pool.hpp>
 #include <pdroute/pool/lease.hpp>
 #include <pdroute/pool/lease_table.hpp>
 #include <pdroute/random.hpp>
@@ -18,62 +16,13 @@
 #include <pdroute/result.hpp>
 #include <pdroute/role.hpp>
 #include <pdroute/router/filter.hpp>
-#include <pdroute/router/leg.hpp>
-#include <pdroute/router/refusals.hpp>
 #include <pdroute/router/route.hpp>
 #include <pdroute/router/route_context.hpp>
+#include <pdroute/router/router_core.hpp>
 #include <pdroute/router/turns.hpp>
 #include <utility>
 
 namespace pdroute::inline v0 {
-
-namespace detail {
-
-/// What a router and its dispatchers share; lives as long as any of them.
-template <class PrefillPolicy, class DecodePolicy, class Endpoint, class Clock>
-struct RouterCore {
-  using PrefillLeg = Leg<Role::prefill, PrefillPolicy, Endpoint>;
-  using DecodeLeg = Leg<Role::decode, DecodePolicy, Endpoint>;
-  using PrefillLease = Lease<typename PrefillLeg::Slot>;
-  using DecodeLease = Lease<typename DecodeLeg::Slot>;
-
-  RouterCore(PrefillPolicy prefill_rule, DecodePolicy decode_rule, Clock caller_clock, std::uint64_t router_seed,
-             Role first_leg, std::uint32_t detached_leases)
-      : prefill_policy(std::move(prefill_rule)),
-        decode_policy(std::move(decode_rule)),
-        clock(std::move(caller_clock)),
-        seed(router_seed),
-        first(first_leg),
-        prefill(detail::load_options(prefill_policy)),
-        decode(detail::load_options(decode_policy)),
-        detached_prefill(detached_leases),
-        detached_decode(detached_leases) {}
-
-  template <Role role>
-  [[nodiscard]] auto& detached() noexcept {
-    if constexpr (role == Role::prefill) {
-      return detached_prefill;
-    } else {
-      return detached_decode;
-    }
-  }
-
-  PrefillPolicy prefill_policy;
-  DecodePolicy decode_policy;
-  [[no_unique_address]] Clock clock;
-  std::uint64_t seed;
-  Role first;
-  std::atomic<std::uint64_t> dispatchers{0};  // made so far; numbers their random streams
-  Turns turns;
-  typename PrefillLeg::Pool prefill;
-  typename DecodeLeg::Pool decode;
-  LeaseTable<PrefillLease> detached_prefill;
-  LeaseTable<DecodeLease> detached_decode;
-  alignas(64) RefusalCounts refused_prefill;  // away from what every route reads
-  RefusalCounts refused_decode;
-};
-
-}  // namespace detail
 
 template <class PrefillPolicy, class DecodePolicy, EndpointType Endpoint, CallerClock Clock>
 class DisaggregatedRouter;
@@ -250,21 +199,22 @@ class Dispatcher {
     const auto second_cursor = second.cursor();
     typename Second::Reservation other;
     bool second_failed = false;
-    auto one = first.reserve_among(request, facts, 0, filter_of<First>(filter), typename First::Anybody{},
-                                   [&](const typename First::Reservation& chosen) -> typename First::Verdict {
-                                     other = second.reserve_among(
-                                         request, facts, first.size(), filter_of<Second>(filter),
-                                         [&](const Endpoint& candidate) {
-                                           if (!filter.compatible) return true;
-                                           return First::role == Role::prefill
-                                                      ? filter.compatible(*chosen.lease, candidate)
-                                                      : filter.compatible(candidate, *chosen.lease);
-                                         },
-                                         typename Second::AsItIs{});
-                                     if (other.lease) return First::Verdict::take;
-                                     second_failed = true;
-                                     return filter.compatible ? First::Verdict::try_another : First::Verdict::give_up;
-                                   });
+    auto one = first.reserve_among(
+        request, facts, 0, filter_of<First>(filter), typename First::Anybody{},
+        [&](const typename First::Reservation& chosen) -> typename First::Verdict {
+          other = second.reserve_among(
+              request, facts, first.size(), filter_of<Second>(filter),
+              [&](const Endpoint& candidate) {
+                if (!filter.compatible) return true;
+                return First::role == Role::prefill ? filter.compatible(*chosen.lease, candidate)
+                                                    : filter.compatible(candidate, *chosen.lease);
+              },
+              typename Second::AsItIs{});
+          if (other.lease) return First::Verdict::take;
+          second_failed = true;
+          // Another first helps only where this one ruled somebody out.
+          return second.nobody().incompatible > 0 ? First::Verdict::try_another : First::Verdict::give_up;
+        });
     if (one.lease) return in_order(one.lease, other.lease);
     first.go_back(first_cursor);
     return take_back(facts, second, second_cursor, second_failed ? refused(second) : refused(first));

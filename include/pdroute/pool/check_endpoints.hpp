@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is wrong with endpoints that a caller gives, if anything.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <pdroute/capacity.hpp>
+#include <pdroute/config_error.hpp>
+#include <pdroute/endpoint.hpp>
+#include <pdroute/load/token_count.hpp>
+#include <pdroute/role.hpp>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <unordered_set>
+
+namespace pdroute::inline v0::detail {
+
+template <class Metric, class Load>
+inline constexpr bool counts = std::is_base_of_v<Metric, Load>;
+
+template <class Endpoint>
+[[nodiscard]] std::string id_text(EndpointIdView<Endpoint> id) {
+  if constexpr (StringLike<EndpointIdView<Endpoint>>) {
+    return std::string(id);
+  } else {
+    return std::to_string(id);
+  }
+}
+
+/// A limit of zero or too high, or one on what the role does not count.
+template <class Endpoint, class Load>
+[[nodiscard]] std::optional<ConfigError> check_capacity(EndpointIdView<Endpoint> id, const Capacity& capacity) {
+  using enum ConfigError::Rule;
+  const auto wrong = [&](ConfigError::Rule rule, std::uint64_t value, const char* what) {
+    return ConfigError{rule, id_text<Endpoint>(id).append(": ").append(std::to_string(value)).append(what)};
+  };
+  if (const auto n = capacity.requests) {
+    if (*n == 0 || *n > Capacity::most_requests) return wrong(capacity_in_range, *n, " requests");
+  }
+  if (const auto n = capacity.tokens) {
+    if (*n == 0) return wrong(capacity_in_range, *n, " tokens");
+    if (!counts<Tokens, Load>) return wrong(capacity_counted, *n, " tokens");
+  }
+  if (const auto n = capacity.kv_tokens) {
+    if (*n == 0) return wrong(capacity_in_range, *n, " KV tokens");
+    if (!counts<KvTokens, Load>) return wrong(capacity_counted, *n, " KV tokens");
+  }
+  return std::nullopt;
+}
+
+/// An empty id, one that stands in the list twice, or a capacity that cannot be.
+template <Role role, class Endpoint, class Load>
+[[nodiscard]] std::optional<ConfigError> check_endpoints(std::span<const Endpoint> list) {
+  using IdView = EndpointIdView<Endpoint>;
+  std::unordered_set<IdView> seen;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const IdView id = pdroute::endpoint_id(list[i]);
+    if constexpr (StringLike<IdView>) {
+      if (id.empty())
+        return ConfigError{ConfigError::Rule::id_not_empty, std::string("endpoint #").append(std::to_string(i))};
+    }
+    if (!seen.insert(id).second) return ConfigError{ConfigError::Rule::id_unique, id_text<Endpoint>(id)};
+    if (auto error = check_capacity<Endpoint, Load>(id, capacity_of(list[i], role))) return error;
+  }
+  return std::nullopt;
+}
+
+}  // namespace pdroute::inline v0::detail
