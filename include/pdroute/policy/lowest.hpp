@@ -52,8 +52,10 @@ class TieState {
 };
 
 /// The index with the lowest `cost(candidate)`; each candidate is looked at once (twice for random ties).
+/// Inlined by force: an optional that g++ 12 returns from a call is read back by a stalled load.
 template <TieRule tie, class Candidates, class Cost, class Context>
-[[nodiscard]] std::optional<std::size_t> lowest(const Candidates& candidates, const Cost& cost, Context& context) {
+[[nodiscard, gnu::always_inline]] inline std::optional<std::size_t> lowest(const Candidates& candidates,
+                                                                           const Cost& cost, Context& context) {
   const std::size_t n = candidates.size();
   if (n == 0) return std::nullopt;
   std::size_t start = 0;

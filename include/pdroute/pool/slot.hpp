@@ -51,7 +51,7 @@ class alignas(64) alignas(Endpoint) alignas(Load) Slot  // own cache lines: neig
   }
   /// Takes a lease with its weight unless closed or full, in one step. Precondition: the caller holds a pin.
   template <class Request>
-  [[nodiscard]] Attempt try_reserve(const Request& request, Held& held) {
+  [[nodiscard, gnu::always_inline]] inline Attempt try_reserve(const Request& request, Held& held) {
     if constexpr (weighs_leases) {
       const Weight weight = detail::weight_of(request, endpoint_, role);  // first: the caller's code may throw
       const Attempt attempt = SlotCount::try_reserve();
