@@ -23,22 +23,30 @@ struct ConfigError {
   Rule rule;
   std::string value;  ///< the offending value, as text
 
-  /// The broken rule as a sentence without its value.
-  [[nodiscard]] constexpr std::string_view text() const noexcept {
-    switch (rule) {
-      case Rule::id_not_empty: return "an endpoint's id must not be empty";
-      case Rule::id_unique: return "an id must be unique within its role";
-      case Rule::id_known: return "an id must name an endpoint of the role";
-      case Rule::window_in_range: return "a window must be longer than zero and at most a hundred years long";
-      case Rule::capacity_in_range:
-        return "a capacity must be at least 1, and for requests at most 4,194,303; leave it out for no limit";
-      case Rule::capacity_counted:
-        return "a limit on tokens needs a role that counts them: wrap its policy in Counting<Policy, Tokens> or "
-               "KvTokens";
-      case Rule::detached_leases_in_range: return "at most 16,777,216 leases may be detached at once";
-    }
-    return "";
-  }
+  /// "an id must be unique within its role: d0"
+  [[nodiscard]] std::string text() const;
 };
+
+/// The rule as a sentence.
+[[nodiscard]] constexpr std::string_view to_string(ConfigError::Rule rule) noexcept {
+  switch (rule) {
+    case ConfigError::Rule::id_not_empty: return "an endpoint's id must not be empty";
+    case ConfigError::Rule::id_unique: return "an id must be unique within its role";
+    case ConfigError::Rule::id_known: return "an id must name an endpoint of the role";
+    case ConfigError::Rule::window_in_range:
+      return "a window must be longer than zero and at most a hundred years long";
+    case ConfigError::Rule::capacity_in_range:
+      return "a capacity must be at least 1, and for requests at most 4,194,303; leave it out for no limit";
+    case ConfigError::Rule::capacity_counted:
+      return "a limit on tokens needs a role that counts them: wrap its policy in Counting<Policy, Tokens> or "
+             "KvTokens";
+    case ConfigError::Rule::detached_leases_in_range: return "at most 16,777,216 leases may be detached at once";
+  }
+  return "";
+}
+
+inline std::string ConfigError::text() const {
+  return std::string(to_string(rule)).append(": ").append(value);
+}
 
 }  // namespace pdroute::inline v0

@@ -16,13 +16,13 @@ struct NoEndpoint {
   std::uint32_t unhealthy = 0;     ///< `Health::unhealthy`
   std::uint32_t paused = 0;        ///< healthy, but `Intake::paused`
   std::uint32_t draining = 0;      ///< draining, or removed while this choice was being made
-  std::uint32_t excluded = 0;      ///< in the request's `exclude`
+  std::uint32_t excluded = 0;      ///< in the request's `exclude`, unless that says it was overloaded
   std::uint32_t disallowed = 0;    ///< not in the request's `allowed`, or not accepted by its `accept`
   std::uint32_t incompatible = 0;  ///< not `compatible` with the endpoint chosen first (the last one that was tried)
-  std::uint32_t full = 0;          ///< at its capacity
+  std::uint32_t full = 0;          ///< at its capacity, or it has turned this request away for lack of room
   std::uint32_t declined = 0;      ///< eligible, but the policy chose none
 
-  /// Whether somebody would have been chosen with more room: the time to say "try again later" (HTTP 429) and not
+  /// Whether somebody could have been chosen with more room: the time to say "try again later" (HTTP 429) and not
   /// "nobody is there" (503).
   [[nodiscard]] constexpr bool overloaded() const noexcept { return full > 0; }
 

@@ -37,6 +37,17 @@ struct Outcomes {
   /// The endpoint's own failures. Back-pressure and a client's cancel are none.
   [[nodiscard]] constexpr std::uint64_t failed() const noexcept { return unreachable + timed_out + broken; }
 
+  /// Calls `visit(name, count)` for each way to end, zero or not.
+  template <class Visit>
+  constexpr void each(Visit&& visit) const {
+    visit("completed", completed);
+    visit("cancelled", cancelled);
+    visit(to_string(FailureKind::unreachable), unreachable);
+    visit(to_string(FailureKind::timed_out), timed_out);
+    visit(to_string(FailureKind::broken), broken);
+    visit(to_string(FailureKind::overloaded), overloaded);
+  }
+
   friend bool operator==(const Outcomes&, const Outcomes&) = default;
 };
 

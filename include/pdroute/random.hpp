@@ -58,7 +58,8 @@ class SplitMix64 {
 /// Source: Lemire, "Fast random integer generation in an interval", 2019: one multiplication, and a division only
 /// when a draw falls into the fraction bound / 2^32 where bias could arise.
 template <BitGenerator G>
-[[nodiscard, gnu::always_inline]] inline constexpr std::uint32_t below(G& generator, std::uint32_t bound) noexcept(noexcept(generator())) {
+[[nodiscard, gnu::always_inline]] inline constexpr std::uint32_t below(G& generator, std::uint32_t bound) noexcept(
+    noexcept(generator())) {
   const auto product = [&] {
     constexpr unsigned spare = G::max() == std::numeric_limits<std::uint32_t>::max() ? 0 : 32;
     return (static_cast<std::uint64_t>(generator()) >> spare) * bound;  // the high bits are the better ones

@@ -29,6 +29,9 @@ template <class Request, class Endpoint>
   if constexpr (requires { Weight{request.weight(endpoint, role)}; }) {
     return request.weight(endpoint, role);
   } else {
+    constexpr bool has_other_weight = requires { &Request::weight; };
+    static_assert(!has_other_weight,
+                  "pdroute: a request's `weight` must be callable as `Weight weight(const Endpoint&, Role) const`");
     constexpr bool has_prompt_tokens = requires { static_cast<std::uint64_t>(request.prompt_tokens); };
     static_assert(
         has_prompt_tokens,

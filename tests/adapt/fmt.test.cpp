@@ -41,3 +41,47 @@ TEST_CASE("routes, leases, roles and endpoints print by their ids") {
   router.set_intake(Role::decode, "d1", pdroute::Intake::paused);
   CHECK(fmt::format("{}", router.endpoints(Role::decode)[1]) == "d1#2 unhealthy, paused, 0 in flight");
 }
+
+TEST_CASE("endpoints print their limits beside what they hold, and whether that is too much") {
+  using Decode = pdroute::Counting<pdroute::RoundRobinPolicy<>, pdroute::Tokens, pdroute::KvTokens>;
+  using Router = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, Decode, Engine>;
+  auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 1)}).value();
+  const auto printed = [&] { return fmt::format("{}", router.endpoints(Role::decode)[0]); };
+  auto lease = router.decode({.prompt_tokens = 70}).value();
+  CHECK(printed() == "d0#1 healthy, accepting, 1 in flight");
+  REQUIRE_FALSE(router.set_capacity(Role::decode, "d0", {.requests = 2}));
+  CHECK(printed() == "d0#1 healthy, accepting, 1 of 2 in flight");
+  REQUIRE_FALSE(router.set_capacity(Role::decode, "d0", {.tokens = 90, .kv_tokens = 80}));
+  CHECK(printed() == "d0#1 healthy, accepting, 1 in flight, 70 of 90 tokens, 70 of 80 KV tokens");
+  lease.progress(11);
+  CHECK(printed() == "d0#1 healthy, accepting, 1 in flight, 81 of 90 tokens, 81 of 80 KV tokens, over capacity");
+}
+
+TEST_CASE("capacities print what is limited") {
+  CHECK(fmt::format("{}", pdroute::Capacity{}) == "no limits");
+  CHECK(fmt::format("{}", pdroute::Capacity{.requests = 8, .tokens = 9, .kv_tokens = 10}) ==
+        "8 requests, 9 tokens, 10 KV tokens");
+  CHECK(fmt::format("{}", pdroute::Capacity{.kv_tokens = 10}) == "10 KV tokens");
+}
+
+TEST_CASE("counts of endings and refusals leave out what is zero") {
+  CHECK(fmt::format("{}", pdroute::Outcomes{}) == "none ended");
+  CHECK(fmt::format("{}", pdroute::Outcomes{.completed = 7, .timed_out = 2}) == "7 completed, 2 timed_out");
+  CHECK(fmt::format("{}", pdroute::Outcomes{1, 2, 3, 4, 5, 6}) ==
+        "1 completed, 2 cancelled, 3 unreachable, 4 timed_out, 5 broken, 6 overloaded");
+  CHECK(fmt::format("{}", pdroute::Refusals{}) == "0 refused");
+  CHECK(fmt::format("{}", pdroute::Refusals{9, 1, 2, 3, 4, 5, 6, 7, 8}) ==
+        "9 refused, unhealthy in 1, paused in 2, draining in 3, excluded in 4, disallowed in 5, incompatible in 6, "
+        "full in 7, declined in 8");
+}
+
+TEST_CASE("what names a thing or says what went wrong prints as one word or sentence") {
+  CHECK(fmt::format("{}", pdroute::FailureKind::timed_out) == "timed_out");
+  CHECK(fmt::format("{}", pdroute::EndpointKey{Role::decode, 7}) == "decode#7");
+  CHECK(fmt::format("{}", pdroute::LeaseToken{33554432}) == "33554432");
+  CHECK(fmt::format("{}", pdroute::TokenError::used) == "used token: its lease has been adopted");
+  CHECK(fmt::format("{}", pdroute::RoleChange::done) == "done");
+  CHECK(fmt::format("{}", pdroute::RoleChange::no_such_endpoint) == "no such endpoint");
+  CHECK(fmt::format("{}", pdroute::RoleChange::already_there) == "already there");
+  CHECK(fmt::format("{}", pdroute::RoleChange::last_of_its_role) == "last of its role");
+}

@@ -28,6 +28,11 @@ struct JoinedLoads<NoLoad, More...> {
   using Type = Loads<More...>;
 };
 
+template <class Load>
+inline constexpr bool is_several = false;
+template <class... Metrics>
+inline constexpr bool is_several<Loads<Metrics...>> = true;
+
 }  // namespace detail
 
 /// Chooses as `Policy` does, while the endpoints of its role also carry `Metrics`: so that a `Capacity` can limit what
@@ -37,13 +42,16 @@ struct JoinedLoads<NoLoad, More...> {
 ///     Decode policy{{.window = 30s}};
 template <class Policy, LoadMetric... Metrics>
 struct Counting : Policy {
+  static_assert(
+      (std::is_default_constructible_v<typename Metrics::Options> && ...),
+      "pdroute: Counting adds metrics that need no options; one that does is named by a policy, as its `Load`");
   using Load = typename detail::JoinedLoads<detail::LoadOf<Policy>, Metrics...>::Type;
 
   [[nodiscard]] constexpr typename Load::Options load_options() const {
     const std::tuple<typename Metrics::Options...> more{};
     if constexpr (std::is_same_v<detail::LoadOf<Policy>, NoLoad>) {
       return more;
-    } else if constexpr (requires { std::tuple_size<typename detail::LoadOf<Policy>::Options>::value; }) {
+    } else if constexpr (detail::is_several<detail::LoadOf<Policy>>) {
       return std::tuple_cat(detail::load_options(static_cast<const Policy&>(*this)), more);
     } else {
       return std::tuple_cat(std::tuple{detail::load_options(static_cast<const Policy&>(*this))}, more);

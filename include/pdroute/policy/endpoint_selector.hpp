@@ -43,7 +43,9 @@ concept ChoiceContext = requires(C& context, std::uint32_t n) {
 /// - `turn()`: a number that counts the choices of this leg over all dispatchers; costs an atomic addition;
 /// - `origin()`: this leg's turn at which the present candidates came into force;
 /// - `first_size()`: for the leg chosen second, the number of candidates of the first; 0 for the first leg;
-/// - `generation()`: a number that changes whenever the candidates of either leg do.
+/// - `generation()`: a number that changes whenever the eligible endpoints of either leg do;
+/// - `narrowed()`: whether these candidates are only some of the eligible, because this request has a filter or others
+///   are full. What counts turns over all of them means nothing over some.
 ///
 /// Optional members of a policy:
 /// - `auto make_state(std::uint64_t stream) const`: the state for one leg of one dispatcher. The stream's low 32 bits

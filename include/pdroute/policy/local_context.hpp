@@ -32,6 +32,7 @@ class LocalContext {
   [[nodiscard]] static constexpr std::uint32_t origin() noexcept { return 0; }
   [[nodiscard]] static constexpr std::size_t first_size() noexcept { return 0; }
   [[nodiscard]] static constexpr std::uint64_t generation() noexcept { return 0; }
+  [[nodiscard]] static constexpr bool narrowed() noexcept { return false; }
 
  private:
   [[no_unique_address]] Clock clock_;

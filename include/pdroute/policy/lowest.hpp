@@ -33,15 +33,8 @@ class TieState {
   }
   void chose(std::size_t index) noexcept { next_ = index + 1; }
 
-  struct Cursor {
-    std::size_t next;
-    std::uint64_t left;
-  };
-  [[nodiscard]] Cursor cursor() const noexcept { return {next_, left_}; }
-  void go_back(const Cursor& cursor) noexcept {
-    next_ = cursor.next;
-    left_ = cursor.left;
-  }
+  [[nodiscard]] TieState cursor() const noexcept { return *this; }
+  void go_back(const TieState& cursor) noexcept { *this = cursor; }
 
  private:
   std::size_t next_ = 0;
@@ -59,7 +52,11 @@ template <TieRule tie, class Candidates, class Cost, class Context>
   const std::size_t n = candidates.size();
   if (n == 0) return std::nullopt;
   std::size_t start = 0;
-  if constexpr (tie == TieRule::rotating) start = context.state().start(context.first_size(), n);
+  if constexpr (tie == TieRule::rotating) {
+    // Among some of the candidates, whose turn it is would favour the same ones again and again.
+    start = context.narrowed() ? context.below(static_cast<std::uint32_t>(n))
+                               : context.state().start(context.first_size(), n);
+  }
 
   std::size_t best = start;
   auto least = cost(candidates[start]);
@@ -75,7 +72,7 @@ template <TieRule tie, class Candidates, class Cost, class Context>
   look_at(0, start);
 
   if constexpr (tie == TieRule::rotating) {
-    context.state().chose(best);
+    if (!context.narrowed()) context.state().chose(best);
   } else if constexpr (tie == TieRule::random) {
     // Costs may change between two looks, so draw among those that are still at most the least.
     std::uint32_t ties = 0;

@@ -24,7 +24,8 @@ concept RotationContext = requires(C& context) {
   { context.origin() } -> std::same_as<std::uint32_t>;
   { context.first_size() } -> std::same_as<std::size_t>;
   { context.generation() } -> std::same_as<std::uint64_t>;
-};
+  { context.narrowed() } -> std::same_as<bool>;
+} && ChoiceContext<C>;
 
 /// Takes the eligible endpoints in registration order, one after the other.
 ///
@@ -33,6 +34,9 @@ concept RotationContext = requires(C& context) {
 /// that is in the middle of a route. On the second leg all pairs with the first are used, each within 1 over a whole
 /// cycle, instead of the lockstep of two counters (see `detail::PairRotation`), as long as every request takes both
 /// legs and both rotate in the same way.
+///
+/// Where a request's filter or full endpoints leave only some of the eligible, one of those is drawn at random: a turn
+/// over all of them, or one shared by requests with different filters, would starve some and flood others.
 ///
 /// Use it when requests are alike and endpoints are equal. It sees neither load nor size: one long prompt in n, and
 /// every n-th endpoint queues. The other rules exist for that.
@@ -63,6 +67,7 @@ struct RoundRobinPolicy {
                                                                              const Request& /*request*/,
                                                                              Context& context) const noexcept {
     if (candidates.size() == 0) return std::nullopt;
+    if (context.narrowed()) return context.below(static_cast<std::uint32_t>(candidates.size()));
     State& state = context.state();
     std::uint32_t turn = 0;
     std::uint32_t origin = 0;

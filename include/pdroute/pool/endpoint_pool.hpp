@@ -54,7 +54,8 @@ class EndpointPool {
   /// Makes the members be exactly those of `list`, compared by id and, where the endpoint has one, incarnation key.
   /// A kept member stays as it is: its count, its health, a drain in progress, its capacity, and the copy of the
   /// endpoint taken when it was added. New members come after the kept ones in registration order. A removed member gets no new leases;
-  /// those that run stay valid. Complexity: O(members + list). On an error nothing has changed.
+  /// those that run stay valid. An endpoint that has left for the other role comes back, as a new life, if the list
+  /// names it. Complexity: O(members + list). On an error nothing has changed.
   Result<Assignment<Endpoint>, ConfigError> assign(std::span<const Endpoint> list) {
     if (auto error = detail::check_endpoints<role, Endpoint, Load>(list)) return std::move(*error);
     Positions listed;
@@ -72,7 +73,8 @@ class EndpointPool {
     std::vector<bool> known(list.size(), false);
     for (const Member& member : members_) {
       const auto found = listed.find(member.slot->id());
-      if (found != listed.end() && detail::same_incarnation(member.slot->endpoint(), list[found->second])) {
+      if (found != listed.end() && !member.left &&
+          detail::same_incarnation(member.slot->endpoint(), list[found->second])) {
         known[found->second] = true;
         next.push_back(member);
       } else {
@@ -119,8 +121,10 @@ class EndpointPool {
     return std::nullopt;
   }
 
-  /// Drains an endpoint that will play another role, unless it is the last eligible one here and `last` keeps it.
-  Leaver<Endpoint> leave(EndpointIdView<Endpoint> id, LastEndpoint last) {
+  /// Drains an endpoint that will play another role, unless it is the last eligible one here and `last` keeps it, or
+  /// `fits(endpoint)` is false.
+  template <class Fits>
+  Leaver<Endpoint> leave(EndpointIdView<Endpoint> id, LastEndpoint last, const Fits& fits) {
     std::shared_ptr<const Snapshot> old;  // let go after the lock is free, because it may destroy endpoints
     const std::lock_guard lock{mutex_};
     std::vector<Member> next = members_;
@@ -128,8 +132,10 @@ class EndpointPool {
     if (member == next.end()) return {.change = RoleChange::no_such_endpoint};
     if (last == LastEndpoint::keep && member->eligible() && snapshot_->candidates().size() == 1)
       return {.change = RoleChange::last_of_its_role};
+    if (!fits(member->slot->endpoint())) return {.change = RoleChange::capacity_refused};
     Leaver<Endpoint> leaver{.endpoint = member->slot->endpoint(), .health = member->health, .intake = member->intake};
     member->draining = true;
+    member->left = true;
     Slot* const slot = member->slot;
     old = replace(next, {&slot, 1});
     return leaver;
@@ -148,11 +154,16 @@ class EndpointPool {
       next.erase(member);
     }
     OwnedSlot fresh = make_slot(*leaver.endpoint);
-    next.push_back({fresh.get(), leaver.health, leaver.intake, false, detail::capacity_of(*leaver.endpoint, role)});
+    next.push_back(
+        {fresh.get(), leaver.health, leaver.intake, false, detail::capacity_of(*leaver.endpoint, role), false});
     old = replace(next, gone);
     static_cast<void>(fresh.release());
     if (!gone.empty()) removed.reset(gone.front());
     return true;
+  }
+  /// Whether the endpoint's capacity for this role can be, see `set_capacity`.
+  [[nodiscard]] static bool fits(const Endpoint& endpoint) {
+    return !detail::check_capacity<Endpoint, Load>(pdroute::endpoint_id(endpoint), detail::capacity_of(endpoint, role));
   }
   /// Whether the id is a member that is not draining.
   [[nodiscard]] bool active(EndpointIdView<Endpoint> id) const {
@@ -166,21 +177,15 @@ class EndpointPool {
     const std::lock_guard lock{mutex_};
     std::vector<EndpointStatus<Endpoint>> all;
     all.reserve(members_.size());
-    for (const Member& member : members_) {
-      const Slot& slot = *member.slot;
-      EndpointStatus<Endpoint> status{.id = EndpointId<Endpoint>(slot.id()),
-                                      .incarnation = slot.incarnation(),
-                                      .health = member.health,
-                                      .intake = member.intake,
-                                      .draining = member.draining,
-                                      .in_flight = slot.in_flight(),
-                                      .capacity = member.capacity,
-                                      .outcomes = slot.outcomes()};
-      if constexpr (detail::counts<Tokens, Load>) status.tokens = slot.tokens();
-      if constexpr (detail::counts<KvTokens, Load>) status.kv_tokens = slot.kv_tokens();
-      all.push_back(std::move(status));
-    }
+    for (const Member& member : members_) all.push_back(status_of(member));
     return all;
+  }
+  /// The member of this id, if there is one. O(members).
+  [[nodiscard]] std::optional<EndpointStatus<Endpoint>> endpoint(EndpointIdView<Endpoint> id) const {
+    const std::lock_guard lock{mutex_};
+    const auto member = find(members_, id);
+    if (member == members_.end()) return std::nullopt;
+    return status_of(*member);
   }
 
   /// Changes whenever the snapshot does.
@@ -203,6 +208,7 @@ class EndpointPool {
     Intake intake = Intake::accepting;
     bool draining = false;
     Capacity capacity = {};
+    bool left = false;  // drained because it took the other role
 
     [[nodiscard]] bool eligible() const noexcept {
       return health == Health::healthy && intake == Intake::accepting && !draining;
@@ -221,6 +227,21 @@ class EndpointPool {
     }
   };
   using OwnedSlot = std::unique_ptr<Slot, Retire>;
+
+  [[nodiscard]] static EndpointStatus<Endpoint> status_of(const Member& member) {
+    const Slot& slot = *member.slot;
+    EndpointStatus<Endpoint> status{.id = EndpointId<Endpoint>(slot.id()),
+                                    .incarnation = slot.incarnation(),
+                                    .health = member.health,
+                                    .intake = member.intake,
+                                    .draining = member.draining,
+                                    .in_flight = slot.in_flight(),
+                                    .capacity = member.capacity,
+                                    .outcomes = slot.outcomes()};
+    if constexpr (detail::counts<Tokens, Load>) status.tokens = slot.tokens();
+    if constexpr (detail::counts<KvTokens, Load>) status.kv_tokens = slot.kv_tokens();
+    return status;
+  }
 
   [[nodiscard]] OwnedSlot make_slot(const Endpoint& endpoint) {
     OwnedSlot slot{new Slot(endpoint, ++incarnations_, options_)};

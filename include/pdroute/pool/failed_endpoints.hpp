@@ -4,18 +4,25 @@
 
 #include <array>
 #include <cstddef>
+#include <pdroute/outcome.hpp>
 #include <pdroute/pool/lease.hpp>
 
 namespace pdroute::inline v0 {
 
+/// An endpoint on which a request has failed, and how.
+struct FailedEndpoint {
+  EndpointKey key;
+  FailureKind kind = FailureKind::broken;
+};
+
 /// Remembers the last `capacity` endpoints, without allocating. Give it to the next attempt as `.exclude`:
 ///
 ///     pdroute::FailedEndpoints<> failed;
-///     failed.add(route->decode);  // before the lease ends
-///     route->decode.fail(pdroute::FailureKind::unreachable);
+///     route->decode.fail(pdroute::FailureKind::unreachable, failed);
 ///     auto next = dispatcher.decode(request, {.exclude = failed});
 ///
-/// It names lives of endpoints: one that has restarted under its id may be tried again. Both roles share one list.
+/// It names lives of endpoints: one that has restarted under its id may be tried again. Both roles share one list. An
+/// endpoint that was overloaded counts as full where it is excluded, so that the reason says "try again later".
 template <std::size_t capacity = 8>  // more attempts than a client waits for
 class FailedEndpoints {
   static_assert(capacity > 0, "pdroute: a list of failed endpoints needs room for one at least");
@@ -23,17 +30,17 @@ class FailedEndpoints {
  public:
   /// Precondition: the lease holds a place. If the list is full, this one replaces the oldest.
   template <class Slot>
-  void add(const Lease<Slot>& lease) noexcept {
-    keys_[added_++ % capacity] = lease.key();
+  void add(const Lease<Slot>& lease, FailureKind kind = FailureKind::broken) noexcept {
+    list_[added_++ % capacity] = {lease.key(), kind};
   }
 
-  [[nodiscard]] const EndpointKey* data() const noexcept { return keys_.data(); }
+  [[nodiscard]] const FailedEndpoint* data() const noexcept { return list_.data(); }
   [[nodiscard]] std::size_t size() const noexcept { return added_ < capacity ? added_ : capacity; }
-  [[nodiscard]] const EndpointKey* begin() const noexcept { return data(); }
-  [[nodiscard]] const EndpointKey* end() const noexcept { return data() + size(); }
+  [[nodiscard]] const FailedEndpoint* begin() const noexcept { return data(); }
+  [[nodiscard]] const FailedEndpoint* end() const noexcept { return data() + size(); }
 
  private:
-  std::array<EndpointKey, capacity> keys_{};
+  std::array<FailedEndpoint, capacity> list_{};
   std::size_t added_ = 0;
 };
 

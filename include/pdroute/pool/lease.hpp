@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cassert>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <pdroute/outcome.hpp>
@@ -18,6 +19,9 @@ struct EndpointKey {
 
   friend bool operator==(const EndpointKey&, const EndpointKey&) = default;
 };
+
+template <std::size_t capacity>
+class FailedEndpoints;
 
 /// Holds one request's place on an endpoint, and its weight. Counted from the moment of choice until it ends, exactly
 /// once, on any thread, also after the router has gone. `->` and `*` give the caller's endpoint, which lives at least
@@ -54,6 +58,12 @@ class [[nodiscard]] Lease {
   /// The endpoint did not do its work.
   void fail(FailureKind kind) noexcept {
     if (slot_ != nullptr) Slot::fail(std::exchange(slot_, nullptr), held_, kind);
+  }
+  /// The same, and adds the endpoint to those that this request has failed on.
+  template <std::size_t capacity>
+  void fail(FailureKind kind, FailedEndpoints<capacity>& failed) noexcept {
+    if (slot_ != nullptr) failed.add(*this, kind);
+    fail(kind);
   }
 
   /// The request has grown by so many tokens, such as those just generated: the lease weighs more. This may take the

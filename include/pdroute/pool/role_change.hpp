@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <pdroute/endpoint.hpp>
+#include <string_view>
 
 namespace pdroute::inline v0 {
 
@@ -15,9 +16,21 @@ enum class LastEndpoint : std::uint8_t { keep, take };
 enum class [[nodiscard]] RoleChange : std::uint8_t {
   done,
   no_such_endpoint,  ///< the role that it should leave has no such id
-  already_there,     ///< it plays the other role, too
+  already_there,     ///< it is a member of the other role that is not draining
+  capacity_refused,  ///< its capacity for the other role cannot be: zero, too high, or of tokens not counted there
   last_of_its_role,  ///< no other endpoint of the role it should leave is eligible
 };
+
+[[nodiscard]] constexpr std::string_view to_string(RoleChange change) noexcept {
+  switch (change) {
+    case RoleChange::done: return "done";
+    case RoleChange::no_such_endpoint: return "no such endpoint";
+    case RoleChange::already_there: return "already there";
+    case RoleChange::capacity_refused: return "capacity refused";
+    case RoleChange::last_of_its_role: return "last of its role";
+  }
+  return "";
+}
 
 /// An endpoint on its way from one role to the other.
 template <EndpointType Endpoint>

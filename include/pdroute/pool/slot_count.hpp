@@ -33,7 +33,8 @@ class SlotCount {
   /// Whether new leases are refused, for good.
   [[nodiscard]] bool closed() const noexcept { return (word_.load(std::memory_order_acquire) & closed_bit) != 0; }
 
-  /// Leases that have ended so far, over the slot's whole life.
+  /// Leases that have ended so far, over the slot's whole life. May read too low by 2^21 while a thread sleeps in the
+  /// middle of a reservation and others make 2^20 more.
   [[nodiscard]] std::uint64_t ended() const noexcept {
     // Halves first: one that is counted between the two reads is told by the bit below.
     std::uint64_t halves = halves_.load(std::memory_order_acquire);

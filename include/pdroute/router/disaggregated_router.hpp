@@ -116,6 +116,7 @@ class DisaggregatedRouter {
 
   /// Sets whether the endpoint works, in every role it plays. False: no role has such an id. O(members).
   bool set_health(IdView id, Health health) {
+    const std::lock_guard lock{internal_->states};
     const bool in_prefill = core_->prefill.set_health(id, health);
     const bool in_decode = core_->decode.set_health(id, health);
     return changed(in_prefill || in_decode);
@@ -123,6 +124,7 @@ class DisaggregatedRouter {
 
   /// Sets whether the endpoint wants new requests in this role. False: the role has no such id. O(members).
   bool set_intake(Role role, IdView id, Intake intake) {
+    const std::lock_guard lock{internal_->states};
     return changed(role == Role::prefill ? core_->prefill.set_intake(id, intake)
                                          : core_->decode.set_intake(id, intake));
   }
@@ -134,10 +136,12 @@ class DisaggregatedRouter {
   }
 
   /// Lets an endpoint play the other role from now on: it is drained in its present role, where leases that run stay
-  /// what they are, and added to role `to` with its health and intake. It stays listed in the old role until a list
-  /// without it is assigned or it comes back. The last eligible endpoint of a role is kept there unless it is to be
+  /// what they are, and added to role `to` with its health and intake. It stays listed in the old role until it comes
+  /// back or a list is assigned there: without it, it goes; with it, it is taken back, for a list says who the members
+  /// are. So change your lists, too. The last eligible endpoint of a role is kept there unless it is to be
   /// taken. O(members).
   RoleChange change_role(IdView id, Role to, LastEndpoint last = LastEndpoint::keep) {
+    const std::lock_guard lock{internal_->states};
     return changed(to == Role::decode ? change_role(core_->prefill, core_->decode, id, last)
                                       : change_role(core_->decode, core_->prefill, id, last));
   }
@@ -152,6 +156,11 @@ class DisaggregatedRouter {
     return role == Role::prefill ? core_->prefill.endpoints() : core_->decode.endpoints();
   }
 
+  /// One member of a role, if there is such an id: to wait until it has `drained()`, say. O(members).
+  [[nodiscard]] std::optional<EndpointStatus<Endpoint>> endpoint(Role role, IdView id) const {
+    return role == Role::prefill ? core_->prefill.endpoint(id) : core_->decode.endpoint(id);
+  }
+
   /// How often a role had nobody, and why, over all dispatchers.
   [[nodiscard]] Refusals refusals(Role role) const {
     return (role == Role::prefill ? core_->refused_prefill : core_->refused_decode).so_far();
@@ -160,7 +169,10 @@ class DisaggregatedRouter {
  private:
   using Core = typename Dispatcher::Core;
   struct Internal {
-    std::mutex mutex;
+    /// No health or intake may be set between an endpoint's leaving one role and joining the other, or it would be lost.
+    /// Recursive, because an endpoint's destructor may call the router.
+    std::recursive_mutex states;
+    std::mutex mutex;                      // guards what follows
     std::optional<Dispatcher> dispatcher;  // made at first use
     std::uint64_t generation = 0;          // of the candidates that the rotation is aligned to
   };
@@ -172,7 +184,7 @@ class DisaggregatedRouter {
 
   static RoleChange change_role(auto& from, auto& to, IdView id, LastEndpoint last) {
     if (to.active(id)) return RoleChange::already_there;
-    const auto leaver = from.leave(id, last);
+    const auto leaver = from.leave(id, last, [&](const Endpoint& endpoint) { return to.fits(endpoint); });
     if (leaver.change == RoleChange::done) static_cast<void>(to.join(leaver));  // false: a list with it came first
     return leaver.change;
   }

@@ -36,7 +36,7 @@ class DisaggregatedRouter;
 /// Thread safety: thread-compatible; many dispatchers of one router may work at once. When it fetches a newer snapshot,
 /// or is destroyed, it may be the last to let go of removed endpoints and then destroys the library's copies of them.
 template <class PrefillPolicy, class DecodePolicy, EndpointType Endpoint, CallerClock Clock>
-class Dispatcher {
+class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbours belong to other threads
  public:
   using Core = detail::RouterCore<PrefillPolicy, DecodePolicy, Endpoint, Clock>;
   using PrefillLease = typename Core::PrefillLease;

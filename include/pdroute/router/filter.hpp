@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <optional>
 #include <pdroute/endpoint.hpp>
-#include <pdroute/pool/lease.hpp>
+#include <pdroute/pool/failed_endpoints.hpp>
 #include <pdroute/router/predicate_ref.hpp>
 #include <span>
 
@@ -17,11 +17,11 @@ namespace pdroute::inline v0 {
 ///     dispatcher.decode(request, {.exclude = failed, .accept = [](const Engine& e) { return e.zone == "a"; }});
 ///
 /// The predicate and the lists are referred to, not copied, and must last as long as the call. The predicate must not
-/// call the dispatcher; what it throws passes through, and nothing is reserved.
+/// call the dispatcher or the router; what it throws passes through, and nothing is reserved or recorded.
 template <EndpointType Endpoint>
 struct Filter {
-  std::span<const EndpointKey> exclude = {};                              ///< never these; see `FailedEndpoints`
-  std::optional<std::span<const EndpointIdView<Endpoint>>> allowed = {};  ///< only these; an empty list: nobody
+  std::span<const FailedEndpoint> exclude = {};                           ///< never these; see `FailedEndpoints`
+  std::optional<std::span<const EndpointIdView<Endpoint>>> allowed = {};  ///< only these; of an empty list: nobody
   PredicateRef<Endpoint> accept = {};                                     ///< only those for which this is true
 
   [[nodiscard]] bool empty() const noexcept { return exclude.empty() && !allowed && !accept; }

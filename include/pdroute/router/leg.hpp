@@ -31,13 +31,31 @@ class Leg {
   using Slot = typename Pool::Slot;
   using State = StateOf<Policy>;
 
-  /// What `reserve` returns: a lease, or one that holds nothing; and what it takes to undo it.
-  struct Reservation {
-    Lease<Slot> lease;
-    [[no_unique_address]] ReceiptOf<LoadOf<Policy>> receipt{};
+  /// What `reserve` returns: a lease, or one that holds nothing; and what it takes to undo it. Unless the lease is moved
+  /// out, the reservation is taken back as if it had not been made, also when something throws.
+  class Reservation {
+   public:
+    using Receipt = ReceiptOf<LoadOf<Policy>>;
 
-    /// Takes the reservation back as if it had not been made.
-    void undo() noexcept { lease.undo(receipt); }
+    Reservation() = default;
+    Reservation(Lease<Slot>&& reserved, const Receipt& counted) noexcept
+        : lease(std::move(reserved)), receipt(counted) {}
+    Reservation(Reservation&&) = default;
+    Reservation& operator=(Reservation&& other) noexcept {
+      undo();
+      lease = std::move(other.lease);
+      receipt = other.receipt;
+      return *this;
+    }
+    ~Reservation() { undo(); }
+
+    void undo() noexcept {
+      if (lease) [[unlikely]]
+        lease.undo(receipt);
+    }
+
+    Lease<Slot> lease;
+    [[no_unique_address]] Receipt receipt{};
   };
 
   Leg(const Policy& policy, const Pool& pool, std::uint64_t stream)
@@ -78,13 +96,14 @@ class Leg {
   template <class Request, class Facts>
   [[nodiscard, gnu::always_inline]] inline Reservation reserve(const Request& request, Facts& facts,
                                                                std::size_t first_size) {
-    RouteContext context{facts, role, state_, first_size};
+    auto context = context_among<Among::all>(facts, first_size);
     check_policy_for<Request, decltype(context)>();
     for (;;) {
       const std::optional<std::size_t> chosen = policy_->select(candidates_, request, context);
       if (!chosen || *chosen >= candidates_.size()) [[unlikely]]
-        return declined();
+        return declined(request);
       Slot* const slot = candidates_.slot(*chosen);
+      read_clock(context);
       typename Slot::Held held{};
       const auto attempt = slot->try_reserve(request, held);
       if (attempt == SlotCount::Attempt::reserved) [[likely]]
@@ -115,18 +134,20 @@ class Leg {
   [[nodiscard, gnu::noinline]] Reservation reserve_among(const Request& request, Facts& facts, std::size_t first_size,
                                                          const Filter<Endpoint>& filter, const Compatible& compatible,
                                                          const Judge& judge) {
-    RouteContext context{facts, role, state_, first_size};
+    auto context = context_among<Among::the_rest>(facts, first_size);
     check_policy_for<Request, decltype(context)>();
     for (;;) {
       screen(request, filter, compatible);
       const std::uint32_t closed_before = reason_.draining;
       while (!rest_.empty()) {
+        context.narrow(rest_.size() < candidates_.size());
         const auto chosen = policy_->select(Candidates<Slot>{rest_.data(), rest_.size()}, request, context);
         if (!chosen || *chosen >= rest_.size()) {
           reason_.declined = static_cast<std::uint32_t>(rest_.size());
           return {};
         }
         Slot* const slot = rest_[*chosen];
+        read_clock(context);
         typename Slot::Held held{};
         const auto attempt = slot->try_reserve(request, held);
         if (attempt == SlotCount::Attempt::reserved) {
@@ -150,6 +171,12 @@ class Leg {
   [[nodiscard]] NoEndpoint nobody() const noexcept { return candidates_.size() == 0 ? snapshot_->left_out() : reason_; }
 
  private:
+  template <Among among, class Clock>
+  [[nodiscard]] RouteContext<among, Clock, State> context_among(CallFacts<Clock>& facts,
+                                                                std::size_t first_size) noexcept {
+    return {facts, role, state_, first_size};
+  }
+
   template <class Request, class Context>
   static consteval void check_policy_for() {
     static_assert(check_policy<Policy, Candidates<Slot>, Request, Context>(),
@@ -159,9 +186,17 @@ class Leg {
   template <class Context>
   [[nodiscard, gnu::always_inline]] inline Reservation reserved(Slot* slot, const typename Slot::Held& held,
                                                                 Context& context) {
-    Reservation reservation{.lease = Lease<Slot>{slot, held}};
-    if constexpr (CountsChoices<LoadOf<Policy>>) reservation.receipt = slot->record(context.now());
-    return reservation;
+    Lease<Slot> lease{slot, held};
+    if constexpr (CountsChoices<LoadOf<Policy>>) {
+      return {std::move(lease), slot->record(context.now())};
+    } else {
+      return {std::move(lease), {}};
+    }
+  }
+  /// Reads the clock before anything is reserved: it is the caller's, and may throw.
+  template <class Context>
+  [[gnu::always_inline]] static inline void read_clock([[maybe_unused]] Context& context) {
+    if constexpr (CountsChoices<LoadOf<Policy>>) static_cast<void>(context.now());
   }
 
   /// Leaves in `rest_` who passes, and counts in `reason_` why the others do not.
@@ -174,8 +209,12 @@ class Leg {
       const auto among = [](const auto& list, const auto& value) {
         return std::find(list.begin(), list.end(), value) != list.end();
       };
-      if (among(filter.exclude, EndpointKey{role, slot->incarnation()})) {
-        ++reason_.excluded;
+      const auto failed = std::find_if(filter.exclude.begin(), filter.exclude.end(),
+                                       [key = EndpointKey{role, slot->incarnation()}](const FailedEndpoint& endpoint) {
+                                         return endpoint.key == key;
+                                       });
+      if (failed != filter.exclude.end()) {
+        ++(failed->kind == FailureKind::overloaded ? reason_.full : reason_.excluded);
       } else if ((filter.allowed && !among(*filter.allowed, slot->id())) ||
                  (filter.accept && !filter.accept(slot->endpoint()))) {
         ++reason_.disallowed;
@@ -191,9 +230,10 @@ class Leg {
 
   // Rare, and out of line so that the rest is small enough to be inlined into the caller's loop.
 
-  [[gnu::noinline, gnu::cold]] Reservation declined() noexcept {
-    reason_ = snapshot_->left_out();
-    reason_.declined = static_cast<std::uint32_t>(candidates_.size());
+  template <class Request>
+  [[gnu::noinline, gnu::cold]] Reservation declined(const Request& request) {
+    screen(request, Filter<Endpoint>{}, Anybody{});  // the full are not the policy's doing
+    reason_.declined = static_cast<std::uint32_t>(rest_.size());
     return {};
   }
   [[gnu::noinline, gnu::cold]] std::shared_ptr<const void> fetch() {

@@ -23,6 +23,19 @@ struct Refusals {
   std::uint64_t full = 0;
   std::uint64_t declined = 0;
 
+  /// Calls `visit(name, requests)` for each of the reasons above, zero or not.
+  template <class Visit>
+  constexpr void each_reason(Visit&& visit) const {
+    visit("unhealthy", unhealthy);
+    visit("paused", paused);
+    visit("draining", draining);
+    visit("excluded", excluded);
+    visit("disallowed", disallowed);
+    visit("incompatible", incompatible);
+    visit("full", full);
+    visit("declined", declined);
+  }
+
   friend bool operator==(const Refusals&, const Refusals&) = default;
 };
 

@@ -20,8 +20,11 @@ struct CallFacts {
   std::uint64_t generation;
 };
 
+/// Who the candidates are: everyone who is eligible, or those whom a filter or a lack of room has left of them.
+enum class Among : std::uint8_t { all, the_rest };
+
 /// A `ChoiceContext`; see `EndpointSelector` for what its members mean.
-template <class Clock, class State>
+template <Among among, class Clock, class State>
 class RouteContext {
  public:
   RouteContext(CallFacts<Clock>& facts, Role role, State& state, std::size_t first_size) noexcept
@@ -34,12 +37,22 @@ class RouteContext {
   [[nodiscard]] std::uint32_t origin() const noexcept { return facts_->turns.origin(role_); }
   [[nodiscard]] std::size_t first_size() const noexcept { return first_size_; }
   [[nodiscard]] std::uint64_t generation() const noexcept { return facts_->generation; }
+  [[nodiscard]] bool narrowed() const noexcept {
+    if constexpr (among == Among::all) {
+      return false;
+    } else {
+      return narrowed_;
+    }
+  }
+  /// Says whether the next candidates are fewer than all.
+  void narrow(bool narrowed) noexcept { narrowed_ = narrowed; }
 
  private:
   CallFacts<Clock>* facts_;
   State* state_;
   std::size_t first_size_;
   Role role_;
+  bool narrowed_ = false;
 };
 
 }  // namespace pdroute::inline v0::detail
