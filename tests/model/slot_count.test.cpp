@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of a slot over every interleaving: reserved, released, pinned, unpinned, closed and counted.
+#include "scheduled_atomic.hpp"
+
+#include <pdroute/pool/slot.hpp>
+
+namespace {
+
+using Attempt = pdroute::SlotCount::Attempt;
+using model::check;
+using model::Watched;
+
+struct Engine {
+  int id = 0;
+  Watched memory{};
+};
+using Slot = pdroute::Slot<pdroute::Role::prefill, Engine>;
+
+/// A slot on the heap with the membership's pin. It destroys itself, as the pool's do.
+Slot* new_slot(int more_pins) {
+  auto* slot = new Slot(Engine{}, 1, {});
+  for (int i = 0; i < more_pins; ++i) slot->pin();
+  return slot;
+}
+Attempt reserve(Slot& slot) {
+  Slot::Held held{};
+  return slot.try_reserve(0, held);
+}
+void use(const Slot& slot) {
+  slot.endpoint().memory.read();
+}
+void complete(Slot* slot) {
+  Slot::Held held{};
+  Slot::complete(slot, held);
+}
+
+/// Two who choose from a snapshot of their own and keep their lease longer than it, while the endpoint is removed.
+class RemovedWhileReserving {
+ public:
+  void first() { request(); }
+  void second() {
+    replacement_.write();
+    slot_->close();
+    closed_ = model::last_step();
+    Slot::end_pin(slot_);
+  }
+  void third() { request(); }
+  void finish() {}
+
+ private:
+  void request() {
+    if (reserve(*slot_) == Attempt::reserved) {
+      check(closed_ == 0 || model::last_step() < closed_, "a lease begins after close");
+      Slot::end_pin(slot_);
+      use(*slot_);
+      complete(slot_);
+    } else {
+      replacement_.read();  // who is refused sees what took the endpoint's place
+      Slot::end_pin(slot_);
+    }
+  }
+
+  Slot* slot_ = new_slot(2);
+  Watched replacement_;
+  std::size_t closed_ = 0;
+};
+
+/// A lease, the membership and a snapshot, any of which may be the last.
+class LastOfThree {
+ public:
+  LastOfThree() { check(reserve(*slot_) == Attempt::reserved, "a new slot takes a lease"); }
+  void first() {
+    use(*slot_);
+    complete(slot_);
+  }
+  void second() {
+    slot_->close();
+    Slot::end_pin(slot_);
+  }
+  void third() {
+    static_cast<void>(slot_->in_flight());
+    use(*slot_);
+    Slot::end_pin(slot_);
+  }
+  void finish() {}
+
+ private:
+  Slot* slot_ = new_slot(1);
+};
+
+/// Two want the only place; the third closes the slot, or lets a snapshot go.
+class OnlyOnePlace {
+ public:
+  OnlyOnePlace() { slot_->set_limit(1); }
+  void first() { request(); }
+  void second() {
+    Slot::end_pin(slot_);
+    slot_->close();
+  }
+  void third() { request(); }
+  void after_each_step() { check(slot_->in_flight() <= 1, "in flight above the limit"); }
+  void finish() {
+    check(slot_->in_flight() == 0, "in flight without leases");
+    check(slot_->ended() == reserved_, "ended differs from the leases there were");
+    Slot::end_pin(slot_);
+  }
+
+ private:
+  void request() {
+    if (reserve(*slot_) != Attempt::reserved) return;
+    ++reserved_;
+    complete(slot_);
+  }
+
+  Slot* slot_ = new_slot(1);
+  std::uint64_t reserved_ = 0;
+};
+
+/// Whoever waits for a draining endpoint to be empty sees the work of those that held it.
+class DrainedIsDrained {
+ public:
+  DrainedIsDrained() { check(reserve(*slot_) == Attempt::reserved, "a new slot takes a lease"); }
+  void first() { work(0); }
+  void second() {
+    slot_->close();
+    closed_ = model::last_step();
+    if (slot_->in_flight() != 0) return;
+    for (std::size_t i = 0; i < 2; ++i) work_[i].read();
+    check(slot_->in_flight() == 0, "a lease begins after the slot was closed and empty");
+  }
+  void third() {
+    if (reserve(*slot_) != Attempt::reserved) return;
+    check(closed_ == 0 || model::last_step() < closed_, "a lease begins after close");
+    work(1);
+  }
+  void finish() { Slot::end_pin(slot_); }
+
+ private:
+  void work(std::size_t of) {
+    work_[of].write();
+    complete(slot_);
+  }
+
+  Slot* slot_ = new_slot(0);
+  std::array<Watched, 2> work_;
+  std::size_t closed_ = 0;
+};
+
+/// The counts while leases begin and end. Enough have ended before that a small field would come to its other half.
+class CountsWhileLeasesEnd {
+ public:
+  CountsWhileLeasesEnd() {
+    for (std::uint64_t i = 0; i < before; ++i) {
+      check(reserve(*slot_) == Attempt::reserved, "a new slot takes a lease");
+      complete(slot_);
+    }
+    check(reserve(*slot_) == Attempt::reserved, "a new slot takes a lease");
+  }
+  void first() {
+    static_cast<void>(reserve(*slot_));
+    complete(slot_);
+  }
+  void second() { complete(slot_); }
+  void third() {
+    const std::uint64_t ended = slot_->ended();
+    check(before <= ended && ended <= before + 2, "ended differs from the leases there were");
+    check(slot_->in_flight() <= 2, "in flight above the leases there were");
+    const std::uint64_t later = slot_->ended();
+    check(ended <= later && later <= before + 2, "ended went back, or differs from the leases there were");
+  }
+  void finish() {
+    check(slot_->in_flight() == 0, "in flight without leases");
+    check(slot_->ended() == before + 2, "ended differs from the leases there were");
+    Slot::end_pin(slot_);
+  }
+
+ private:
+  static constexpr std::uint64_t before = 6;
+
+  Slot* slot_ = new_slot(0);
+};
+
+}  // namespace
+
+int main() {
+  model::explore<LastOfThree>("a lease, the membership and a snapshot let go", 30);
+  model::explore<OnlyOnePlace>("two want the only place while the slot is closed", 1500);
+  model::explore<DrainedIsDrained>("one waits for a closed slot to be empty", 60);
+  model::explore<CountsWhileLeasesEnd>("the counts are read while leases begin and end", 500);
+  model::explore<RemovedWhileReserving>("two reserve while the endpoint is removed", 5000);
+}
