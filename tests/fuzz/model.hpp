@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the fuzzed router should be like, written down a second time and as simply as possible.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <pdroute/pdroute.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fuzz/job.hpp"
+
+namespace fuzz {
+
+/// One life of an endpoint in one role. It is owned as the library's copy should be: by the membership, by each lease
+/// and by each dispatcher that has seen it last; so as many payloads are alive as lives.
+struct Life {
+  pdroute::Role role = pdroute::Role::prefill;
+  std::string id;
+  std::uint32_t key = 0;
+  std::uint32_t group = 0;
+  std::uint64_t stamp = 0;
+  std::uint64_t incarnation = 0;
+  std::array<pdroute::Capacity, 2> given = {};  ///< what the payload says
+  pdroute::Capacity capacity = {};
+  pdroute::Health health = pdroute::Health::healthy;
+  pdroute::Intake intake = pdroute::Intake::accepting;
+  bool draining = false;
+  bool left = false;  ///< for the other role: a list that names it takes it back as a new life
+  std::uint32_t leases = 0;
+  std::uint64_t weight = 0;
+  pdroute::Outcomes outcomes = {};
+  std::vector<std::int64_t> arrivals = {};  ///< in seconds
+
+  [[nodiscard]] bool eligible() const {
+    return health == pdroute::Health::healthy && intake == pdroute::Intake::accepting && !draining;
+  }
+  [[nodiscard]] std::uint64_t limit() const {
+    const auto& given_limit = role == pdroute::Role::prefill ? capacity.tokens : capacity.kv_tokens;
+    return given_limit.value_or(std::numeric_limits<std::uint64_t>::max());
+  }
+  [[nodiscard]] bool has_room(const Job& job) const {
+    const std::uint64_t amount = job.amount(group, role);
+    return leases < capacity.requests.value_or(pdroute::Capacity::most_requests) && weight <= limit() &&
+           amount <= limit() - weight;
+  }
+};
+using LifePtr = std::shared_ptr<Life>;
+using Lives = std::vector<LifePtr>;
+
+enum class Fate : std::uint8_t { unavailable, excluded, disallowed, incompatible, full, has_room };
+
+/// What becomes of a member for one request; `partner`, if any, is the endpoint chosen first.
+inline Fate fate(const Life& life, const Wish& wish, const Job& job, const Life* partner) {
+  const Wish::Leg& leg = wish.leg[place(life.role)];
+  if (!life.eligible()) return Fate::unavailable;
+  if (std::any_of(leg.exclude.begin(), leg.exclude.end(), [&](const pdroute::FailedEndpoint& failed) {
+        return failed.key == pdroute::EndpointKey{life.role, life.incarnation};
+      }))
+    return Fate::excluded;
+  if (leg.allowed && std::count(leg.allowed->begin(), leg.allowed->end(), std::string_view{life.id}) == 0)
+    return Fate::disallowed;
+  if (leg.groups && (*leg.groups >> life.group & 1U) == 0) return Fate::disallowed;
+  if (partner != nullptr) {
+    const Life& prefill = life.role == pdroute::Role::prefill ? life : *partner;
+    const Life& decode = life.role == pdroute::Role::prefill ? *partner : life;
+    if (!wish.compatible(prefill.group, decode.group)) return Fate::incompatible;
+  }
+  return life.has_room(job) ? Fate::has_room : Fate::full;
+}
+
+/// Whether `reason` is what a role should answer that has these members, and whether it should refuse at all.
+inline bool explains(const pdroute::NoEndpoint& reason, const Lives& members, const Wish& wish, const Job& job,
+                     const Life* partner) {
+  pdroute::NoEndpoint expected{.role = reason.role, .endpoints = static_cast<std::uint32_t>(members.size())};
+  std::uint32_t room = 0;
+  for (const LifePtr& life : members) {
+    switch (fate(*life, wish, job, partner)) {
+      case Fate::unavailable:
+        ++(life->health != pdroute::Health::healthy     ? expected.unhealthy
+           : life->intake != pdroute::Intake::accepting ? expected.paused
+                                                        : expected.draining);
+        break;
+      case Fate::excluded: ++expected.excluded; break;
+      case Fate::disallowed: ++expected.disallowed; break;
+      case Fate::incompatible: ++expected.incompatible; break;
+      case Fate::full: ++expected.full; break;
+      case Fate::has_room: ++room; break;
+    }
+  }
+  const bool declines = job.answer[place(reason.role)] != Job::Answer::choose;
+  const bool declined_right = declines ? reason.declined == room : reason.declined == 0 && room == 0;
+  return declined_right && reason.full == expected.full && reason.endpoints == expected.endpoints &&
+         reason.unhealthy == expected.unhealthy && reason.paused == expected.paused &&
+         reason.draining == expected.draining && reason.excluded == expected.excluded &&
+         reason.disallowed == expected.disallowed && reason.incompatible == expected.incompatible;
+}
+
+inline bool adds_up(const pdroute::NoEndpoint& reason) {
+  std::uint64_t sum = 0;
+  reason.each_reason([&](const char* /*name*/, std::uint32_t count) { sum += count; });
+  return sum == reason.endpoints;
+}
+
+/// How a lease ends, in the order of `pdroute::FailureKind`.
+enum class End : std::uint8_t { unreachable, timed_out, broken, overloaded, completed, cancelled };
+
+inline std::uint64_t& count_of(pdroute::Outcomes& outcomes, End end) {
+  switch (end) {
+    case End::unreachable: return outcomes.unreachable;
+    case End::timed_out: return outcomes.timed_out;
+    case End::broken: return outcomes.broken;
+    case End::overloaded: return outcomes.overloaded;
+    case End::completed: return outcomes.completed;
+    case End::cancelled: break;
+  }
+  return outcomes.cancelled;
+}
+
+/// Ends a lease in the library.
+template <class Slot>
+void end_lease(pdroute::Lease<Slot>& lease, End how) {
+  if (how == End::completed) {
+    lease.complete();
+  } else if (how == End::cancelled) {
+    lease = {};
+  } else {
+    lease.fail(static_cast<pdroute::FailureKind>(how));
+  }
+}
+
+}  // namespace fuzz

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a caller's code throws in the middle of a route.
+#include <pdroute/pdroute.hpp>
+
+#include "catch2_compat.hpp"
+#include "engines.hpp"
+
+namespace {
+
+using Counted = pdroute::Counting<pdroute::RoundRobinPolicy<>, pdroute::Tokens>;
+using Router = pdroute::DisaggregatedRouter<Counted, Counted, Engine>;
+using pdroute::Role;
+
+struct Thrown {};
+
+struct ThrowsInDecode {
+  static pdroute::Weight weight(const Engine& /*engine*/, Role role) {
+    if (role == Role::decode) throw Thrown{};
+    return {.tokens = 5};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("what a pair predicate throws undoes the leg chosen first: it has not been cancelled") {
+  auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 1)}).value();
+  const auto throws = [](const Engine& /*prefill*/, const Engine& /*decode*/) -> bool { throw Thrown{}; };
+  CHECK_THROWS_AS(router.route({}, {.compatible = throws}), Thrown);
+  CHECK(router.endpoints(Role::prefill)[0].in_flight == 0);
+  CHECK(router.endpoints(Role::prefill)[0].outcomes == pdroute::Outcomes{});
+}
+
+TEST_CASE("what a weight throws undoes the leg chosen first: it has not been cancelled") {
+  auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 1)}).value();
+  CHECK_THROWS_AS(router.route(ThrowsInDecode{}), Thrown);
+  CHECK(router.endpoints(Role::prefill)[0].in_flight == 0);
+  CHECK(router.endpoints(Role::prefill)[0].outcomes == pdroute::Outcomes{});
+}

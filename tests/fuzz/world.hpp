@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// A router, everything that callers can hold of it, and a model of both; one action at a time, then compared.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <pdroute/pdroute.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fuzz/bytes.hpp"
+#include "fuzz/job.hpp"
+#include "fuzz/model.hpp"
+#include "fuzz/payload.hpp"
+
+namespace fuzz {
+
+/// How often the interesting things happened, so that a test can tell that they do.
+struct Tally {
+  std::uint64_t chosen = 0;
+  std::uint64_t refused = 0;
+  std::uint64_t full = 0;
+  std::uint64_t incompatible = 0;
+  std::uint64_t thrown = 0;
+  std::uint64_t adopted = 0;
+  std::uint64_t bad_tokens = 0;
+  std::uint64_t role_changes = 0;
+  std::uint64_t cores = 0;
+};
+
+class World final : public Witness {
+ public:
+  explicit World(Bytes draws);
+  ~World();
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  /// Does one action and compares. False: the draws are used up, or something was wrong.
+  bool step();
+  /// Drops everything in an order that is drawn, and compares a last time.
+  void finish();
+
+  /// What was wrong first, and after which action; empty if nothing was.
+  [[nodiscard]] const std::string& violation() const { return violation_; }
+  [[nodiscard]] const Tally& tally() const { return tally_; }
+
+ private:
+  struct Loop {
+    Router::Dispatcher dispatcher;
+    std::array<Lives, 2> seen;
+  };
+  /// What the test knows of a lease; no life if it has ended.
+  struct Stake {
+    LifePtr life = {};
+    std::uint64_t amount = 0;
+  };
+  struct Open {
+    Router::Route route;
+    std::array<Stake, 2> stake;
+  };
+  struct Token {
+    pdroute::LeaseToken token;
+    pdroute::Role role;
+    Stake stake;                       // of a lease that is detached
+    bool place_may_have_gone = false;  // to another lease
+  };
+
+  void ensure(bool good, std::string_view what);
+  template <class Use>
+  void with_somebody(const Use& use);
+  template <class Use>
+  void with_half(Open& open, pdroute::Role role, const Use& use);
+
+  // Actions (world.cpp)
+  void start();
+  void release();
+  void complete();
+  void progress();
+  void detach();
+  void adopt();
+  void forge();
+  void manage_loops();
+  void drop_router();
+  void end_core();
+  void advance_clock();
+
+  // Actions on the members (world_members.cpp)
+  void assign();
+  void set_health();
+  void set_intake();
+  void drain();
+  void change_role();
+  void set_capacity();
+  [[nodiscard]] std::vector<Payload> draw_list(std::optional<pdroute::ConfigError::Rule>& wrong);
+  [[nodiscard]] pdroute::Capacity draw_capacity(pdroute::Role role);
+  [[nodiscard]] std::string draw_id();
+  [[nodiscard]] LifePtr add(pdroute::Role role, const Life& like);
+  void assigned(pdroute::Role role, const std::vector<Payload>& list);
+
+  // Choosing (world_choices.cpp)
+  enum class Legs : std::uint8_t { both, prefill, decode };
+  void choose(Legs legs);
+  [[nodiscard]] Job draw_job();
+  [[nodiscard]] Wish draw_wish(Legs legs);
+  [[nodiscard]] Wish::Leg draw_leg(pdroute::Role role);
+  void policy_is_asked(const std::vector<Offer>& offers) override;
+  void tick() const;
+  [[nodiscard]] Stake took(pdroute::Role role, const Payload& payload, std::uint64_t incarnation);
+  void took_route(Router::Route route);
+  template <class Lease>
+  void took_one(Lease lease);
+  void refused(Legs legs, const pdroute::NoEndpoint& reason);
+  [[nodiscard]] bool explains_second(const pdroute::NoEndpoint& reason) const;
+
+  // Comparing (world.cpp)
+  void compare();
+  void compare_members(pdroute::Role role);
+
+  [[nodiscard]] Lives& members(pdroute::Role role) { return members_[place(role)]; }
+  [[nodiscard]] static LifePtr find(const Lives& lives, std::string_view id);
+  [[nodiscard]] Lives eligible(pdroute::Role role) const;
+  void see(Loop& loop) const;
+  void end_stake(Stake& stake, End how);
+  [[nodiscard]] pdroute::Role draw_role() {
+    return draws_.below(2) == 0 ? pdroute::Role::prefill : pdroute::Role::decode;
+  }
+  [[nodiscard]] std::int64_t seconds() const {
+    return std::chrono::duration_cast<std::chrono::seconds>(clock_.now().time_since_epoch()).count();
+  }
+
+  Bytes draws_;
+  std::string violation_;
+  std::string action_ = "start";
+  std::uint64_t actions_ = 0;
+  Tally tally_;
+
+  Census census_;
+  pdroute::ManualClock clock_;
+  pdroute::Role first_ = pdroute::Role::prefill;
+  std::array<Lives, 2> members_;
+  std::array<std::uint64_t, 2> incarnations_ = {};
+  std::array<pdroute::Refusals, 2> refusals_ = {};
+  std::vector<std::weak_ptr<Life>> lives_;
+  std::array<std::uint32_t, 6> keys_ = {};  // the incarnation key last given to each id
+  std::uint64_t stamps_ = 0;
+
+  std::optional<Router> router_;
+  std::vector<Loop> loops_;
+  std::deque<Open> open_;
+  std::vector<Token> tokens_;
+
+  const Job* job_ = nullptr;  // of the call in progress
+  const Wish* wish_ = nullptr;
+  mutable std::optional<std::uint32_t> calls_before_throw_;
+};
+
+}  // namespace fuzz

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+// Changes of who is a member of the fuzzed router, in the library and in the model.
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "fuzz/world.hpp"
+
+namespace fuzz {
+
+using pdroute::Capacity;
+using pdroute::Health;
+using pdroute::Intake;
+using pdroute::Role;
+using Rule = pdroute::ConfigError::Rule;
+
+std::string World::draw_id() {
+  std::string id = "e";
+  return id.append(1, static_cast<char>('0' + draws_.below(7)));  // the seventh is never a member
+}
+
+Capacity World::draw_capacity(Role role) {
+  Capacity capacity;
+  if (!draws_.one_in(4)) capacity.requests = 1 + draws_.below(3);
+  if (!draws_.one_in(3)) (role == Role::prefill ? capacity.tokens : capacity.kv_tokens) = 1 + draws_.below(12);
+  return capacity;
+}
+
+/// Some of the six ids, rotated; now and then with a fault.
+std::vector<Payload> World::draw_list(std::optional<Rule>& wrong) {
+  std::vector<Payload> list;
+  list.reserve(keys_.size() + 1);
+  const std::uint32_t start = draws_.below(6);
+  const std::uint32_t chosen = draws_.below(64);
+  for (std::uint32_t i = 0; i < keys_.size(); ++i) {
+    const std::uint32_t which = (start + i) % 6;
+    if ((chosen >> which & 1U) == 0) continue;
+    if (draws_.one_in(4)) ++keys_[which];
+    Payload& payload = list.emplace_back(census_, std::string("e").append(1, static_cast<char>('0' + which)));
+    payload.incarnation = keys_[which];
+    payload.group = draws_.below(3);
+    payload.stamp = ++stamps_;
+    payload.capacity = {draw_capacity(Role::prefill), draw_capacity(Role::decode)};
+  }
+  if (list.empty() || !draws_.one_in(8)) return list;
+  Payload& victim = list[draws_.below(static_cast<std::uint32_t>(list.size()))];
+  switch (draws_.below(4)) {
+    case 0:
+      victim.id.clear();
+      wrong = Rule::id_not_empty;
+      break;
+    case 1:
+      list.push_back(victim);
+      wrong = Rule::id_unique;
+      break;
+    case 2:
+      for (Capacity& capacity : victim.capacity) capacity.requests = draws_.one_in(2) ? 0 : Capacity::most_requests + 1;
+      wrong = Rule::capacity_in_range;
+      break;
+    default:
+      victim.capacity[place(Role::prefill)].kv_tokens = 1;
+      victim.capacity[place(Role::decode)].tokens = 1;
+      wrong = Rule::capacity_counted;
+  }
+  return list;
+}
+
+/// A new life in the model; the caller makes it a member.
+LifePtr World::add(Role role, const Life& like) {
+  auto life = std::make_shared<Life>(like);
+  life->role = role;
+  life->incarnation = ++incarnations_[place(role)];
+  life->capacity = like.given[place(role)];
+  life->draining = false;
+  life->left = false;
+  life->leases = 0;
+  life->weight = 0;
+  life->outcomes = {};
+  life->arrivals.clear();
+  lives_.push_back(life);
+  return life;
+}
+
+void World::assigned(Role role, const std::vector<Payload>& list) {
+  Lives next;
+  for (const LifePtr& life : members(role)) {
+    for (const Payload& payload : list) {
+      if (!life->left && payload.id == life->id && payload.incarnation == life->key) next.push_back(life);
+    }
+  }
+  const Lives kept = next;
+  for (const Payload& payload : list) {
+    if (find(kept, payload.id)) continue;
+    Life life;
+    life.id = payload.id;
+    life.key = payload.incarnation;
+    life.group = payload.group;
+    life.stamp = payload.stamp;
+    life.given = payload.capacity;
+    next.push_back(add(role, life));
+  }
+  members(role) = next;
+}
+
+void World::assign() {
+  if (!router_) return;
+  const Role role = draw_role();
+  std::optional<Rule> wrong;
+  const auto list = draw_list(wrong);
+  const auto report = router_->assign(role, list);
+  ensure(report.has_value() == !wrong, "a list is judged wrongly");
+  if (!report) return ensure(report.error().rule == wrong, "a list is refused by another rule");
+
+  const Lives before = members(role);
+  assigned(role, list);
+  std::vector<std::string> added;
+  std::vector<std::string> removed;
+  std::vector<std::string> kept;
+  for (const Payload& payload : list) {
+    const LifePtr life = find(members(role), payload.id);
+    (std::count(before.begin(), before.end(), life) > 0 ? kept : added).push_back(payload.id);
+  }
+  for (const LifePtr& life : before) {
+    if (std::count(members(role).begin(), members(role).end(), life) == 0) removed.push_back(life->id);
+  }
+  ensure(report->added == added && report->removed == removed && report->kept == kept, "another report of the list");
+}
+
+void World::set_health() {
+  if (!router_) return;
+  const std::string id = draw_id();
+  const Health health = draws_.one_in(3) ? Health::unhealthy : Health::healthy;
+  bool known = false;
+  for (const Lives& role : members_) {
+    if (const LifePtr life = find(role, id)) {
+      life->health = health;
+      known = true;
+    }
+  }
+  ensure(router_->set_health(id, health) == known, "set_health knows other ids");
+}
+
+void World::set_intake() {
+  if (!router_) return;
+  const Role role = draw_role();
+  const std::string id = draw_id();
+  const Intake intake = draws_.one_in(3) ? Intake::paused : Intake::accepting;
+  const LifePtr life = find(members(role), id);
+  if (life) life->intake = intake;
+  ensure(router_->set_intake(role, id, intake) == (life != nullptr), "set_intake knows other ids");
+}
+
+void World::drain() {
+  if (!router_) return;
+  const Role role = draw_role();
+  const std::string id = draw_id();
+  const LifePtr life = find(members(role), id);
+  if (life) life->draining = true;
+  ensure(router_->drain(role, id) == (life != nullptr), "drain knows other ids");
+}
+
+void World::change_role() {
+  using pdroute::LastEndpoint;
+  using pdroute::RoleChange;
+  if (!router_) return;
+  const Role to = draw_role();
+  const std::string id = draw_id();
+  const LastEndpoint last = draws_.one_in(2) ? LastEndpoint::take : LastEndpoint::keep;
+  const LifePtr from = find(members(other(to)), id);
+  const LifePtr there = find(members(to), id);
+  RoleChange expected = RoleChange::done;
+  if (there && !there->draining) {
+    expected = RoleChange::already_there;
+  } else if (!from) {
+    expected = RoleChange::no_such_endpoint;
+  } else if (last == LastEndpoint::keep && from->eligible() && eligible(other(to)).size() == 1) {
+    expected = RoleChange::last_of_its_role;
+  }
+  ensure(router_->change_role(id, to, last) == expected, "a change of role ends otherwise");
+  if (expected != RoleChange::done) return;
+  ++tally_.role_changes;
+  std::erase(members(to), there);
+  members(to).push_back(add(to, *from));
+  from->draining = true;
+  from->left = true;
+}
+
+void World::set_capacity() {
+  if (!router_) return;
+  const Role role = draw_role();
+  const std::string id = draw_id();
+  Capacity capacity = draw_capacity(role);
+  std::optional<Rule> wrong;
+  const LifePtr life = find(members(role), id);
+  if (!life) wrong = Rule::id_known;
+  switch (draws_.below(8)) {
+    case 5:
+      (role == Role::prefill ? capacity.kv_tokens : capacity.tokens) = 5;
+      wrong = Rule::capacity_counted;
+      break;
+    case 6:
+      capacity.requests = draws_.one_in(2) ? 0 : Capacity::most_requests + 1;
+      wrong = Rule::capacity_in_range;
+      break;
+    case 7:
+      (role == Role::prefill ? capacity.tokens : capacity.kv_tokens) = 0;
+      wrong = Rule::capacity_in_range;
+      break;
+    default: break;
+  }
+  const auto error = router_->set_capacity(role, id, capacity);
+  ensure(error.has_value() == wrong.has_value(), "a capacity is judged wrongly");
+  if (error) return ensure(error->rule == wrong, "a capacity is refused by another rule");
+  life->capacity = capacity;
+}
+
+}  // namespace fuzz
