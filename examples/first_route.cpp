@@ -19,7 +19,7 @@ int main() {
   auto route = dispatcher.route({.prompt_tokens = 812});
   if (!route) return fmt::print("{}\n", route.error()), 1;     // why nobody was left
   fmt::print("send the prompt to {}\n", route->prefill->url);  // a lease points at the router's copy of your Engine
-  route->prefill.complete();                                   // first token: the prompt's place is free
+  route->first_token();                                        // the prompt's place is free
   fmt::print("stream from {}\n", route->decode->url);
-  route->decode.complete();  // last token; a lease that is destroyed instead was cancelled
+  route->complete();  // last token; a route that is destroyed instead was cancelled
 }

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Limits of endpoints and wishes of requests: who may be chosen, who is tried next, and why nobody was left.
+#include <fmt/core.h>
+
+#include <pdroute/adapt/fmt.hpp>
+#include <pdroute/pdroute.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+struct Engine {
+  std::string id;
+  char group = 'a';
+  pdroute::Capacity capacity = {};  // read when the endpoint is added
+};
+
+// Decode endpoints are limited by their KV memory, so that role counts KV tokens.
+using Decode = pdroute::Counting<pdroute::RoundRobinPolicy<>, pdroute::KvTokens>;
+using Router = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, Decode, Engine>;
+
+void limits(Router& router) {
+  auto dispatcher = router.dispatcher();
+  auto first = dispatcher.route({.prompt_tokens = 6000});   // d0 holds 6,000 of 8,000 KV tokens
+  auto second = dispatcher.route({.prompt_tokens = 3000});  // d1
+  auto third = dispatcher.route({.prompt_tokens = 3000});   // d0 has no room, so d1 again
+  fmt::print("{}\n{}\n{}\n", *first, *second, *third);
+  const auto refused = dispatcher.route({.prompt_tokens = 9000});
+  fmt::print("{}; try again later: {}\n", refused.error(), refused.error().overloaded());
+
+  first->decode.progress(2500);  // tokens generated: beyond the limit, but that is reported, not refused
+  fmt::print("{}\n", router.endpoints(pdroute::Role::decode)[0]);
+}
+
+void another_try(Router& router) {
+  auto dispatcher = router.dispatcher();
+  auto route = dispatcher.route().value();
+  route.first_token();  // the prompt is computed; this work is kept
+  pdroute::FailedEndpoints<> failed;
+  fmt::print("{} fails, ", route.decode);
+  route.decode.fail(pdroute::FailureKind::unreachable, failed);
+  const auto retry = dispatcher.decode({}, {.exclude = failed});
+  fmt::print("{} is tried next\n", *retry);
+}
+
+void wishes(Router& router) {
+  auto dispatcher = router.dispatcher();
+  const auto same_group = [](const Engine& p, const Engine& d) { return p.group == d.group; };
+  for (int i = 0; i < 2; ++i) {
+    const auto route = dispatcher.route({}, {.compatible = same_group}).value();
+    fmt::print("{} in group {}\n", route, route.prefill->group);
+  }
+  const auto in_c = [](const Engine& engine) { return engine.group == 'c'; };
+  fmt::print("{}\n", dispatcher.route({}, {.decode = {.accept = in_c}}).error());
+}
+
+int main() {
+  const std::vector<Engine> prefill{{.id = "p0", .group = 'a'}, {.id = "p1", .group = 'b'}};
+  const std::vector<Engine> decode{{.id = "d0", .group = 'a', .capacity = {.kv_tokens = 8000}},
+                                   {.id = "d1", .group = 'b', .capacity = {.kv_tokens = 8000}}};
+  auto router = Router::create({.prefill = prefill, .decode = decode}).value();
+  limits(router);
+  another_try(router);
+  wishes(router);
+}
