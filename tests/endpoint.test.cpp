@@ -32,6 +32,18 @@ struct Packed {
 struct ByValue {
   int number;
 };
+struct Sized {
+  std::string id;
+  pdroute::Capacity capacity;
+};
+struct Gpus {
+  std::string id;
+  unsigned count;
+};
+struct OtherCapacity {
+  std::string id;
+  int capacity;  // the gateway's own, of another meaning
+};
 class Engine {
  public:
   explicit Engine(std::string name) : name_(std::move(name)) {}
@@ -51,6 +63,14 @@ template <>
 struct pdroute::EndpointTraits<Engine> {
   static std::string_view id(const Engine& engine) { return engine.name(); }
 };
+template <>
+struct pdroute::EndpointTraits<Gpus> {
+  static const std::string& id(const Gpus& gpus) { return gpus.id; }
+  static pdroute::Capacity capacity(const Gpus& gpus, pdroute::Role role) {
+    if (role == pdroute::Role::prefill) return {.requests = 4 * gpus.count};
+    return {.requests = 64 * gpus.count, .kv_tokens = 500'000};
+  }
+};
 
 namespace {
 
@@ -58,6 +78,8 @@ static_assert(pdroute::EndpointType<Plain>);
 static_assert(pdroute::EndpointType<Rank>);
 static_assert(pdroute::EndpointType<Pod>);
 static_assert(pdroute::EndpointType<Engine>);
+static_assert(pdroute::EndpointType<Sized>);
+static_assert(pdroute::EndpointType<Gpus>);
 static_assert(!pdroute::EndpointType<Nameless>);
 static_assert(!pdroute::EndpointType<FloatId>);
 static_assert(!pdroute::EndpointType<int>);
@@ -83,4 +105,21 @@ TEST_CASE("without an incarnation key the same id is the same life") {
   CHECK(pdroute::detail::same_incarnation(Plain{"p0"}, Plain{"p0"}));
   CHECK(pdroute::detail::same_incarnation(Pod{"p0", "uid-1"}, Pod{"p0", "uid-1"}));
   CHECK_FALSE(pdroute::detail::same_incarnation(Pod{"p0", "uid-1"}, Pod{"p0", "uid-2"}));
+}
+
+TEST_CASE("without a capacity there are no limits") {
+  CHECK(pdroute::detail::capacity_of(Plain{"p0"}, pdroute::Role::prefill) == pdroute::Capacity{});
+  CHECK(pdroute::detail::capacity_of(Engine{"p0"}, pdroute::Role::decode) == pdroute::Capacity{});
+  CHECK(pdroute::detail::capacity_of(OtherCapacity{"p0", 3}, pdroute::Role::decode) == pdroute::Capacity{});
+}
+
+TEST_CASE("a capacity is read from the member .capacity for both roles, or as EndpointTraits says for each") {
+  const auto role = GENERATE(pdroute::Role::prefill, pdroute::Role::decode);
+  const Sized sized{"p0", {.requests = 2, .tokens = 3, .kv_tokens = 4}};
+  CHECK(pdroute::detail::capacity_of(sized, role) == sized.capacity);
+
+  const Gpus gpus{"p0", 8};
+  CHECK(pdroute::detail::capacity_of(gpus, pdroute::Role::prefill) == pdroute::Capacity{.requests = 32});
+  CHECK(pdroute::detail::capacity_of(gpus, pdroute::Role::decode) ==
+        pdroute::Capacity{.requests = 512, .kv_tokens = 500'000});
 }

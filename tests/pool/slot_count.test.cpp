@@ -1,47 +1,147 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <pdroute/pool/slot_count.hpp>
 
+#include <atomic>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
 #include "catch2_compat.hpp"
 
+using pdroute::Capacity;
 using pdroute::SlotCount;
+using Attempt = pdroute::SlotCount::Attempt;
 
 TEST_CASE("leases are counted from reserve to release") {
   SlotCount count;
   CHECK(count.in_flight() == 0);
-  CHECK(count.try_reserve() == SlotCount::Attempt::reserved);
-  CHECK(count.try_reserve() == SlotCount::Attempt::reserved);
+  CHECK(count.try_reserve() == Attempt::reserved);
+  CHECK(count.try_reserve() == Attempt::reserved);
   CHECK(count.in_flight() == 2);
+  CHECK(count.ended() == 0);
   CHECK_FALSE(count.release());
+  CHECK(count.ended() == 1);
   CHECK_FALSE(count.release());
   CHECK(count.in_flight() == 0);
+  CHECK(count.ended() == 2);
 }
 
 TEST_CASE("a closed slot takes no lease and keeps those that run") {
   SlotCount count;
-  CHECK(count.try_reserve() == SlotCount::Attempt::reserved);
+  CHECK(count.try_reserve() == Attempt::reserved);
   count.close();
   CHECK(count.closed());
-  CHECK(count.try_reserve() == SlotCount::Attempt::closed);
+  CHECK(count.try_reserve() == Attempt::closed);
   CHECK(count.in_flight() == 1);
   CHECK_FALSE(count.release());
   CHECK(count.in_flight() == 0);
-  CHECK(count.try_reserve() == SlotCount::Attempt::closed);
+  CHECK(count.try_reserve() == Attempt::closed);
+}
+
+TEST_CASE("a full slot takes no lease until one has ended") {
+  SlotCount count;
+  CHECK(count.limit() == Capacity::most_requests);
+  count.set_limit(2);
+  CHECK(count.try_reserve() == Attempt::reserved);
+  CHECK(count.try_reserve() == Attempt::reserved);
+  CHECK(count.try_reserve() == Attempt::full);
+  CHECK(count.in_flight() == 2);
+  CHECK_FALSE(count.release());
+  CHECK(count.try_reserve() == Attempt::reserved);
+  CHECK(count.try_reserve() == Attempt::full);
+}
+
+TEST_CASE("a limit lowered below what is in flight takes effect as leases end") {
+  SlotCount count;
+  for (int i = 0; i < 3; ++i) REQUIRE(count.try_reserve() == Attempt::reserved);
+  count.set_limit(1);
+  CHECK(count.in_flight() == 3);
+  for (int i = 0; i < 3; ++i) {
+    CHECK(count.try_reserve() == Attempt::full);
+    CHECK_FALSE(count.release());
+  }
+  CHECK(count.try_reserve() == Attempt::reserved);
+  CHECK(count.try_reserve() == Attempt::full);
+  count.set_limit(2);
+  CHECK(count.try_reserve() == Attempt::reserved);
+}
+
+TEST_CASE("closed comes before full") {
+  SlotCount count;
+  count.set_limit(1);
+  REQUIRE(count.try_reserve() == Attempt::reserved);
+  REQUIRE(count.try_reserve() == Attempt::full);
+  count.close();
+  CHECK(count.try_reserve() == Attempt::closed);
+  count.set_limit(Capacity::most_requests);
+  CHECK(count.try_reserve() == Attempt::closed);
 }
 
 TEST_CASE("the last of pins and leases is told that the slot is dead") {
   SECTION("a pin goes last") {
     SlotCount count;
     count.pin();
-    CHECK(count.try_reserve() == SlotCount::Attempt::reserved);
+    CHECK(count.try_reserve() == Attempt::reserved);
     CHECK_FALSE(count.release());
     CHECK_FALSE(count.unpin());
     CHECK(count.unpin());
   }
   SECTION("a lease goes last, closed or not") {
     SlotCount count;
-    CHECK(count.try_reserve() == SlotCount::Attempt::reserved);
+    CHECK(count.try_reserve() == Attempt::reserved);
     if (GENERATE(false, true)) count.close();
     CHECK_FALSE(count.unpin());
     CHECK(count.release());
   }
+}
+
+TEST_CASE("the count of ended leases goes on when its field in the word overflows, and disturbs nothing else") {
+  constexpr std::uint64_t field = std::uint64_t{1} << 21U;
+  constexpr std::uint64_t half = field / 2;
+  SlotCount count;
+  count.pin();
+  REQUIRE(count.try_reserve() == Attempt::reserved);
+  REQUIRE(count.try_reserve() == Attempt::reserved);  // two that stay in flight throughout
+  std::uint64_t wrong = 0;
+  for (std::uint64_t ended = 1; ended <= field + 8; ++ended) {
+    wrong += count.try_reserve() == Attempt::reserved ? 0U : 1U;
+    const bool near_a_half = (ended + 8) % half < 16;
+    if (near_a_half && count.ended() != ended - 1) ++wrong;
+    wrong += count.release() ? 1U : 0U;
+    if (near_a_half && count.ended() != ended) ++wrong;
+  }
+  CHECK(wrong == 0);
+  CHECK(count.in_flight() == 2);
+  CHECK_FALSE(count.closed());
+
+  count.close();
+  CHECK_FALSE(count.release());
+  CHECK_FALSE(count.release());
+  CHECK(count.ended() == field + 10);
+  CHECK_FALSE(count.unpin());
+  CHECK(count.unpin());
+}
+
+TEST_CASE("threads that reserve at once never pass the limit, and every lease that ends is counted") {
+  constexpr std::uint32_t limit = 3;
+  SlotCount count;
+  count.set_limit(limit);
+  std::atomic<std::uint64_t> reserved = 0;
+  std::atomic<std::uint32_t> above = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 40'000; ++i) {
+        std::uint32_t mine = 0;
+        while (mine < 2 && count.try_reserve() == Attempt::reserved) ++mine;
+        if (count.in_flight() > limit) ++above;
+        reserved += mine;
+        while (mine-- > 0) static_cast<void>(count.release());
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(above == 0);
+  CHECK(count.in_flight() == 0);
+  CHECK(count.ended() == reserved);
 }

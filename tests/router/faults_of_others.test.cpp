@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Faults seen by running other gateways, each as a test with its name: ours must not have them.
+// Faults seen by running other gateways, each as a test with its name: ours must not have them. This file: who is
+// picked, and why nobody is. Counts and lifetimes are in faults_counting.test.cpp.
 #include <chrono>
 #include <cstdlib>
 #include <map>
@@ -7,6 +8,7 @@
 #include <pdroute/pdroute.hpp>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "catch2_compat.hpp"
@@ -20,53 +22,6 @@ using QpsRouter =
     pdroute::DisaggregatedRouter<pdroute::QpsPolicy<>, pdroute::QpsPolicy<>, Engine, pdroute::ManualClock>;
 
 }  // namespace
-
-TEST_CASE("fault: an endpoint that crashes leaks its in-flight count for ever") {
-  auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 1)}).value();
-  auto route = router.route();
-  REQUIRE(router.assign(Role::decode, Engines{}));          // it crashes with a request running
-  REQUIRE(router.assign(Role::decode, engines("d", 1)));    // and rejoins under its name
-  CHECK(router.endpoints(Role::decode)[0].in_flight == 0);  // the new life starts at zero
-}
-
-TEST_CASE("fault: an in-flight count of -5 for ever after remove and re-add") {
-  auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 1)}).value();
-  std::vector<Router::DecodeLease> old;
-  for (int i = 0; i < 5; ++i) old.push_back(router.decode().value());
-  REQUIRE(router.assign(Role::decode, Engines{}));
-  REQUIRE(router.assign(Role::decode, engines("d", 1)));
-  auto fresh = router.decode();
-  old.clear();  // five late releases reach only the old life
-  CHECK(router.endpoints(Role::decode)[0].in_flight == 1);
-}
-
-TEST_CASE("fault: decode counts leak when the prefill partner leaves") {
-  auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 1)}).value();
-  auto route = router.route();
-  REQUIRE(router.assign(Role::prefill, Engines{}));
-  route->prefill.complete();
-  route->decode.complete();
-  CHECK(router.endpoints(Role::decode)[0].in_flight == 0);
-}
-
-TEST_CASE("fault: disconnects drive counts negative") {
-  auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 1)}).value();
-  {
-    auto route = router.route();
-    route->prefill.complete();  // first token, and then the client goes away: the lease is destroyed
-  }
-  CHECK(router.endpoints(Role::prefill)[0].in_flight == 0);
-  CHECK(router.endpoints(Role::decode)[0].in_flight == 0);
-}
-
-TEST_CASE("fault: completing a request that never produced a byte leaves the prefill count at 1 for ever") {
-  auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 1)}).value();
-  {
-    auto route = router.route();
-    route->decode.complete();
-  }
-  CHECK(router.endpoints(Role::prefill)[0].in_flight == 0);
-}
 
 TEST_CASE("fault: two cursors in lockstep use 2 of 4 pairs of 2P2D, and 8 of 64 of 8P8D") {
   const std::size_t n = GENERATE(2U, 8U);
@@ -153,4 +108,73 @@ TEST_CASE("fault: load counted at dispatch and not at choice, so choices in betw
     ++count[route->decode->id];
   }
   for (const auto& [id, times] : count) CHECK(times == 125);
+}
+
+TEST_CASE("fault: the retry picks the endpoint that has just failed") {
+  auto router = Router::create({.prefill = engines("p", 3), .decode = engines("d", 3)}).value();
+  auto dispatcher = router.dispatcher();
+  for (int request = 0; request < 30; ++request) {
+    pdroute::FailedEndpoints<> failed;
+    std::set<std::string> tried;
+    for (int attempt = 0; attempt < 3; ++attempt) {
+      auto route = dispatcher.route({}, {.prefill = {.exclude = failed}, .decode = {.exclude = failed}}).value();
+      CHECK(tried.insert(route.prefill->id).second);
+      CHECK(tried.insert(route.decode->id).second);
+      failed.add(route.prefill);
+      failed.add(route.decode);
+      route.prefill.fail(pdroute::FailureKind::unreachable);
+      route.decode.fail(pdroute::FailureKind::unreachable);
+    }
+    CHECK_FALSE(dispatcher.route({}, {.prefill = {.exclude = failed}, .decode = {.exclude = failed}}));
+  }
+}
+
+TEST_CASE("fault: the retry picks the endpoint that has just failed, where the idlest one is the broken one") {
+  pdroute::ManualClock clock;
+  auto router = QpsRouter::create({.prefill = engines("p", 1), .decode = engines("d", 2), .clock = clock}).value();
+  auto dispatcher = router.dispatcher();
+  const std::vector<std::string_view> d1{"d1"};
+  for (int i = 0; i < 50; ++i) static_cast<void>(dispatcher.decode({}, {.allowed = d1}));
+  auto lease = dispatcher.decode().value();
+  CHECK(lease->id == "d0");  // far behind, so the policy would take it again and again
+  pdroute::FailedEndpoints<> failed;
+  failed.add(lease);
+  lease.fail(pdroute::FailureKind::broken);
+  for (int i = 0; i < 5; ++i) CHECK((*dispatcher.decode({}, {.exclude = failed}))->id == "d1");
+}
+
+TEST_CASE("fault: decode chosen without looking at prefill meets a partner of another group") {
+  struct Grouped {
+    std::string id;
+    int group;
+  };
+  using Groups = pdroute::DisaggregatedRouter<pdroute::RandomPolicy<>, pdroute::RandomPolicy<>, Grouped>;
+  auto router = Groups::create({.prefill = std::vector<Grouped>{{"p0", 0}, {"p1", 1}, {"p2", 2}},
+                                .decode = std::vector<Grouped>{{"d0", 1}, {"d1", 2}, {"d2", 2}}})
+                    .value();
+  auto dispatcher = router.dispatcher();
+  for (int i = 0; i < 500; ++i) {
+    const auto route =
+        dispatcher.route({}, {.compatible = [](const Grouped& p, const Grouped& d) { return p.group == d.group; }});
+    REQUIRE(route);
+    CHECK(route->prefill->group == route->decode->group);
+  }
+}
+
+TEST_CASE("fault: nobody can tell which of the rules left nobody, nor overload from absence") {
+  auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 5)}).value();
+  auto dispatcher = router.dispatcher();
+  REQUIRE(router.set_health("d0", pdroute::Health::unhealthy));
+  REQUIRE(router.set_intake(Role::decode, "d1", pdroute::Intake::paused));
+  REQUIRE(router.drain(Role::decode, "d2"));
+  const std::vector<std::string_view> d3{"d3"};
+  const auto held = dispatcher.decode({}, {.allowed = d3}).value();
+  CHECK_FALSE(router.set_capacity(Role::decode, "d3", {.requests = 1}));
+  const auto not_d4 = [](const Engine& engine) { return engine.id != "d4"; };
+  const auto busy = dispatcher.route({}, {.decode = {.accept = not_d4}}).error();
+  CHECK(busy.text() == "no decode endpoint: 1 unhealthy, 1 paused, 1 draining, 1 disallowed, 1 full of 5");
+  CHECK(busy.overloaded());
+  REQUIRE(router.assign(Role::decode, Engines{{"d0"}}));
+  CHECK(dispatcher.route().error().text() == "no decode endpoint: 1 unhealthy of 1");
+  CHECK_FALSE(dispatcher.route().error().overloaded());
 }

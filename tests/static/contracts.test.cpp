@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sizes, triviality and noexcept that users and speed rely on.
+#include <cstddef>
+#include <cstdint>
 #include <pdroute/pdroute.hpp>
+#include <span>
 #include <type_traits>
+#include <utility>
 
 #include "engines.hpp"
 
@@ -27,9 +31,44 @@ static_assert(std::is_move_constructible_v<RandomRouter> && !std::is_copy_constr
 static_assert(std::is_move_constructible_v<RandomRouter::Dispatcher> &&
               !std::is_copy_constructible_v<RandomRouter::Dispatcher>);
 
+// A lease carries what it holds, and nothing for what its role does not count.
+template <class Load>
+using LeaseWith = Lease<Slot<Role::decode, Engine, Load>>;
+static_assert(sizeof(LeaseWith<NoLoad>) == sizeof(void*));
+static_assert(sizeof(LeaseWith<RequestRate>) == sizeof(void*));
+static_assert(sizeof(LeaseWith<Loads<RequestRate>>) == sizeof(void*));
+static_assert(sizeof(LeaseWith<KvTokens>) == sizeof(void*) + sizeof(std::uint64_t));
+static_assert(sizeof(LeaseWith<Loads<RequestRate, KvTokens>>) == sizeof(void*) + sizeof(std::uint64_t));
+static_assert(sizeof(LeaseWith<Loads<Tokens, KvTokens>>) == sizeof(void*) + 2 * sizeof(std::uint64_t));
+static_assert(std::is_nothrow_move_constructible_v<LeaseWith<KvTokens>> &&
+              std::is_nothrow_move_assignable_v<LeaseWith<KvTokens>> &&
+              std::is_nothrow_default_constructible_v<LeaseWith<KvTokens>> &&
+              !std::is_copy_constructible_v<LeaseWith<KvTokens>>);
+
+// Ending a lease and exchanging tokens never throw, whatever the role counts.
+static_assert(noexcept(std::declval<LeaseWith<KvTokens>&>().complete()));
+static_assert(noexcept(std::declval<LeaseWith<KvTokens>&>().fail(FailureKind::broken)));
+static_assert(noexcept(std::declval<LeaseWith<KvTokens>&>().progress(1)));
+static_assert(noexcept(std::declval<LeaseTable<LeaseWith<KvTokens>>&>().detach(LeaseWith<KvTokens>{})));
+static_assert(noexcept(std::declval<LeaseTable<LeaseWith<KvTokens>>&>().adopt(LeaseToken{})));
+static_assert(sizeof(LeaseToken) == sizeof(std::uint64_t));
+
+// Leases of the two roles do not mix.
+static_assert(!std::is_convertible_v<RandomRouter::PrefillLease, RandomRouter::DecodeLease>);
+static_assert(!std::is_assignable_v<RandomRouter::DecodeLease&, RandomRouter::PrefillLease>);
+
 // Answers are plain values.
 static_assert(std::is_trivially_copyable_v<NoEndpoint>);
 static_assert(std::is_trivially_copyable_v<Request>);
+static_assert(std::is_trivially_copyable_v<Capacity> && std::is_trivially_copyable_v<Weight>);
+static_assert(std::is_trivially_copyable_v<Outcomes> && std::is_trivially_copyable_v<Refusals>);
+static_assert(std::is_trivially_copyable_v<EndpointKey>);
+
+// Kept by the caller beside the request, and handed over as it is.
+static_assert(std::is_trivially_copyable_v<FailedEndpoints<>> &&
+              std::is_nothrow_default_constructible_v<FailedEndpoints<>>);
+static_assert(sizeof(FailedEndpoints<3>) == 3 * sizeof(FailedEndpoint) + sizeof(std::size_t));
+static_assert(std::is_convertible_v<const FailedEndpoints<>&, std::span<const FailedEndpoint>>);
 
 // A policy that remembers nothing costs a context nothing.
 struct Plain {};

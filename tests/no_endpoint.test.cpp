@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pdroute/no_endpoint.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "catch2_compat.hpp"
+
+using pdroute::NoEndpoint;
+using pdroute::Role;
+
+namespace {
+
+/// Every reason with a count of its own.
+constexpr NoEndpoint all_reasons{.role = Role::decode,
+                                 .endpoints = 36,
+                                 .unhealthy = 1,
+                                 .paused = 2,
+                                 .draining = 3,
+                                 .excluded = 4,
+                                 .disallowed = 5,
+                                 .incompatible = 6,
+                                 .full = 7,
+                                 .declined = 8};
+
+}  // namespace
+
+TEST_CASE("the text names the role, the reasons that apply in their order, and how many endpoints there are") {
+  CHECK(NoEndpoint{.role = Role::decode, .endpoints = 3, .unhealthy = 2, .full = 1}.text() ==
+        "no decode endpoint: 2 unhealthy, 1 full of 3");
+  CHECK(NoEndpoint{.endpoints = 1, .declined = 1}.text() == "no prefill endpoint: 1 declined of 1");
+  CHECK(all_reasons.text() ==
+        "no decode endpoint: 1 unhealthy, 2 paused, 3 draining, 4 excluded, 5 disallowed, 6 incompatible, 7 full, "
+        "8 declined of 36");
+}
+
+TEST_CASE("the text of a role without members says so") {
+  CHECK(NoEndpoint{.role = Role::prefill}.text() == "no prefill endpoint: there are none");
+}
+
+TEST_CASE("each reason is visited once, with its count, zero or not") {
+  std::vector<std::string> names;
+  std::uint32_t sum = 0;
+  all_reasons.each_reason([&](const char* name, std::uint32_t count) {
+    names.emplace_back(name);
+    sum += count;
+  });
+  CHECK(sum == all_reasons.endpoints);
+  CHECK(names == std::vector<std::string>{"unhealthy", "paused", "draining", "excluded", "disallowed", "incompatible",
+                                          "full", "declined"});
+  std::size_t visited = 0;
+  NoEndpoint{}.each_reason([&](const char* /*name*/, std::uint32_t /*count*/) { ++visited; });
+  CHECK(visited == 8);
+}
+
+TEST_CASE("more room would have helped only where somebody was full") {
+  CHECK(NoEndpoint{.endpoints = 2, .unhealthy = 1, .full = 1}.overloaded());
+  NoEndpoint others = all_reasons;
+  others.full = 0;
+  CHECK_FALSE(others.overloaded());
+  CHECK_FALSE(NoEndpoint{}.overloaded());
+}

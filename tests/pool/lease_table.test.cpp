@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pdroute/pool/lease_table.hpp>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <pdroute/load/token_count.hpp>
+#include <set>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "catch2_compat.hpp"
+#include "pool/member.hpp"
+
+namespace {
+
+using pdroute::LeaseToken;
+using pdroute::Outcomes;
+using pdroute::Role;
+using pdroute::TokenError;
+using Prefill = Member<Role::prefill>;
+using Decode = Member<Role::decode>;
+using PrefillTable = pdroute::LeaseTable<Prefill::Lease>;
+using DecodeTable = pdroute::LeaseTable<Decode::Lease>;
+
+constexpr std::uint64_t number(LeaseToken token) {
+  return static_cast<std::uint64_t>(token);
+}
+
+}  // namespace
+
+TEST_CASE("a token is exchanged for the lease it stands for, which counts meanwhile") {
+  const Prefill a{"a"};
+  const Prefill b{"b"};
+  PrefillTable table{4};
+  auto lease = a.lease();
+  const auto token_a = table.detach(std::move(lease));
+  const auto token_b = table.detach(b.lease());
+  REQUIRE((token_a && token_b));
+  CHECK_FALSE(lease);  // NOLINT(bugprone-use-after-move): it has been taken
+  CHECK(a.slot->in_flight() == 1);
+  auto back = table.adopt(*token_a);
+  REQUIRE(back);
+  CHECK((*back)->id == "a");
+  back->complete();
+  CHECK(table.adopt(*token_b).value()->id == "b");
+  CHECK(a.slot->outcomes() == Outcomes{.completed = 1});
+  CHECK(b.slot->outcomes() == Outcomes{.cancelled = 1});
+}
+
+TEST_CASE("a detached lease keeps its weight") {
+  using Counted = Member<Role::decode, pdroute::KvTokens>;
+  const Counted member;
+  pdroute::LeaseTable<Counted::Lease> table{1};
+  const auto token = table.detach(member.lease({.prompt_tokens = 100})).value();
+  CHECK(member.slot->kv_tokens() == 100);
+  auto lease = table.adopt(token).value();
+  lease.progress(11);
+  CHECK(member.slot->kv_tokens() == 111);
+  lease.complete();
+  CHECK(member.slot->kv_tokens() == 0);
+}
+
+TEST_CASE("a full table leaves the lease where it is") {
+  const Prefill member;
+  PrefillTable table{2};
+  const auto first = table.detach(member.lease());
+  const auto second = table.detach(member.lease());
+  REQUIRE((first && second));
+  auto third = member.lease();
+  CHECK_FALSE(table.detach(std::move(third)));
+  CHECK(third);  // NOLINT(bugprone-use-after-move): it was refused
+  CHECK(member.slot->in_flight() == 3);
+  REQUIRE(table.adopt(*first));
+  CHECK(table.detach(std::move(third)));
+  CHECK_FALSE(table.detach(member.lease()));
+}
+
+TEST_CASE("a table without places keeps nothing") {
+  const Prefill member;
+  PrefillTable table{0};
+  auto lease = member.lease();
+  CHECK_FALSE(table.detach(std::move(lease)));
+  CHECK(lease);  // NOLINT(bugprone-use-after-move): it was refused
+  CHECK(table.adopt(LeaseToken{std::uint64_t{1} << 25U}).error() == TokenError::unknown);
+}
+
+TEST_CASE("a lease that holds nothing is not taken, and takes no place") {
+  const Prefill member;
+  PrefillTable table{1};
+  CHECK_FALSE(table.detach(Prefill::Lease{}));
+  auto ended = member.lease();
+  ended.complete();
+  CHECK_FALSE(table.detach(std::move(ended)));
+  CHECK(table.detach(member.lease()));
+}
+
+TEST_CASE("a used token is told from a dead one") {
+  const Prefill member;
+  PrefillTable table{1};
+  const auto first = table.detach(member.lease()).value();
+  REQUIRE(table.adopt(first));
+  CHECK(table.adopt(first).error() == TokenError::used);
+  CHECK(table.adopt(first).error() == TokenError::used);
+  const auto second = table.detach(member.lease()).value();
+  CHECK(table.adopt(first).error() == TokenError::dead);
+  CHECK(member.slot->in_flight() == 1);
+  REQUIRE(table.adopt(second));
+  CHECK(table.adopt(second).error() == TokenError::used);
+  CHECK(table.adopt(first).error() == TokenError::dead);
+}
+
+TEST_CASE("a token of the other role is told, in both directions") {
+  const Prefill prefill;
+  const Decode decode;
+  PrefillTable prefill_table{3};
+  DecodeTable decode_table{3};
+  const auto of_prefill = prefill_table.detach(prefill.lease()).value();
+  const auto of_decode = decode_table.detach(decode.lease()).value();
+  CHECK(decode_table.adopt(of_prefill).error() == TokenError::other_role);
+  CHECK(prefill_table.adopt(of_decode).error() == TokenError::other_role);
+  CHECK(prefill_table.adopt(of_prefill));
+  CHECK(decode_table.adopt(of_decode));
+}
+
+TEST_CASE("tokens are distinct, never zero, and positive as signed integers, however often a place is used") {
+  const Prefill prefill;
+  const Decode decode;
+  PrefillTable prefill_table{3};
+  DecodeTable decode_table{3};
+  std::set<std::int64_t> seen;
+  for (int i = 0; i < 500; ++i) {
+    const auto p = prefill_table.detach(prefill.lease()).value();
+    const auto d = decode_table.detach(decode.lease()).value();
+    seen.insert(static_cast<std::int64_t>(p));
+    seen.insert(static_cast<std::int64_t>(d));
+    REQUIRE(prefill_table.adopt(p));
+    REQUIRE(decode_table.adopt(d));
+  }
+  CHECK(seen.size() == 1000);
+  CHECK(*seen.begin() > 0);
+}
+
+TEST_CASE("a forged token is refused and changes nothing") {
+  const Decode member;
+  DecodeTable table{5};
+  std::vector<LeaseToken> tokens;
+  for (int i = 0; i < 5; ++i) tokens.push_back(table.detach(member.lease()).value());
+  const std::uint64_t real = number(tokens[2]);
+
+  std::vector<std::uint64_t> forged{0, std::numeric_limits<std::uint64_t>::max(),
+                                    std::uint64_t{std::numeric_limits<std::int64_t>::max()}};
+  for (unsigned bit = 0; bit < 64; ++bit) {
+    forged.push_back(std::uint64_t{1} << bit);
+    forged.push_back(~(std::uint64_t{1} << bit));
+    forged.push_back(real ^ (std::uint64_t{1} << bit));
+  }
+  const auto given_out = [&](std::uint64_t value) {
+    for (const LeaseToken token : tokens) {
+      if (number(token) == value) return true;
+    }
+    return false;
+  };
+  for (const std::uint64_t value : forged) {
+    if (given_out(value)) continue;
+    INFO("token " << value);
+    const auto adopted = table.adopt(LeaseToken{value});
+    REQUIRE_FALSE(adopted);
+    CHECK((adopted.error() == TokenError::unknown || adopted.error() == TokenError::other_role));
+  }
+  CHECK(table.adopt(LeaseToken{0}).error() == TokenError::unknown);
+  CHECK(table.adopt(LeaseToken{std::numeric_limits<std::uint64_t>::max()}).error() == TokenError::unknown);
+  CHECK(member.slot->in_flight() == 5);
+  for (const LeaseToken token : tokens) CHECK(table.adopt(token));
+}
+
+TEST_CASE("leases left in a table that goes are cancelled") {
+  const Prefill member;
+  {
+    PrefillTable table{3};
+    const auto first = table.detach(member.lease());
+    const auto second = table.detach(member.lease());
+    REQUIRE((first && second));
+    table.adopt(*first).value().complete();
+    CHECK(member.slot->in_flight() == 1);
+  }
+  CHECK(member.slot->in_flight() == 0);
+  CHECK(member.slot->outcomes() == Outcomes{.completed = 1, .cancelled = 1});
+}
+
+TEST_CASE("every reason has a text of its own") {
+  const std::set<std::string_view> texts{to_string(TokenError::unknown), to_string(TokenError::used),
+                                         to_string(TokenError::dead), to_string(TokenError::other_role)};
+  CHECK(texts.size() == 4);
+  CHECK(texts.count("") == 0);
+}
+
+TEST_CASE("threads that try the same tokens at once: each is adopted exactly once") {
+  constexpr std::size_t leases = 2000;
+  const Prefill member;
+  PrefillTable table{leases};
+  std::vector<LeaseToken> tokens;
+  for (std::size_t i = 0; i < leases; ++i) tokens.push_back(table.detach(member.lease()).value());
+  std::vector<std::atomic<int>> adopted(leases);
+  std::atomic<int> wrong = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (std::size_t i = 0; i < leases; ++i) {
+        auto lease = table.adopt(tokens[i]);
+        if (lease) {
+          ++adopted[i];
+          lease->complete();
+        } else if (lease.error() != TokenError::used) {
+          ++wrong;
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(wrong == 0);
+  for (const auto& times : adopted) REQUIRE(times == 1);
+  CHECK(member.slot->outcomes() == Outcomes{.completed = leases});
+}
+
+TEST_CASE("threads that share a small table get back their own leases, and none is lost") {
+  constexpr int rounds = 5000;
+  const std::array<Prefill, 4> members;
+  PrefillTable table{5};  // three for each thread would be twelve
+  std::atomic<int> wrong = 0;
+  std::atomic<int> refused = 0;
+  std::vector<std::thread> threads;
+  for (const Prefill& member : members) {
+    threads.emplace_back([&] {
+      std::array<std::optional<LeaseToken>, 3> tokens;
+      for (int i = 0; i < rounds; ++i) {
+        for (auto& token : tokens) {
+          Prefill::Slot::Held held{};
+          static_cast<void>(member.slot->try_reserve(pdroute::Request{}, held));
+          Prefill::Lease lease{member.slot};
+          token = table.detach(std::move(lease));
+          if (token.has_value() == static_cast<bool>(lease)) ++wrong;  // NOLINT(bugprone-use-after-move)
+          if (!token) ++refused;
+          lease.complete();
+        }
+        for (const auto& token : tokens) {
+          if (!token) continue;
+          auto lease = table.adopt(*token);
+          if (!lease || &**lease != &member.slot->endpoint()) {
+            ++wrong;
+          } else {
+            lease->complete();
+          }
+          const auto again = table.adopt(*token);
+          if (again || (again.error() != TokenError::used && again.error() != TokenError::dead)) ++wrong;
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(wrong == 0);
+  for (const Prefill& member : members) CHECK(member.slot->outcomes() == Outcomes{.completed = 3 * rounds});
+  for (int i = 0; i < 5; ++i) CHECK(table.detach(members[0].lease()));  // every place has come back
+}

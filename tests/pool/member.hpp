@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// A slot for tests with its membership's pin, as a pool holds it, and leases on it.
+#pragma once
+
+#include <cstdint>
+#include <pdroute/load/no_load.hpp>
+#include <pdroute/pool/lease.hpp>
+#include <pdroute/pool/slot.hpp>
+#include <pdroute/request.hpp>
+#include <pdroute/role.hpp>
+#include <string>
+#include <utility>
+
+#include "catch2_compat.hpp"
+#include "engines.hpp"
+
+template <pdroute::Role role = pdroute::Role::prefill, class Load = pdroute::NoLoad>
+struct Member {
+  using Slot = pdroute::Slot<role, Engine, Load>;
+  using Lease = pdroute::Lease<Slot>;
+
+  explicit Member(std::string id = "p0", std::uint64_t incarnation = 3, typename Load::Options options = {})
+      : slot(new Slot(Engine{std::move(id)}, incarnation, options)) {}
+  Member(const Member&) = delete;
+  Member& operator=(const Member&) = delete;
+  ~Member() { Slot::end_pin(slot); }
+
+  [[nodiscard]] Lease lease(const pdroute::Request& request = {}) const {
+    typename Slot::Held held{};
+    REQUIRE(slot->try_reserve(request, held) == Slot::Attempt::reserved);
+    return Lease{slot, held};
+  }
+
+  Slot* slot;
+};

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pdroute/pool/outcome_counts.hpp>
+
+#include "catch2_compat.hpp"
+
+using pdroute::FailureKind;
+using pdroute::Outcomes;
+using pdroute::detail::OutcomeCounts;
+
+TEST_CASE("each end is counted in its own place") {
+  OutcomeCounts counts;
+  CHECK(counts.so_far() == Outcomes{});
+  counts.cancelled();
+  CHECK(counts.so_far() == Outcomes{.cancelled = 1});
+  counts.failed(FailureKind::unreachable);
+  CHECK(counts.so_far() == Outcomes{.cancelled = 1, .unreachable = 1});
+  counts.failed(FailureKind::timed_out);
+  CHECK(counts.so_far() == Outcomes{.cancelled = 1, .unreachable = 1, .timed_out = 1});
+  counts.failed(FailureKind::broken);
+  CHECK(counts.so_far() == Outcomes{.cancelled = 1, .unreachable = 1, .timed_out = 1, .broken = 1});
+  counts.failed(FailureKind::overloaded);
+  CHECK(counts.so_far() == Outcomes{.cancelled = 1, .unreachable = 1, .timed_out = 1, .broken = 1, .overloaded = 1});
+  CHECK(counts.undone_so_far() == 0);
+}
+
+TEST_CASE("what was undone is no outcome") {
+  OutcomeCounts counts;
+  counts.undone();
+  counts.undone();
+  CHECK(counts.so_far() == Outcomes{});
+  CHECK(counts.undone_so_far() == 2);
+}

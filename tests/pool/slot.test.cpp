@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pdroute/pool/slot.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <pdroute/load/loads.hpp>
+#include <pdroute/load/request_rate.hpp>
+#include <pdroute/load/token_count.hpp>
+#include <pdroute/manual_clock.hpp>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "catch2_compat.hpp"
+#include "pool/member.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using pdroute::FailureKind;
+using pdroute::KvTokens;
+using pdroute::Outcomes;
+using pdroute::Request;
+using pdroute::Role;
+using pdroute::Tokens;
+using Attempt = pdroute::SlotCount::Attempt;
+using Moment = pdroute::ManualClock::time_point;
+
+using Both = pdroute::Loads<Tokens, KvTokens>;
+
+/// Looks at its slot whenever a lease is ending.
+struct Watching {
+  struct Options {};
+  struct Held {};
+  explicit Watching(Options /*options*/) {}
+  [[nodiscard]] static bool has_room(const pdroute::Weight& /*weight*/) noexcept { return true; }
+  [[nodiscard]] static bool try_hold(const pdroute::Weight& /*weight*/, Held& /*held*/) noexcept { return true; }
+  static void grow(Held& /*held*/, std::uint64_t /*tokens*/) noexcept {}
+  void let_go(Held& /*held*/) const noexcept {
+    if (look) look();
+  }
+  static void set_capacity(const pdroute::Capacity& /*capacity*/) noexcept {}
+
+  std::function<void()> look;
+};
+
+}  // namespace
+
+TEST_CASE("each end of a lease is counted as what it was") {
+  const Member member;
+  for (int i = 0; i < 3; ++i) member.lease().complete();
+  for (int i = 0; i < 2; ++i) static_cast<void>(member.lease());
+  member.lease().fail(FailureKind::unreachable);
+  member.lease().fail(FailureKind::timed_out);
+  member.lease().fail(FailureKind::timed_out);
+  member.lease().fail(FailureKind::broken);
+  for (int i = 0; i < 4; ++i) member.lease().fail(FailureKind::overloaded);
+  CHECK(member.slot->outcomes() ==
+        Outcomes{.completed = 3, .cancelled = 2, .unreachable = 1, .timed_out = 2, .broken = 1, .overloaded = 4});
+  CHECK(member.slot->in_flight() == 0);
+}
+
+TEST_CASE("a lease that runs has no outcome yet") {
+  const Member member;
+  auto running = member.lease();
+  member.lease().complete();
+  CHECK(member.slot->outcomes() == Outcomes{.completed = 1});
+  running.fail(FailureKind::broken);
+  CHECK(member.slot->outcomes() == Outcomes{.completed = 1, .broken = 1});
+}
+
+TEST_CASE("a reservation that is taken back leaves no trace") {
+  using Load = pdroute::Loads<pdroute::RequestRate, Tokens>;
+  const Member<Role::prefill, Load> member{"p0", 1, {60s, {}}};
+  auto* const slot = member.slot;
+  const auto arrivals = [&] { return slot->arrivals(pdroute::RateWindow{60s}.bucket(Moment{1s})); };
+  member.lease().complete();
+
+  auto lease = member.lease({.prompt_tokens = 500});
+  const auto receipt = slot->record(Moment{1s});
+  CHECK(arrivals() == 1);
+  lease.undo(receipt);
+  CHECK_FALSE(lease);
+  CHECK(arrivals() == 0);
+  CHECK(slot->tokens() == 0);
+  CHECK(slot->in_flight() == 0);
+  CHECK(slot->outcomes() == Outcomes{.completed = 1});
+}
+
+TEST_CASE("a weight that does not fit refuses as full and leaves no trace") {
+  const Member<Role::decode, Both> member;
+  member.slot->set_capacity({.requests = 5, .tokens = 1000, .kv_tokens = 100});
+  auto lease = member.lease({.prompt_tokens = 60});
+  Member<Role::decode, Both>::Slot::Held held{};
+  CHECK(member.slot->try_reserve(Request{.prompt_tokens = 41}, held) == Attempt::full);
+  CHECK(member.slot->in_flight() == 1);
+  CHECK(member.slot->tokens() == 60);
+  CHECK(member.slot->kv_tokens() == 60);
+  CHECK(member.slot->outcomes() == Outcomes{});
+  lease.complete();
+  CHECK(member.slot->outcomes() == Outcomes{.completed = 1});
+  CHECK(member.slot->tokens() == 0);
+  CHECK(member.slot->kv_tokens() == 0);
+}
+
+TEST_CASE("room is what a reservation would find") {
+  const Member<Role::decode, KvTokens> member;
+  member.slot->set_capacity({.requests = 2, .kv_tokens = 100});
+  const auto agree = [&](std::uint64_t tokens) {
+    const bool room = member.slot->has_room(Request{.prompt_tokens = tokens});
+    Member<Role::decode, KvTokens>::Slot::Held held{};
+    const bool reserved = member.slot->try_reserve(Request{.prompt_tokens = tokens}, held) == Attempt::reserved;
+    CHECK(room == reserved);
+    if (reserved) Member<Role::decode, KvTokens>::Lease{member.slot, held}.complete();
+    return room;
+  };
+  CHECK(agree(100));
+  CHECK_FALSE(agree(101));
+  const auto first = member.lease({.prompt_tokens = 30});
+  CHECK(agree(70));
+  CHECK_FALSE(agree(71));
+  const auto second = member.lease();
+  CHECK_FALSE(agree(0));
+}
+
+TEST_CASE("no limit given is no limit, also after there was one") {
+  const Member<Role::prefill, Tokens> member;
+  member.slot->set_capacity({.requests = 1, .tokens = 10});
+  auto lease = member.lease({.prompt_tokens = 10});
+  CHECK_FALSE(member.slot->has_room(Request{}));
+  member.slot->set_capacity({});
+  CHECK(member.slot->has_room(Request{.prompt_tokens = 1'000'000}));
+  CHECK(member.slot->limit() == pdroute::Capacity::most_requests);
+}
+
+TEST_CASE("the weight is asked with the slot's own endpoint and role") {
+  struct Fussy {
+    [[nodiscard]] pdroute::Weight weight(const Engine& engine, Role role) const {
+      return {.tokens = engine.id == "p7" && role == Role::prefill ? 7U : 1000U};
+    }
+  };
+  const Member<Role::prefill, Tokens> member{"p7"};
+  member.slot->set_capacity({.tokens = 7});
+  CHECK(member.slot->has_room(Fussy{}));
+  Tokens::Held held;
+  REQUIRE(member.slot->try_reserve(Fussy{}, held) == Attempt::reserved);
+  CHECK(held.amount == 7);
+  CHECK(member.slot->tokens() == 7);
+  const pdroute::Lease lease{member.slot, held};
+}
+
+TEST_CASE("a request whose weight throws reserves nothing") {
+  struct Throws {
+    [[nodiscard]] static pdroute::Weight weight(const Engine& /*engine*/, Role /*role*/) {
+      throw std::runtime_error("no weight");
+    }
+  };
+  const Member<Role::prefill, Tokens> member;
+  Tokens::Held held;
+  CHECK_THROWS_AS(member.slot->try_reserve(Throws{}, held), std::runtime_error);
+  CHECK(member.slot->in_flight() == 0);
+  CHECK(member.slot->ended() == 0);
+}
+
+TEST_CASE("a role that counts no tokens asks no request for its weight") {
+  struct Weightless {};
+  const Member member;
+  CHECK(member.slot->has_room(Weightless{}));
+  Member<>::Slot::Held held{};
+  REQUIRE(member.slot->try_reserve(Weightless{}, held) == Attempt::reserved);
+  const pdroute::Lease lease{member.slot};
+}
+
+TEST_CASE("completions once reported stay reported while another lease is ending") {
+  const Member<Role::prefill, Watching> member;
+  member.lease().complete();
+  member.lease().complete();
+  CHECK(member.slot->outcomes().completed == 2);
+  Outcomes meanwhile;
+  member.slot->look = [&] { meanwhile = member.slot->outcomes(); };
+  SECTION("by a failure") {
+    member.lease().fail(FailureKind::broken);
+    CHECK(meanwhile == Outcomes{.completed = 2, .broken = 1});
+  }
+  SECTION("by a cancel") {
+    static_cast<void>(member.lease());
+    CHECK(meanwhile == Outcomes{.completed = 2, .cancelled = 1});
+  }
+  CHECK(member.slot->outcomes().completed == 2);
+}
+
+TEST_CASE("while leases end on threads, counts never fall and completions are never too many") {
+  using Slot = Member<>::Slot;
+  const Member member;
+  std::atomic<std::uint64_t> completing = 0;
+  std::atomic<int> running = 2;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 2; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 40'000; ++i) {
+        Slot::Held held{};
+        static_cast<void>(member.slot->try_reserve(Request{}, held));
+        pdroute::Lease lease{member.slot};
+        if (i % 4 == 0) {
+          lease.fail(FailureKind::timed_out);
+        } else if (i % 4 == 1) {
+          lease.undo(pdroute::detail::Nothing{});
+        } else if (i % 4 == 2) {
+          ++completing;
+          lease.complete();
+        }
+      }
+      --running;
+    });
+  }
+  int wrong = 0;
+  Outcomes before;
+  while (running > 0) {
+    const Outcomes now = member.slot->outcomes();
+    if (now.completed > completing) ++wrong;
+    if (now.completed < before.completed || now.cancelled < before.cancelled || now.timed_out < before.timed_out)
+      ++wrong;
+    before = now;
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(wrong == 0);
+  CHECK(member.slot->outcomes() == Outcomes{.completed = 20'000, .cancelled = 20'000, .timed_out = 20'000});
+}

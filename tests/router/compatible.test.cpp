@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pairs that fit: the endpoint chosen second depends on the one chosen first, which is given up if nobody fits it.
+#include <cstdlib>
+#include <map>
+#include <pdroute/pdroute.hpp>
+#include <string>
+#include <vector>
+
+#include "catch2_compat.hpp"
+#include "router/support.hpp"
+
+namespace {
+
+using pdroute::NoEndpoint;
+using pdroute::Outcomes;
+using pdroute::Role;
+using Router = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute::RoundRobinPolicy<>, Node>;
+
+constexpr auto same_group = [](const Node& p, const Node& d) { return p.group == d.group; };
+
+}  // namespace
+
+TEST_CASE("an endpoint that nobody fits is given up for another one, and keeps no trace of it") {
+  const Role first = GENERATE(Role::prefill, Role::decode);
+  // Whoever is chosen first begins with p0 or d0, of which the other role has no partner.
+  const Nodes alone_first{{"x0", 'a'}, {"x1", 'b'}};
+  const Nodes partners{{"y0", 'b'}, {"y1", 'b'}};
+  using Qps = pdroute::DisaggregatedRouter<pdroute::QpsPolicy<>, pdroute::QpsPolicy<>, Node, pdroute::ManualClock>;
+  auto router = Qps::create({.prefill = first == Role::prefill ? alone_first : partners,
+                             .decode = first == Role::prefill ? partners : alone_first,
+                             .first = first})
+                    .value();
+  auto dispatcher = router.dispatcher();
+  for (int i = 0; i < 4; ++i) {
+    auto route = dispatcher.route({}, {.compatible = same_group}).value();
+    CHECK(route.prefill->group == 'b');
+    CHECK(route.decode->group == 'b');
+    route.complete();
+  }
+  CHECK(status(router, first, "x0").in_flight == 0);
+  CHECK(status(router, first, "x0").outcomes == Outcomes{});
+  CHECK(status(router, first, "x1").outcomes == Outcomes{.completed = 4});
+  // x0 has had no arrivals, so it is now behind x1 by four.
+  for (int i = 0; i < 4; ++i)
+    CHECK((first == Role::prefill ? dispatcher.prefill()->id() : dispatcher.decode()->id()) == "x0");
+}
+
+TEST_CASE("a pair is asked for with the prefill endpoint first, whoever is chosen first") {
+  const Role first = GENERATE(Role::prefill, Role::decode);
+  auto router = Router::create({.prefill = nodes("p", 2), .decode = nodes("d", 2), .first = first}).value();
+  bool in_order = true;
+  const auto route = router.route({}, {.compatible = [&](const Node& p, const Node& d) {
+                                    in_order = in_order && p.id[0] == 'p' && d.id[0] == 'd';
+                                    return p.id == "p1" && d.id == "d1";
+                                  }});
+  CHECK(in_order);
+  CHECK(names(route) == "p1 d1");
+}
+
+TEST_CASE("every pair that fits is found, whatever the choice began with") {
+  auto router = Router::create({.prefill = nodes("p", 4), .decode = nodes("d", 4)}).value();
+  auto dispatcher = router.dispatcher();
+  for (int i = 0; i < 64; ++i) {
+    const std::string p = "p" + std::to_string(i / 4 % 4);
+    const std::string d = "d" + std::to_string(i % 4);
+    const auto this_pair = [&](const Node& a, const Node& b) { return a.id == p && b.id == d; };
+    CHECK(names(dispatcher.route({}, {.compatible = this_pair})) == p + " " + d);
+  }
+}
+
+TEST_CASE("no pair fits: the second role is named, and each of its members counts once") {
+  const Role first = GENERATE(Role::prefill, Role::decode);
+  auto router = Router::create({.prefill = Nodes{{"p0", 'a'}, {"p1", 'b'}, {"p2", 'b'}},
+                                .decode = Nodes{{"d0", 'c'}, {"d1", 'd'}},
+                                .first = first})
+                    .value();
+  const auto error = router.route({}, {.compatible = same_group}).error();
+  CHECK(error.role == (first == Role::prefill ? Role::decode : Role::prefill));
+  CHECK(error.incompatible == error.endpoints);
+  CHECK(sum_of_reasons(error) == error.endpoints);
+  CHECK(in_flight(router, Role::prefill) + in_flight(router, Role::decode) == 0);
+  CHECK(router.refusals(error.role).requests == 1);  // one request, however many pairs were tried
+}
+
+TEST_CASE("the only partner that fits is full: the pair next to it is taken, and else the time is to try again later") {
+  auto router = Router::create({.prefill = Nodes{{"p0", 'a'}, {"p1", 'b'}},
+                                .decode = Nodes{{"d0", 'a', {.requests = 1}}, {"d1", 'b', {.requests = 1}}}})
+                    .value();
+  auto dispatcher = router.dispatcher();
+  const auto a = dispatcher.route({}, {.compatible = same_group});
+  const auto b = dispatcher.route({}, {.compatible = same_group});
+  CHECK(names(a) == "p0 d0");
+  CHECK(names(b) == "p1 d1");
+  const auto nobody = dispatcher.route({}, {.compatible = same_group});
+  CHECK(nobody.error() == NoEndpoint{.role = Role::decode, .endpoints = 2, .incompatible = 1, .full = 1});
+  CHECK(nobody.error().overloaded());
+}
+
+TEST_CASE("groups of equal size: each pair within a group gets its share") {
+  auto router = Router::create({.prefill = Nodes{{"p0", 'a'}, {"p1", 'b'}, {"p2", 'a'}, {"p3", 'b'}},
+                                .decode = Nodes{{"d0", 'a'}, {"d1", 'a'}, {"d2", 'b'}, {"d3", 'b'}}})
+                    .value();
+  auto dispatcher = router.dispatcher();
+  std::map<std::string, int> pairs;
+  for (int i = 0; i < 800; ++i) ++pairs[names(dispatcher.route({}, {.compatible = same_group}))];
+  CHECK(pairs.size() == 8);
+  for (const auto& [pair, times] : pairs) {
+    INFO(pair);
+    CHECK(std::abs(times - 100) < 36);  // prefill takes turns, its partner is drawn: five standard deviations
+  }
+}

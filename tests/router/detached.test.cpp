@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Leases left in the router's keeping, through the router and through dispatchers that outlive it.
+#include <memory>
+#include <optional>
+#include <pdroute/pdroute.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "catch2_compat.hpp"
+#include "router/support.hpp"
+
+namespace {
+
+using pdroute::LeaseToken;
+using pdroute::Outcomes;
+using pdroute::Role;
+using pdroute::TokenError;
+using Router = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute::RoundRobinPolicy<>, Node>;
+
+}  // namespace
+
+TEST_CASE("a detached lease counts until it is adopted and ended, and its token works once") {
+  auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1)}).value();
+  auto dispatcher = router.dispatcher();
+  auto route = dispatcher.route().value();
+  const LeaseToken prefill = router.detach(std::move(route.prefill)).value();
+  const LeaseToken decode = dispatcher.detach(std::move(route.decode)).value();
+  CHECK(prefill != decode);
+  route.complete();  // holds nothing any more
+  CHECK(in_flight(router, Role::prefill) == 1);
+  CHECK(in_flight(router, Role::decode) == 1);
+
+  CHECK(router.adopt<Role::prefill>(decode).error() == TokenError::other_role);
+  CHECK(router.adopt<Role::decode>(LeaseToken{0}).error() == TokenError::unknown);
+  auto back = dispatcher.adopt<Role::prefill>(prefill).value();
+  CHECK(back.id() == "p0");
+  back.complete();
+  CHECK(router.adopt<Role::prefill>(prefill).error() == TokenError::used);
+  router.adopt<Role::decode>(decode).value().fail(pdroute::FailureKind::timed_out);
+  CHECK(status(router, Role::prefill, "p0").outcomes == Outcomes{.completed = 1});
+  CHECK(status(router, Role::decode, "d0").outcomes == Outcomes{.timed_out = 1});
+}
+
+TEST_CASE("no room for another detached lease: it stays with the caller, running") {
+  auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1), .detached_leases = 1}).value();
+  auto a = router.decode().value();
+  auto b = router.decode().value();
+  const auto token = router.detach(std::move(a));
+  REQUIRE(token);
+  CHECK_FALSE(router.detach(std::move(b)));
+  CHECK(b);
+  CHECK(router.detach(router.prefill().value()));  // each role has room of its own
+  CHECK(in_flight(router, Role::decode) == 2);
+  REQUIRE(router.adopt<Role::decode>(*token));  // and is dropped: cancelled
+  CHECK(router.detach(std::move(b)));
+}
+
+TEST_CASE("a token outlives its endpoint's membership: the lease comes back, and a new life knows nothing of it") {
+  auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1)}).value();
+  const LeaseToken token = router.detach(router.decode().value()).value();
+  REQUIRE(router.assign(Role::decode, Nodes{}));
+  REQUIRE(router.assign(Role::decode, nodes("d", 1)));
+  auto lease = router.adopt<Role::decode>(token).value();
+  CHECK(lease.id() == "d0");
+  lease.complete();
+  CHECK(status(router, Role::decode, "d0").in_flight == 0);
+  CHECK(status(router, Role::decode, "d0").outcomes == Outcomes{});
+}
+
+TEST_CASE("tokens work through a dispatcher when the router has gone, and leases when both have") {
+  auto router = std::make_optional(Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1)}).value());
+  auto dispatcher = std::make_optional(router->dispatcher());
+  const LeaseToken token = router->detach(router->decode().value()).value();
+  router.reset();
+  auto lease = dispatcher->adopt<Role::decode>(token).value();
+  const LeaseToken again = dispatcher->detach(std::move(lease)).value();
+  lease = dispatcher->adopt<Role::decode>(again).value();
+  dispatcher.reset();
+  CHECK(lease.id() == "d0");
+  lease.complete();
+  CHECK_FALSE(lease);
+}
+
+TEST_CASE("leases still detached when router and dispatchers go are let go of, with their endpoints") {
+  struct Watched {
+    std::string id;
+    std::shared_ptr<int> life;
+  };
+  using Watching = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute::RoundRobinPolicy<>, Watched>;
+  const auto life = std::make_shared<int>(0);
+  {
+    const std::vector<Watched> list{{"e", life}};
+    auto router = std::make_optional(Watching::create({.prefill = list, .decode = list}).value());
+    const auto dispatcher = router->dispatcher();
+    REQUIRE(router->detach(router->prefill().value()));
+    REQUIRE(router->detach(router->decode().value()));
+    router.reset();
+    CHECK(life.use_count() > 2);
+  }
+  CHECK(life.use_count() == 1);
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests of every ending leave nothing behind: no allocation from the choice to the end, and no object that stays.
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <pdroute/pdroute.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "allocations.hpp"
+#include "catch2_compat.hpp"
+
+namespace {
+
+using pdroute::FailureKind;
+using pdroute::Role;
+
+struct Watched {
+  std::string id;
+  std::shared_ptr<int> life;
+  pdroute::Capacity capacity = {};
+};
+using Policy = pdroute::Counting<pdroute::QpsPolicy<>, pdroute::Tokens, pdroute::KvTokens>;
+using Router = pdroute::DisaggregatedRouter<Policy, Policy, Watched, pdroute::ManualClock>;
+
+/// One request, ended in the `ending`-th way; false if it found nobody.
+bool serve(Router& router, Router::Dispatcher& dispatcher, int ending) {
+  static constexpr std::array<std::string_view, 1> only_d1{"d1"};
+  const auto not_p0 = [](const Watched& endpoint) { return endpoint.id != "p0"; };
+  const auto fits = [](const Watched& p, const Watched& d) { return p.id.back() == d.id.back(); };
+  const pdroute::Request request{.prompt_tokens = 100};
+  auto found = ending % 3 == 0   ? dispatcher.route(request)
+               : ending % 3 == 1 ? dispatcher.route(request, {.compatible = fits})
+                                 : router.route(request, {.prefill = {.accept = not_p0}});
+  if (!found) return false;
+  Router::Route route = std::move(*found);
+  switch (ending % 9) {
+    case 0: route.complete(); break;
+    case 1: route.decode.complete(); break;  // and never produced a byte
+    case 2: route.first_token(); break;      // and the client goes
+    case 3: break;                           // goes before
+    case 4: route.prefill.fail(FailureKind::unreachable); break;
+    case 5: route.decode.fail(FailureKind::overloaded); break;
+    case 6:
+      route.decode.progress(50);
+      route.complete();
+      break;
+    case 7: {
+      const auto token = router.detach(std::move(route.decode));
+      return token && router.adopt<Role::decode>(*token).has_value();
+    }
+    default: {
+      pdroute::FailedEndpoints<> failed;
+      failed.add(route.decode);
+      route.decode.fail(FailureKind::timed_out);
+      return dispatcher.decode(request, {.exclude = failed}).has_value() &&
+             !dispatcher.decode(request, {.exclude = failed, .allowed = std::span<const std::string_view>{}});
+    }
+  }
+  return ending % 10 != 9 || dispatcher.decode(request, {.allowed = only_d1}).has_value();
+}
+
+}  // namespace
+
+TEST_CASE("fault: 325 bytes stay per finished request") {
+  const auto life = std::make_shared<int>(0);
+  {
+    const auto list = [&](const std::string& prefix) {
+      return std::array{Watched{prefix + "0", life, {.tokens = 1000}}, Watched{prefix + "1", life, {.requests = 5}}};
+    };
+    auto router = Router::create({.prefill = list("p"), .decode = list("d"), .detached_leases = 1}).value();
+    auto dispatcher = router.dispatcher();
+    for (int i = 0; i < 90; ++i) REQUIRE(serve(router, dispatcher, i));  // the router's own dispatcher is made here
+    const auto held = life.use_count();
+
+    bool served = true;
+    const std::uint64_t before = bench::allocations_of_this_thread();
+    for (int i = 0; i < 10'000; ++i) served = serve(router, dispatcher, i) && served;
+    CHECK(bench::allocations_of_this_thread() == before);
+    CHECK(served);
+    CHECK(life.use_count() == held);
+    for (const Role role : {Role::prefill, Role::decode}) {
+      for (const auto& endpoint : router.endpoints(role)) {
+        CHECK(endpoint.in_flight == 0);
+        CHECK(endpoint.tokens == 0U);
+        CHECK(endpoint.kv_tokens == 0U);
+      }
+    }
+  }
+  CHECK(life.use_count() == 1);
+}

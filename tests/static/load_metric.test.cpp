@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// The concepts of load metrics: archetypes that offer the minimum and no more, and what must not satisfy them.
+#include <pdroute/load/load_metric.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <pdroute/load/loads.hpp>
+#include <pdroute/load/no_load.hpp>
+#include <pdroute/load/request_rate.hpp>
+#include <pdroute/load/token_count.hpp>
+#include <string>
+#include <type_traits>
+
+namespace {
+
+using namespace pdroute;
+
+// --- archetypes: the least that each concept asks for
+
+struct Minimal {
+  struct Options {};
+  explicit Minimal(Options);
+};
+struct MinimalCounter {
+  struct Options {};
+  struct Receipt {};
+  explicit MinimalCounter(Options);
+  Receipt record(auto now);
+  void undo(Receipt);
+};
+struct MinimalWeigher {
+  struct Options {};
+  struct Held {};
+  explicit MinimalWeigher(Options);
+  bool try_hold(const Weight&, Held&);
+  bool has_room(const Weight&) const;
+  void grow(Held&, std::uint64_t);
+  void let_go(Held&);
+  void set_capacity(const Capacity&);
+};
+
+static_assert(LoadMetric<Minimal> && !CountsChoices<Minimal> && !WeighsLeases<Minimal>);
+static_assert(CountsChoices<MinimalCounter> && !WeighsLeases<MinimalCounter>);
+static_assert(WeighsLeases<MinimalWeigher> && !CountsChoices<MinimalWeigher>);
+
+// --- ours
+
+static_assert(LoadMetric<NoLoad> && !CountsChoices<NoLoad> && !WeighsLeases<NoLoad>);
+static_assert(CountsChoices<RequestRate> && !WeighsLeases<RequestRate>);
+static_assert(WeighsLeases<Tokens> && !CountsChoices<Tokens>);
+static_assert(WeighsLeases<KvTokens> && !CountsChoices<KvTokens>);
+static_assert(CountsChoices<Loads<RequestRate, Tokens>> && WeighsLeases<Loads<RequestRate, Tokens>>);
+static_assert(LoadMetric<Loads<Minimal, MinimalCounter, MinimalWeigher>>);
+
+// --- no metrics
+
+struct WithoutOptions {};
+struct NotMadeFromOptions {
+  struct Options {};
+};
+struct NeedsTwoThings {
+  struct Options {};
+  NeedsTwoThings(Options, int);
+};
+static_assert(!LoadMetric<int>);
+static_assert(!LoadMetric<std::string>);
+static_assert(!LoadMetric<WithoutOptions>);
+static_assert(!LoadMetric<NotMadeFromOptions>);
+static_assert(!LoadMetric<NeedsTwoThings>);
+static_assert(!LoadMetric<Minimal&> && LoadMetric<Loads<>>);
+
+// --- metrics that count no choices
+
+struct WithoutReceipt : Minimal {
+  using Minimal::Minimal;
+  int record(auto now);
+  void undo(int);
+};
+struct RecordsNothing : Minimal {
+  using Minimal::Minimal;
+  struct Receipt {};
+  void record(auto now);
+  void undo(Receipt);
+};
+struct WithoutUndo : Minimal {
+  using Minimal::Minimal;
+  struct Receipt {};
+  Receipt record(auto now);
+};
+struct WantsTheTimeAsNumber : Minimal {
+  using Minimal::Minimal;
+  struct Receipt {};
+  Receipt record(std::int64_t now);
+  void undo(Receipt);
+};
+static_assert(!CountsChoices<WithoutReceipt>);
+static_assert(!CountsChoices<RecordsNothing>);
+static_assert(!CountsChoices<WithoutUndo>);
+static_assert(!CountsChoices<WantsTheTimeAsNumber>);
+
+// --- metrics that weigh no leases
+
+struct WithoutHeld : Minimal {
+  using Minimal::Minimal;
+  bool try_hold(const Weight&, int&);
+  bool has_room(const Weight&) const;
+  void grow(int&, std::uint64_t);
+  void let_go(int&);
+  void set_capacity(const Capacity&);
+};
+struct HoldsWithoutAnswer : MinimalWeigher {
+  using MinimalWeigher::MinimalWeigher;
+  void try_hold(const Weight&, Held&);
+};
+struct RoomIsNotConst : MinimalWeigher {
+  using MinimalWeigher::MinimalWeigher;
+  bool has_room(const Weight&);
+};
+struct CannotGrow : MinimalWeigher {
+  using MinimalWeigher::MinimalWeigher;
+  void grow(Held&) = delete;
+};
+struct CannotLetGo : MinimalWeigher {
+  using MinimalWeigher::MinimalWeigher;
+  void let_go(Held&) = delete;
+};
+struct WithoutLimits : MinimalWeigher {
+  using MinimalWeigher::MinimalWeigher;
+  void set_capacity(const Capacity&) = delete;
+};
+static_assert(!WeighsLeases<WithoutHeld>);
+static_assert(!WeighsLeases<HoldsWithoutAnswer>);
+static_assert(!WeighsLeases<RoomIsNotConst>);
+static_assert(!WeighsLeases<CannotGrow>);
+static_assert(!WeighsLeases<CannotLetGo>);
+static_assert(!WeighsLeases<WithoutLimits>);
+
+// --- what a metric does not do is kept as nothing
+
+static_assert(std::is_same_v<detail::ReceiptOf<RequestRate>, RequestRate::Receipt>);
+static_assert(std::is_same_v<detail::HeldOf<Tokens>, Tokens::Held>);
+static_assert(std::is_empty_v<detail::ReceiptOf<Tokens>> && std::is_empty_v<detail::HeldOf<RequestRate>>);
+static_assert(std::is_empty_v<detail::ReceiptOf<NoLoad>> && std::is_empty_v<detail::HeldOf<NoLoad>>);
+
+}  // namespace
