@@ -5,13 +5,15 @@
 struct Engine {
   std::string id;
 };
+struct ReadsTokens : pdroute::RandomPolicy<> {
+  using Load = pdroute::Tokens;
+};
 #ifdef PDROUTE_MISTAKE
-using More = pdroute::RequestRate;
-#else
 using More = pdroute::Tokens;
+#else
+using More = pdroute::KvTokens;
 #endif
-using Router =
-    pdroute::DisaggregatedRouter<pdroute::Counting<pdroute::QpsPolicy<>, More>, pdroute::RandomPolicy<>, Engine>;
+using Router = pdroute::DisaggregatedRouter<pdroute::Counting<ReadsTokens, More>, pdroute::RandomPolicy<>, Engine>;
 bool use(Router& router) {
   return router.route().has_value();
 }
