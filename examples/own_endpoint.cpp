@@ -23,6 +23,9 @@ template <>
 struct pdroute::EndpointTraits<Pod> {
   static std::string_view id(const Pod& pod) { return pod.name(); }
   static std::string_view incarnation(const Pod& pod) { return pod.uid(); }  // optional: tells two lives apart
+  static pdroute::Capacity capacity(const Pod&, pdroute::Role role) {        // optional: limits, here of decode only
+    return role == pdroute::Role::decode ? pdroute::Capacity{.requests = 64} : pdroute::Capacity{};
+  }
 };
 
 int main() {

@@ -40,10 +40,6 @@ struct Gpus {
   std::string id;
   unsigned count;
 };
-struct OtherCapacity {
-  std::string id;
-  int capacity;  // the gateway's own, of another meaning
-};
 class Engine {
  public:
   explicit Engine(std::string name) : name_(std::move(name)) {}
@@ -110,7 +106,6 @@ TEST_CASE("without an incarnation key the same id is the same life") {
 TEST_CASE("without a capacity there are no limits") {
   CHECK(pdroute::detail::capacity_of(Plain{"p0"}, pdroute::Role::prefill) == pdroute::Capacity{});
   CHECK(pdroute::detail::capacity_of(Engine{"p0"}, pdroute::Role::decode) == pdroute::Capacity{});
-  CHECK(pdroute::detail::capacity_of(OtherCapacity{"p0", 3}, pdroute::Role::decode) == pdroute::Capacity{});
 }
 
 TEST_CASE("a capacity is read from the member .capacity for both roles, or as EndpointTraits says for each") {

@@ -39,7 +39,7 @@ struct ConfigError {
       return "a capacity must be at least 1, and for requests at most 4,194,303; leave it out for no limit";
     case ConfigError::Rule::capacity_counted:
       return "a limit on tokens needs a role that counts them: wrap its policy in Counting<Policy, Tokens> or "
-             "KvTokens";
+             "KvTokens, or give this role no such limit by EndpointTraits::capacity";
     case ConfigError::Rule::detached_leases_in_range: return "at most 16,777,216 leases may be detached at once";
   }
   return "";

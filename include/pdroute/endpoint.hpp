@@ -29,6 +29,8 @@ namespace pdroute::inline v0 {
 /// by default without a member `.capacity`, there are no limits.
 template <class Endpoint>
 struct EndpointTraits {
+  using ReadsMembers = void;  ///< tells this from a specialisation
+
   static constexpr decltype(auto) id(const Endpoint& endpoint) noexcept
     requires requires { endpoint.id; }
   {
@@ -115,9 +117,17 @@ template <EndpointType E>
 
 template <EndpointType E>
 [[nodiscard]] Capacity capacity_of(const E& endpoint, Role role) {
-  if constexpr (requires { EndpointTraits<E>::capacity(endpoint, role); }) {
+  if constexpr (requires { Capacity{EndpointTraits<E>::capacity(endpoint, role)}; }) {
     return EndpointTraits<E>::capacity(endpoint, role);
   } else {
+    // A limit must not be lost because of a slip.
+    constexpr bool by_members = requires { typename EndpointTraits<E>::ReadsMembers; };
+    constexpr bool meant =
+        requires { endpoint.capacity; } || (!by_members && requires { &EndpointTraits<E>::capacity; });
+    static_assert(
+        !meant,
+        "pdroute: limits are read by `static Capacity capacity(const E&, Role)` of EndpointTraits<E>, or from a "
+        "member `.capacity` of type pdroute::Capacity if EndpointTraits is not specialised");
     return {};
   }
 }

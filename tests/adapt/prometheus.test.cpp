@@ -82,10 +82,10 @@ pdroute_leases_ended_total{role="prefill",endpoint="a\"b\\c\nd",outcome="unreach
 pdroute_leases_ended_total{role="prefill",endpoint="a\"b\\c\nd",outcome="timed_out"} 0
 pdroute_leases_ended_total{role="prefill",endpoint="a\"b\\c\nd",outcome="broken"} 0
 pdroute_leases_ended_total{role="prefill",endpoint="a\"b\\c\nd",outcome="overloaded"} 0
-# HELP pdroute_refused_requests_total Requests that found nobody in the role.
-# TYPE pdroute_refused_requests_total counter
-pdroute_refused_requests_total{role="prefill"} 0
-pdroute_refused_requests_total{role="decode"} 1
+# HELP pdroute_refusals_total Routing calls that found nobody in the role; each try counts.
+# TYPE pdroute_refusals_total counter
+pdroute_refusals_total{role="prefill"} 0
+pdroute_refusals_total{role="decode"} 1
 # HELP pdroute_refusal_reasons_total Refused requests for which this ruled out an endpoint; a request can have several reasons.
 # TYPE pdroute_refusal_reasons_total counter
 pdroute_refusal_reasons_total{role="prefill",reason="unhealthy"} 0
@@ -183,8 +183,8 @@ TEST_CASE("every reason for a refusal is shown under the name that the refusal g
   CHECK(router.set_health("d1", pdroute::Health::unhealthy));
   CHECK_FALSE(router.route());
   const std::string text = text_of(router);
-  CHECK(value_of(text, R"(pdroute_refused_requests_total{role="decode"})") == "2");
-  CHECK(value_of(text, R"(pdroute_refused_requests_total{role="prefill"})") == "0");
+  CHECK(value_of(text, R"(pdroute_refusals_total{role="decode"})") == "2");
+  CHECK(value_of(text, R"(pdroute_refusals_total{role="prefill"})") == "0");
   pdroute::NoEndpoint{}.each_reason([&](const std::string& name, std::uint32_t /*count*/) {
     INFO(name);
     CHECK(value_of(text, "pdroute_refusal_reasons_total{role=\"decode\",reason=\"" + name + "\"}") ==

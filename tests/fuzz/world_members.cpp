@@ -54,7 +54,8 @@ std::vector<Payload> World::draw_list(std::optional<Rule>& wrong) {
       wrong = Rule::id_unique;
       break;
     case 2:
-      for (Capacity& capacity : victim.capacity) capacity.requests = draws_.one_in(2) ? 0 : Capacity::most_requests + 1;
+      victim.capacity[place(Role::prefill)].requests = draws_.one_in(2) ? 0 : Capacity::most_requests + 1;
+      victim.capacity[place(Role::decode)].requests = draws_.one_in(2) ? 0 : Capacity::most_requests + 1;
       wrong = Rule::capacity_in_range;
       break;
     default:

@@ -26,3 +26,10 @@ TEST_CASE("an endpoint is over its capacity if any limit is passed, and not at t
 
   CHECK(Status{.id = "a", .in_flight = 1, .tokens = 1, .kv_tokens = 3, .capacity = {2, 2, 2}}.over_capacity());
 }
+
+TEST_CASE("an endpoint is eligible if it is healthy, accepting and not draining") {
+  CHECK(Status{.id = "a"}.eligible());
+  CHECK_FALSE(Status{.id = "a", .health = pdroute::Health::unhealthy}.eligible());
+  CHECK_FALSE(Status{.id = "a", .intake = pdroute::Intake::paused}.eligible());
+  CHECK_FALSE(Status{.id = "a", .draining = true}.eligible());
+}

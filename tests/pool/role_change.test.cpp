@@ -3,8 +3,8 @@
 #include <pdroute/pool/role_change.hpp>
 
 #include <cstdint>
-#include <pdroute/pool/endpoint_pool.hpp>
 #include <pdroute/pdroute.hpp>
+#include <pdroute/pool/endpoint_pool.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -213,8 +213,7 @@ TEST_CASE("an endpoint has the capacity of the role it plays") {
 TEST_CASE("an endpoint whose capacity for the other role cannot be stays where it is") {
   using Router = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute::RoundRobinPolicy<>, Sized>;
   const std::uint32_t requests = GENERATE(0U, pdroute::Capacity::most_requests + 1);
-  auto router =
-      Router::create({.prefill = std::vector<Sized>{{"a", 2, requests}, {"b", 2, 30}}, .decode = {}}).value();
+  auto router = Router::create({.prefill = std::vector<Sized>{{"a", 2, requests}, {"b", 2, 30}}, .decode = {}}).value();
   CHECK(router.change_role("a", Role::decode) == RoleChange::capacity_refused);
   CHECK(router.endpoints(Role::decode).empty());
   CHECK_FALSE(router.endpoint(Role::prefill, "a")->draining);

@@ -167,7 +167,8 @@ void append_prometheus(std::string& out, const Router& router) {
     }
   }
 
-  Family refused(out, {"pdroute_refused_requests_total", "counter", "Requests that found nobody in the role."});
+  Family refused(
+      out, {"pdroute_refusals_total", "counter", "Routing calls that found nobody in the role; each try counts."});
   for (const auto& report : reports) refused.sample(report.role_label, report.refusals.requests);
 
   Family reasons(out, {"pdroute_refusal_reasons_total", "counter",

@@ -25,6 +25,11 @@ struct EndpointStatus {
   Capacity capacity = {};
   Outcomes outcomes = {};  ///< of the leases that have ended
 
+  /// Whether it may be chosen, unless it is full.
+  [[nodiscard]] bool eligible() const noexcept {
+    return health == Health::healthy && intake == Intake::accepting && !draining;
+  }
+
   /// No request runs here and none ever will: the endpoint may be switched off.
   [[nodiscard]] bool drained() const noexcept { return draining && in_flight == 0; }
 
