@@ -98,6 +98,10 @@ void World::assigned(Role role, const std::vector<Payload>& list) {
     life.group = payload.group;
     life.stamp = payload.stamp;
     life.given = payload.capacity;
+    if (const LifePtr back = find(members(role), payload.id); back && back->left) {
+      life.health = back->health;
+      life.intake = back->intake;
+    }
     next.push_back(add(role, life));
   }
   members(role) = next;

@@ -30,3 +30,9 @@ TEST_CASE("what was undone is no outcome") {
   CHECK(counts.so_far() == Outcomes{});
   CHECK(counts.undone_so_far() == 2);
 }
+
+TEST_CASE("a number that is no kind of failure counts as broken") {
+  pdroute::detail::OutcomeCounts counts;
+  counts.failed(static_cast<pdroute::FailureKind>(7));
+  CHECK(counts.so_far() == pdroute::Outcomes{.broken = 1});
+}

@@ -109,3 +109,29 @@ TEST_CASE("groups of equal size: each pair within a group gets its share") {
     CHECK(std::abs(times - 100) < 36);  // prefill takes turns, its partner is drawn: five standard deviations
   }
 }
+
+TEST_CASE("a prefill that would fit is full, and the others fit nobody: the time is to try again later") {
+  auto router =
+      Router::create({.prefill = Nodes{{"p0", 'x'}, {"p1", 'a', {.requests = 1}}}, .decode = Nodes{{"d0", 'a'}}})
+          .value();
+  auto dispatcher = router.dispatcher();
+  auto running = dispatcher.route({}, {.compatible = same_group});
+  CHECK(names(running) == "p1 d0");
+  const auto nobody = dispatcher.route({}, {.compatible = same_group});
+  CHECK(nobody.error() == NoEndpoint{.role = Role::prefill, .endpoints = 2, .incompatible = 1, .full = 1});
+  running->complete();
+  CHECK(names(dispatcher.route({}, {.compatible = same_group})) == "p1 d0");
+}
+
+TEST_CASE(
+    "one first choice meets a full partner, another fits nobody: the time is to try again later, whoever was first") {
+  auto router = Router::create({.prefill = Nodes{{"p0", 'a'}, {"p1", 'x'}},
+                                .decode = Nodes{{"d0", 'a', {.requests = 1}}, {"d1", 'b'}}})
+                    .value();
+  auto dispatcher = router.dispatcher();
+  const auto running = dispatcher.route({}, {.compatible = same_group});
+  for (int i = 0; i < 4; ++i) {
+    CHECK(dispatcher.route({}, {.compatible = same_group}).error().overloaded());
+    static_cast<void>(dispatcher.prefill());  // the next one begins with the other
+  }
+}

@@ -2,6 +2,7 @@
 // An endpoint plays the other role from now on: nothing that runs is lost, and no role is left without anybody.
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <pdroute/pdroute.hpp>
 #include <string>
@@ -199,4 +200,47 @@ TEST_CASE("requests go on while endpoints flip to and fro: nobody is missing and
   CHECK(failures == 0);  // p2 and d2 never move
   CHECK(in_flight(router, Role::prefill) == 0);
   CHECK(in_flight(router, Role::decode) == 0);
+}
+
+TEST_CASE("a change of role may destroy copies of the endpoint, whose destructors may call the router") {
+  struct Talkative {
+    explicit Talkative(std::string name, std::function<void()>* end) : id(std::move(name)), at_end(end) {}
+    Talkative(const Talkative&) = default;
+    Talkative& operator=(const Talkative&) = delete;
+    ~Talkative() {
+      if (*at_end) (*at_end)();
+    }
+    std::string id;
+    std::function<void()>* at_end;
+  };
+  std::function<void()> at_end;
+  {
+    const std::vector<Talkative> prefill{Talkative{"e0", &at_end}, Talkative{"e1", &at_end}};
+    auto router =
+        pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute::RoundRobinPolicy<>, Talkative>::create(
+            {.prefill = prefill, .decode = {}})
+            .value();
+    int calls = 0;
+    at_end = [&] {
+      ++calls;
+      static_cast<void>(router.endpoints(Role::prefill));
+      router.set_health("e1", pdroute::Health::healthy);
+    };
+    CHECK(router.change_role("e0", Role::decode) == RoleChange::done);
+    CHECK(router.change_role("e0", Role::prefill, pdroute::LastEndpoint::take) == RoleChange::done);
+    CHECK(calls > 0);
+    at_end = nullptr;
+  }
+}
+
+TEST_CASE("a list that takes an endpoint back takes it back with its health and intake") {
+  auto router = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute::RoundRobinPolicy<>, Node>::create(
+                    {.prefill = nodes("e", 2), .decode = {}})
+                    .value();
+  CHECK(router.set_health("e0", pdroute::Health::unhealthy));
+  CHECK(router.change_role("e0", Role::decode) == RoleChange::done);
+  const auto report = router.assign(Role::prefill, nodes("e", 2)).value();
+  CHECK(report.added == std::vector<std::string>{"e0"});
+  CHECK(router.endpoint(Role::prefill, "e0")->health == pdroute::Health::unhealthy);
+  CHECK_FALSE(router.endpoint(Role::prefill, "e0")->draining);
 }

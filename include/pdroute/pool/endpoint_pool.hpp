@@ -86,7 +86,13 @@ class EndpointPool {
       (known[i] ? report.kept : report.added).emplace_back(pdroute::endpoint_id(list[i]));
       if (known[i]) continue;
       fresh.push_back(make_slot(list[i]));
-      next.push_back({.slot = fresh.back().get(), .capacity = detail::capacity_of(list[i], role)});
+      Member member{.slot = fresh.back().get(), .capacity = detail::capacity_of(list[i], role)};
+      const auto back = find(members_, pdroute::endpoint_id(list[i]));
+      if (back != members_.end() && back->left) {  // from the other role, with its health
+        member.health = back->health;
+        member.intake = back->intake;
+      }
+      next.push_back(member);
     }
     if (fresh.empty() && gone.empty()) return report;
 
@@ -125,15 +131,27 @@ class EndpointPool {
   /// `fits(endpoint)` is false.
   template <class Fits>
   Leaver<Endpoint> leave(EndpointIdView<Endpoint> id, LastEndpoint last, const Fits& fits) {
-    std::shared_ptr<const Snapshot> old;  // let go after the lock is free, because it may destroy endpoints
+    // Both let go after the lock is free, because they may destroy endpoints:
+    std::shared_ptr<const Snapshot> old;
+    Leaver<Endpoint> leaver;
     const std::lock_guard lock{mutex_};
     std::vector<Member> next = members_;
     const auto member = find(next, id);
-    if (member == next.end()) return {.change = RoleChange::no_such_endpoint};
-    if (last == LastEndpoint::keep && member->eligible() && snapshot_->candidates().size() == 1)
-      return {.change = RoleChange::last_of_its_role};
-    if (!fits(member->slot->endpoint())) return {.change = RoleChange::capacity_refused};
-    Leaver<Endpoint> leaver{.endpoint = member->slot->endpoint(), .health = member->health, .intake = member->intake};
+    if (member == next.end()) {
+      leaver.change = RoleChange::no_such_endpoint;
+      return leaver;
+    }
+    if (last == LastEndpoint::keep && member->eligible() && snapshot_->candidates().size() == 1) {
+      leaver.change = RoleChange::last_of_its_role;
+      return leaver;
+    }
+    if (!fits(member->slot->endpoint())) {
+      leaver.change = RoleChange::capacity_refused;
+      return leaver;
+    }
+    leaver.endpoint.emplace(member->slot->endpoint());
+    leaver.health = member->health;
+    leaver.intake = member->intake;
     member->draining = true;
     member->left = true;
     Slot* const slot = member->slot;
@@ -143,8 +161,9 @@ class EndpointPool {
   /// Adds an endpoint that has left another role, as a new life; one that is still draining here goes. False: its id is
   /// a member that is not draining, and nothing has changed.
   bool join(const Leaver<Endpoint>& leaver) {
-    std::shared_ptr<const Snapshot> old;  // both let go after the lock is free, because they may destroy endpoints
+    std::shared_ptr<const Snapshot> old;  // all let go after the lock is free, because they may destroy endpoints
     OwnedSlot removed;
+    OwnedSlot fresh;
     const std::lock_guard lock{mutex_};
     std::vector<Member> next = members_;
     std::vector<Slot*> gone;
@@ -153,7 +172,7 @@ class EndpointPool {
       gone.push_back(member->slot);
       next.erase(member);
     }
-    OwnedSlot fresh = make_slot(*leaver.endpoint);
+    fresh = make_slot(*leaver.endpoint);
     next.push_back(
         {fresh.get(), leaver.health, leaver.intake, false, detail::capacity_of(*leaver.endpoint, role), false});
     old = replace(next, gone);

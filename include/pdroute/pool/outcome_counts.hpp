@@ -14,7 +14,10 @@ namespace pdroute::inline v0::detail {
 /// Thread safety: all members may be called from many threads at once; lock-free.
 class OutcomeCounts {
  public:
-  void failed(FailureKind kind) noexcept { add(static_cast<std::size_t>(kind)); }
+  /// A number that is no kind, as a cast at a C interface may make, counts as broken.
+  void failed(FailureKind kind) noexcept {
+    add(static_cast<std::size_t>(kind <= FailureKind::overloaded ? kind : FailureKind::broken));
+  }
   void cancelled() noexcept { add(cancelled_place); }
   /// A reservation taken back by the router, as if it had never been made.
   void undone() noexcept { add(undone_place); }

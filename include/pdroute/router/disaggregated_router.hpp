@@ -138,7 +138,7 @@ class DisaggregatedRouter {
   /// Lets an endpoint play the other role from now on: it is drained in its present role, where leases that run stay
   /// what they are, and added to role `to` with its health and intake. It stays listed in the old role until it comes
   /// back or a list is assigned there: without it, it goes; with it, it is taken back, for a list says who the members
-  /// are. So change your lists, too. The last eligible endpoint of a role is kept there unless it is to be
+  /// are. So change your lists, too. If copying the endpoint throws in between, it is drained and has not joined. The last eligible endpoint of a role is kept there unless it is to be
   /// taken. O(members).
   RoleChange change_role(IdView id, Role to, LastEndpoint last = LastEndpoint::keep) {
     const std::lock_guard lock{internal_->states};

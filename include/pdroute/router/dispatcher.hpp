@@ -198,26 +198,32 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
     const auto first_cursor = first.cursor();
     const auto second_cursor = second.cursor();
     typename Second::Reservation other;
-    bool second_failed = false;
-    auto one = first.reserve_among(
-        request, facts, 0, filter_of<First>(filter), typename First::Anybody{},
-        [&](const typename First::Reservation& chosen) -> typename First::Verdict {
-          other = second.reserve_among(
-              request, facts, first.size(), filter_of<Second>(filter),
-              [&](const Endpoint& candidate) {
-                if (!filter.compatible) return true;
-                return First::role == Role::prefill ? filter.compatible(*chosen.lease, candidate)
-                                                    : filter.compatible(candidate, *chosen.lease);
-              },
-              typename Second::AsItIs{});
-          if (other.lease) return First::Verdict::take;
-          second_failed = true;
-          // Another first helps only where this one ruled somebody out.
-          return second.nobody().incompatible > 0 ? First::Verdict::try_another : First::Verdict::give_up;
-        });
+    std::optional<NoEndpoint> second_reason;  // one that more room would cure, if there is any
+    bool gave_up = false;
+    auto one = first.reserve_among(request, facts, 0, filter_of<First>(filter), typename First::Anybody{},
+                                   [&](const typename First::Reservation& chosen) -> typename First::Verdict {
+                                     other = second.reserve_among(
+                                         request, facts, first.size(), filter_of<Second>(filter),
+                                         [&](const Endpoint& candidate) {
+                                           if (!filter.compatible) return true;
+                                           return First::role == Role::prefill
+                                                      ? filter.compatible(*chosen.lease, candidate)
+                                                      : filter.compatible(candidate, *chosen.lease);
+                                         },
+                                         typename Second::AsItIs{});
+                                     if (other.lease) return First::Verdict::take;
+                                     const NoEndpoint reason = second.nobody();
+                                     if (!second_reason || reason.overloaded()) second_reason = reason;
+                                     gave_up = reason.incompatible == 0;  // another first would rule nobody else out
+                                     return gave_up ? First::Verdict::give_up : First::Verdict::try_another;
+                                   });
     if (one.lease) return in_order(one.lease, other.lease);
     first.go_back(first_cursor);
-    return take_back(facts, second, second_cursor, second_failed ? refused(second) : refused(first));
+    const NoEndpoint first_reason = first.nobody();
+    const bool second_to_blame =
+        second_reason && (gave_up || second_reason->overloaded() || !first_reason.overloaded());
+    return take_back(facts, second, second_cursor,
+                     second_to_blame ? refused<Second>(*second_reason) : refused<First>(first_reason));
   }
 
   template <class Leg, class Req, class... OneFilter>
@@ -264,7 +270,10 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
   /// Records and returns why the leg has found nobody.
   template <class Leg>
   [[nodiscard, gnu::noinline, gnu::cold]] NoEndpoint refused(const Leg& leg) noexcept {
-    const NoEndpoint reason = leg.nobody();
+    return refused<Leg>(leg.nobody());
+  }
+  template <class Leg>
+  [[nodiscard]] NoEndpoint refused(const NoEndpoint& reason) noexcept {
     (Leg::role == Role::prefill ? core_->refused_prefill : core_->refused_decode).record(reason);
     return reason;
   }

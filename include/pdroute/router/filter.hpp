@@ -12,12 +12,14 @@
 namespace pdroute::inline v0 {
 
 /// For one leg of one call. What is left out says nothing; an empty filter costs what no filter costs. A filter that
-/// says something is asked once for each eligible endpoint.
+/// says something is asked once for each eligible endpoint; for the second leg of a route with `compatible`, once for each
+/// first endpoint that is tried. Lists are searched from their beginning each time.
 ///
 ///     dispatcher.decode(request, {.exclude = failed, .accept = [](const Engine& e) { return e.zone == "a"; }});
 ///
 /// The predicate and the lists are referred to, not copied, and must last as long as the call. The predicate must not
-/// call the dispatcher or the router; what it throws passes through, and nothing is reserved or recorded.
+/// call the dispatcher or the router; what it throws passes through, and nothing is reserved or recorded, though a
+/// turn of a rotation may be used up.
 template <EndpointType Endpoint>
 struct Filter {
   std::span<const FailedEndpoint> exclude = {};                           ///< never these; see `FailedEndpoints`
