@@ -117,6 +117,7 @@ class World final : public Witness {
   void took_one(Lease lease);
   void refused(Legs legs, const pdroute::NoEndpoint& reason);
   [[nodiscard]] bool explains_second(const pdroute::NoEndpoint& reason) const;
+  [[nodiscard]] bool explains_first(const pdroute::NoEndpoint& reason) const;
 
   // Comparing (world.cpp)
   void compare();

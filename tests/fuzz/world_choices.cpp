@@ -213,13 +213,35 @@ bool World::explains_second(const NoEndpoint& reason) const {
   return explained;
 }
 
+/// Whether the leg chosen first is right to say so although some had room: others are full, and those with room fit
+/// nobody.
+bool World::explains_first(const NoEndpoint& reason) const {
+  if (!wish_->sum_not || !reason.overloaded() || job_->answer[place(first_)] != Job::Answer::choose) return false;
+  NoEndpoint expected = reason;
+  expected.full = 0;
+  expected.incompatible = 0;
+  for (const LifePtr& first : members_[place(first_)]) {
+    const Fate its_fate = fate(*first, *wish_, *job_, nullptr);
+    if (its_fate == Fate::full) ++expected.full;
+    if (its_fate != Fate::has_room) continue;
+    ++expected.incompatible;
+    if (job_->answer[place(other(first_))] != Job::Answer::choose) continue;
+    for (const LifePtr& second : members_[place(other(first_))]) {
+      if (fate(*second, *wish_, *job_, first.get()) == Fate::has_room) return false;
+    }
+  }
+  return expected == reason && expected.incompatible > 0;
+}
+
 void World::refused(Legs legs, const NoEndpoint& reason) {
   ensure(adds_up(reason), "the reasons do not add up");
   ensure(legs == Legs::both || (legs == Legs::prefill) == (reason.role == Role::prefill), "another role refuses");
   if (legs == Legs::both && reason.role != first_) {
     ensure(explains_second(reason), "the leg chosen second refuses without that reason");
   } else {
-    ensure(explains(reason, members(reason.role), *wish_, *job_, nullptr), "a role refuses without that reason");
+    ensure(explains(reason, members(reason.role), *wish_, *job_, nullptr) ||
+               (legs == Legs::both && explains_first(reason)),
+           "a role refuses without that reason");
   }
   tally_.full += reason.full > 0 ? 1U : 0U;
   tally_.incompatible += reason.incompatible > 0 ? 1U : 0U;
