@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// One client's connection: reads its requests, writes the replies, and notices when it goes away.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "config.hpp"
+#include "deadlines.hpp"
+#include "engine_connection.hpp"
+#include "parts.hpp"
+#include "reply.hpp"
+
+namespace gateway {
+
+class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
+ public:
+  using Request = boost::beast::http::request<boost::beast::http::string_body>;
+
+  ClientConnection(boost::asio::ip::tcp::socket socket, Deadlines& deadlines, const Config& config);
+
+  /// Waits for the next request. False: there is none, and the connection is to be closed; what had to be said has been.
+  boost::asio::awaitable<bool> read_request();
+  [[nodiscard]] const Request& request() const { return parser_->get(); }
+  [[nodiscard]] bool http_1_0() const { return parser_->get().version() < 11; }
+  [[nodiscard]] bool keep_alive() const { return keep_alive_; }
+  /// The next reply is the last.
+  void close_after_reply() noexcept { keep_alive_ = false; }
+
+  /// A whole reply, by one write.
+  boost::asio::awaitable<void> write(const Reply& reply, std::string_view request_id = {});
+  /// Part of one.
+  boost::asio::awaitable<void> write(Parts texts);
+
+  /// From here until `work_ended`, the client's going away closes the connection to `engine`.
+  void work_begins(EngineConnection& engine);
+  void work_ended() noexcept { engine_ = nullptr; }
+  /// Whether the client has gone away, as far as the gateway has noticed.
+  [[nodiscard]] bool gone() const { return gone_ || !socket_.is_open(); }
+
+  void close();
+
+ private:
+  void watch();
+  void lost();
+
+  boost::asio::ip::tcp::socket socket_;
+  Deadline deadline_;
+  const Config& config_;
+  boost::beast::flat_buffer buffer_;
+  std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
+  EngineConnection* engine_ = nullptr;
+  bool watching_ = false;
+  bool gone_ = false;
+  bool keep_alive_ = true;
+};
+
+}  // namespace gateway

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// The configuration file: one statement a line; `#` begins a comment. examples/gateway/gateway.conf shows all of them.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <pdroute/result.hpp>
+#include <pdroute/role.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine.hpp"
+
+namespace gateway {
+
+struct Config {
+  using Duration = std::chrono::milliseconds;
+
+  struct Timeouts {
+    Duration connect{500};       ///< to an engine
+    Duration first_byte{30000};  ///< of a prefill's reply, and of a stream's first tokens
+    Duration answer{600000};     ///< of a decode reply that is no stream: it comes as a whole, after the last token
+    Duration idle{30000};        ///< between two pieces, in either direction, and between two requests of a client
+    Duration request{10000};     ///< from a request's first byte to its last
+  };
+  struct HealthCheck {
+    Duration every{1000};
+    unsigned after = 2;  ///< failures in a row
+  };
+  struct Endpoint {
+    Engine engine;
+    pdroute::Role role;
+    std::size_t line;
+  };
+
+  boost::asio::ip::tcp::endpoint listen{boost::asio::ip::address_v4::loopback(), 8000};
+  unsigned threads = 1;
+  std::string model = "model";
+  std::string prefill_policy = "round-robin";
+  std::string decode_policy = "qps";
+  std::vector<Endpoint> endpoints;
+  Timeouts timeouts;
+  Duration drain{10000};
+  std::size_t body_limit = std::size_t{4} << 20U;
+  unsigned retries = 3;  ///< at most 8: as many failures as FailedEndpoints remembers
+  HealthCheck health_check;
+
+  [[nodiscard]] std::vector<Engine> engines(pdroute::Role role) const;
+  /// The engines with different addresses.
+  [[nodiscard]] std::vector<Engine> different_engines() const;
+};
+
+/// The first mistake of a configuration: its line, the rule that was broken, and by what.
+struct ConfigMistake {
+  std::size_t line = 0;
+  std::string rule;
+  std::string value;
+};
+
+[[nodiscard]] pdroute::Result<Config, ConfigMistake> read_config(std::string_view text);
+/// "127.0.0.1:8000", or nothing if it is no address.
+[[nodiscard]] std::optional<boost::asio::ip::tcp::endpoint> read_address(std::string_view text);
+
+}  // namespace gateway

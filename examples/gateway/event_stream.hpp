@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Follows a stream of server-sent events as it passes by.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace gateway {
+
+/// Counts events, and notices whether the stream has come to the end that OpenAI's protocol demands.
+class EventStream {
+ public:
+  /// Whether a stream can begin like this.
+  [[nodiscard]] static bool can_begin(std::string_view piece) {
+    constexpr std::string_view field = "data:";
+    return piece.starts_with(':') || piece.starts_with("event:") || field.starts_with(piece.substr(0, field.size()));
+  }
+
+  /// Looks at the next piece; returns how many events have ended in it.
+  std::uint64_t pass(std::string_view piece) {
+    std::uint64_t events = 0;
+    for (const char c : piece) {
+      if (c == '\n' && last_ == '\n') ++events;
+      last_ = c;
+    }
+    tail_.append(piece.substr(piece.size() - std::min(piece.size(), end.size())));
+    tail_.erase(0, tail_.size() - std::min(tail_.size(), end.size()));
+    return events;
+  }
+  [[nodiscard]] bool ended() const { return tail_ == end; }
+
+ private:
+  static constexpr std::string_view end = "data: [DONE]\n\n";
+
+  char last_ = ' ';
+  std::string tail_;
+};
+
+}  // namespace gateway

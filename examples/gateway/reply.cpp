@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "reply.hpp"
+
+#include <fmt/format.h>
+#include <boost/beast/http/status.hpp>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+namespace gateway {
+
+std::string error_json(unsigned status, std::string_view message, std::string_view code, std::string_view param) {
+  const char* const type = status == 429   ? "rate_limit_error"
+                           : status >= 500 ? "server_error"
+                                           : "invalid_request_error";
+  nlohmann::json error{{"message", message}, {"type", type}, {"param", nullptr}, {"code", code}};
+  if (!param.empty()) error["param"] = param;
+  // A message may quote a client, so it may be cut within a character.
+  return nlohmann::json{{"error", std::move(error)}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+Reply error_reply(unsigned status, std::string_view message, std::string_view code, std::string_view param) {
+  return {.status = status, .body = error_json(status, message, code, param)};
+}
+
+Reply error_reply(const RequestMistake& mistake) {
+  return error_reply(mistake.status, mistake.message, mistake.code, mistake.field);
+}
+
+Reply error_reply(const pdroute::NoEndpoint& reason) {
+  Reply reply = reason.overloaded() ? error_reply(429, reason.text(), "overloaded")
+                                    : error_reply(503, reason.text(), "no_endpoint");
+  reply.more_headers = "Retry-After: 1\r\n";  // engines come and go, and requests end, about once a second
+  return reply;
+}
+
+std::string head_text(const Head& head) {
+  std::string text;
+  const auto out = std::back_inserter(text);
+  const auto reason = boost::beast::http::obsolete_reason(boost::beast::http::int_to_status(head.status));
+  fmt::format_to(out, "HTTP/1.1 {} {}\r\nContent-Type: {}\r\n", head.status,
+                 std::string_view(reason.data(), reason.size()), head.content_type);
+  if (head.length) fmt::format_to(out, "Content-Length: {}\r\n", *head.length);
+  if (head.chunked) text += "Transfer-Encoding: chunked\r\nCache-Control: no-cache\r\n";
+  if (!head.request_id.empty()) fmt::format_to(out, "X-Request-Id: {}\r\n", head.request_id);
+  text += head.more_headers;
+  text += head.keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
+  return text;
+}
+
+}  // namespace gateway

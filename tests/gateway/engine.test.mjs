@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: Apache-2.0
+// Plays the gateway's part against emulated engines. Run: PDROUTE_ENGINE=path/to/pdroute_engine node --test FILE
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import net from 'node:net';
+import { createInterface } from 'node:readline';
+import { after, test } from 'node:test';
+
+const program = process.env.PDROUTE_ENGINE;
+if (!program) throw new Error('PDROUTE_ENGINE must name the pdroute_engine program');
+
+const time_limit = { timeout: 30_000 };
+const started = new Set();
+after(() => started.forEach((child) => child.kill('SIGKILL')));
+
+/// Starts an engine on a free port.
+async function engine(role, ...flags) {
+  const scale = flags.includes('--time-scale') ? [] : ['--time-scale', '0'];
+  const args = ['--role', role, '--listen', '127.0.0.1:0', '--id', role, ...scale, ...flags];
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  started.add(child);
+  const ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
+  ended.then(() => started.delete(child));
+  for await (const line of createInterface({ input: child.stdout })) {
+    const address = /^listening on (.+)$/.exec(line)?.[1];
+    assert.ok(address, `the first line is ${line}`);
+    const [host, port] = address.split(':');
+    const url = `http://${address}`;
+    const page = async (path) => (await fetch(url + path)).json();
+    const end = (signal = 'SIGTERM') => (child.kill(signal), ended);
+    return { url, host, port: Number(port), report: () => page('/admin/report'), page, end };
+  }
+  throw new Error('the engine ended before it listened');
+}
+
+const post = (url, body, { id, signal } = {}) =>
+  fetch(url, {
+    method: 'POST',
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+    headers: { 'Content-Type': 'application/json', ...(id && { 'X-Request-Id': id }) },
+    signal,
+  });
+
+const prefill_params = {
+  do_remote_decode: true,
+  do_remote_prefill: false,
+  remote_engine_id: null,
+  remote_block_ids: null,
+  remote_host: null,
+  remote_port: null,
+};
+const text = { model: 'm', prompt: 'the quick brown fox', max_tokens: 6 };
+const chat = { model: 'm', messages: [{ role: 'user', content: 'the quick brown fox' }], max_completion_tokens: 6 };
+const words = 'the quick brown fox the quick';
+const usage = { prompt_tokens: 4, completion_tokens: 6, total_tokens: 10 };
+const path_of = (body) => (body.prompt ? '/v1/completions' : '/v1/chat/completions');
+
+let last_id = 0;
+const new_id = () => `request-${++last_id}`;
+
+function prefill_body(body) {
+  const { stream_options: _, ...rest } = body;
+  const most = body.max_completion_tokens ? { max_completion_tokens: 1 } : {};
+  return { ...rest, ...most, stream: false, max_tokens: 1, kv_transfer_params: prefill_params };
+}
+
+async function prefill(at, id, body = text) {
+  const reply = await post(at.url + path_of(body), prefill_body(body), { id });
+  assert.equal(reply.status, 200, await reply.clone().text());
+  return reply.json();
+}
+
+const decode = (at, id, params, body = text, options = {}) =>
+  post(at.url + path_of(body), { ...body, kv_transfer_params: params }, { id, ...options });
+
+/// The rule that a 400 names.
+async function broken_rule(reply) {
+  assert.equal(reply.status, 400);
+  return (await reply.json()).error.code;
+}
+
+async function events(reply) {
+  assert.equal(reply.status, 200);
+  assert.match(reply.headers.get('content-type'), /^text\/event-stream/);
+  const parts = (await reply.text()).split('\n\n');
+  assert.equal(parts.pop(), '');
+  assert.equal(parts.pop(), 'data: [DONE]');
+  return parts.map((part) => JSON.parse(part.replace(/^data: /, '')));
+}
+
+/// Waits until the report says so.
+async function reports(at, expected) {
+  let report;
+  for (let i = 0; i < 200; ++i) {
+    report = await at.report();
+    if (Object.entries(expected).every(([name, value]) => report[name] === value)) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert.fail(`the report is ${JSON.stringify(report)}, not ${JSON.stringify(expected)}`);
+}
+
+async function all_ended(at) {
+  const { requests, running, finished, cancelled, failed, refused } = await at.report();
+  assert.equal(running, 0);
+  assert.equal(finished + cancelled + failed + refused, requests);
+}
+
+test('a completion goes through prefill and decode, plain', time_limit, async () => {
+  const [p, d] = [await engine('prefill'), await engine('decode')];
+  for (const body of [text, chat]) {
+    const id = new_id();
+    const computed = await prefill(p, id, body);
+    assert.equal(computed.usage.completion_tokens, 1);
+    const params = computed.kv_transfer_params;
+    assert.deepEqual([params.do_remote_prefill, params.do_remote_decode], [true, false]);
+    assert.deepEqual([params.remote_host, params.remote_port], [p.host, p.port]);
+    assert.match(params.remote_engine_id, /^prefill-/);
+    assert.deepEqual(params.remote_block_ids, [0]);
+    assert.equal((await p.report()).unclaimed, 1);
+
+    const answer = await (await decode(d, id, params, body)).json();
+    const choice = answer.choices[0];
+    assert.equal(choice.text ?? choice.message.content, words);
+    assert.equal(choice.finish_reason, 'length');
+    assert.deepEqual(answer.usage, usage);
+    assert.equal(answer.kv_transfer_params, undefined);
+    assert.equal((await p.report()).unclaimed, 0);
+  }
+  for (const at of [p, d]) {
+    const { finished, violations } = await at.report();
+    assert.deepEqual([finished, violations], [2, []]);
+    await all_ended(at);
+  }
+});
+
+test('a completion goes through prefill and decode, streamed', time_limit, async () => {
+  const [p, d] = [await engine('prefill'), await engine('decode')];
+  for (const body of [text, chat]) {
+    for (const include_usage of [false, true]) {
+      const asked = { ...body, stream: true, stream_options: { include_usage } };
+      const id = new_id();
+      const { kv_transfer_params } = await prefill(p, id, asked);
+      const got = await events(await decode(d, id, kv_transfer_params, asked));
+      if (include_usage) {
+        const last = got.pop();
+        assert.deepEqual([last.choices, last.usage], [[], usage]);
+      }
+      const choices = got.map((event) => event.choices[0]);
+      assert.equal(choices.length, 6);
+      assert.equal(choices.map((choice) => choice.text ?? choice.delta.content).join(''), words);
+      assert.equal(choices.at(-1).finish_reason, 'length');
+      assert.ok(choices.slice(0, -1).every((choice) => choice.finish_reason === null));
+    }
+  }
+  assert.deepEqual((await p.report()).violations, []);
+  assert.deepEqual((await d.report()).violations, []);
+});
+
+test('a prefill must be what vLLM asks for', time_limit, async () => {
+  const p = await engine('prefill');
+  const right = prefill_body(text);
+  const { max_tokens: _1, ...without_max_tokens } = right;
+  const { stream: _2, ...without_stream } = right;
+  const { kv_transfer_params: _3, ...without_params } = right;
+  const mistakes = [
+    ['prefill-max-tokens', { ...right, max_tokens: 6 }],
+    ['prefill-max-tokens', without_max_tokens],
+    ['prefill-max-tokens', { ...right, max_completion_tokens: 6 }],
+    ['prefill-max-tokens', { ...right, min_tokens: 2 }],
+    ['prefill-stream', { ...right, stream: true }],
+    ['prefill-stream', without_stream],
+    ['prefill-stream', { ...right, stream_options: { include_usage: true } }],
+    ['prefill-params', without_params],
+    ['prefill-params', { ...right, kv_transfer_params: { ...prefill_params, remote_host: '127.0.0.1' } }],
+    ['prefill-params', { ...right, kv_transfer_params: { ...prefill_params, extra: 1 } }],
+    ['prefill-params', { ...right, kv_transfer_params: { do_remote_decode: true } }],
+    ['wrong-role', { ...right, kv_transfer_params: { ...prefill_params, do_remote_prefill: true } }],
+  ];
+  for (const [rule, body] of mistakes) {
+    assert.equal(await broken_rule(await post(`${p.url}/v1/completions`, body, { id: new_id() })), rule);
+  }
+  assert.equal(await broken_rule(await post(`${p.url}/v1/completions`, right)), 'missing-request-id');
+  const { violations, refused, unclaimed } = await p.report();
+  assert.deepEqual(
+    violations.map(({ rule }) => rule),
+    [...mistakes.map(([rule]) => rule), 'missing-request-id'],
+  );
+  assert.deepEqual([refused, unclaimed], [mistakes.length + 1, 0]);
+  await all_ended(p);
+});
+
+test('a decode needs a prefill of its own', time_limit, async () => {
+  const [p, d] = [await engine('prefill'), await engine('decode')];
+  const rules = [];
+  const refused = async (rule, reply) => {
+    rules.push(rule);
+    assert.equal(await broken_rule(reply), rule);
+  };
+  const issued = async (id) => (await prefill(p, id)).kv_transfer_params;
+
+  await refused('decode-without-prefill', await post(`${d.url}/v1/completions`, text, { id: new_id() }));
+  await refused('decode-without-prefill', await decode(d, new_id(), null));
+  await refused('decode-without-prefill', await decode(d, new_id(), {}));
+  await refused('wrong-role', await decode(d, new_id(), prefill_params));
+
+  const id = new_id();
+  const params = await issued(id);
+  await refused('missing-request-id', await decode(d, undefined, params));
+  assert.equal((await decode(d, id, params)).status, 200);
+  await refused('second-decode', await decode(d, id, params));
+
+  await refused('unknown-params', await decode(d, id, { ...params, transfer_id: `${params.transfer_id}99` }));
+  await refused('unknown-params', await decode(d, id, { ...params, transfer_id: 'forged' }));
+  await refused('unknown-params', await decode(d, id, { ...params, transfer_id: 7 }));
+  await refused('unknown-params', await decode(d, id, { ...params, remote_host: 'no address' }));
+  await refused('unknown-params', await decode(d, id, { ...params, remote_port: 0 }));
+  await refused('unknown-params', await decode(d, id, { ...params, remote_port: undefined }));
+
+  const other = new_id();
+  await refused('changed-params', await decode(d, other, { ...(await issued(other)), remote_block_ids: [3] }));
+  await refused('changed-params', await decode(d, other, { ...(await issued(other)), extra: true }));
+  await refused('changed-request-id', await decode(d, new_id(), await issued(other)));
+  const other_text = { ...text, prompt: 'another prompt' };
+  await refused('changed-prompt', await decode(d, other, await issued(other), other_text));
+
+  const { violations } = await d.report();
+  assert.deepEqual(violations.map(({ rule }) => rule), rules);
+  assert.deepEqual((await p.report()).violations, []);
+  await all_ended(p);
+  await all_ended(d);
+});
+
+test('a transfer is claimed once', time_limit, async () => {
+  const p = await engine('prefill');
+  const { transfer_id } = (await prefill(p, 'mine')).kv_transfer_params;
+  const claim = (body) => post(`${p.url}/admin/claim`, body);
+  const first = await claim({ transfer_id });
+  assert.equal(first.status, 200);
+  assert.equal((await first.json()).request_id, 'mine');
+  assert.equal((await claim({ transfer_id })).status, 409);
+  assert.equal((await claim({ transfer_id: 'none' })).status, 404);
+  assert.equal((await claim({})).status, 400);
+  assert.equal((await claim('no JSON')).status, 400);
+});
+
+test('a dead prefill engine fails the decode, and is no violation', time_limit, async () => {
+  const [p, d] = [await engine('prefill'), await engine('decode')];
+  const warm = await prefill(p, 'warm'); // leaves the decode engine with a connection that will be dead
+  assert.equal((await decode(d, 'warm', warm.kv_transfer_params)).status, 200);
+  const { kv_transfer_params } = await prefill(p, 'late');
+  await p.end('SIGKILL');
+  for (let i = 0; i < 2; ++i) assert.equal((await decode(d, 'late', kv_transfer_params)).status, 500);
+  const { failed, violations } = await d.report();
+  assert.deepEqual([failed, violations], [2, []]);
+});
+
+test('a stopped prefill engine fails the decode in bounded time', time_limit, async () => {
+  const [p, d] = [await engine('prefill'), await engine('decode')];
+  const { kv_transfer_params } = await prefill(p, 'stopped');
+  p.end('SIGSTOP');
+  assert.equal((await decode(d, 'stopped', kv_transfer_params)).status, 500);
+  await p.end('SIGKILL');
+  await all_ended(d);
+});
+
+test('an engine of both roles also takes whole requests', time_limit, async () => {
+  const e = await engine('both');
+  assert.equal((await (await post(`${e.url}/v1/completions`, text)).json()).choices[0].text, words);
+  assert.equal((await events(await post(`${e.url}/v1/chat/completions`, { ...chat, stream: true }))).length, 6);
+  const { kv_transfer_params } = await prefill(e, 'split');
+  assert.equal((await decode(e, 'split', kv_transfer_params)).status, 200);
+  assert.equal(await broken_rule(await decode(e, 'split', kv_transfer_params)), 'second-decode');
+  await all_ended(e);
+});
+
+test('malformed requests are refused, and are no violation', time_limit, async () => {
+  const e = await engine('both');
+  const url = `${e.url}/v1/completions`;
+  const wrong = ['no JSON', '[]', '{}', { prompt: '' }, { prompt: 'a', max_tokens: 0 }, { prompt: 'a', max_tokens: 'b' }];
+  for (const body of wrong) assert.equal((await post(url, body)).status, 400);
+  assert.equal((await fetch(`${e.url}/nothing`)).status, 404);
+  assert.deepEqual((await e.report()).violations, []);
+  await all_ended(e);
+});
+
+test('faults', time_limit, async (t) => {
+  const e = await engine('both');
+  const set = (kind, every) => post(`${e.url}/admin/fault`, { kind, every });
+  const ask = (more) => post(`${e.url}/v1/completions`, { ...text, ...more });
+
+  await t.test('error-500 and refuse-429', async () => {
+    for (const [kind, status] of [['error-500', 500], ['refuse-429', 429]]) {
+      assert.equal((await set(kind)).status, 200);
+      assert.equal((await ask()).status, status);
+    }
+  });
+  await t.test('every third request', async () => {
+    await set('error-500', 3);
+    const statuses = [];
+    for (let i = 0; i < 6; ++i) statuses.push((await ask()).status);
+    assert.deepEqual(statuses, [200, 200, 500, 200, 200, 500]);
+  });
+  await t.test('garbage is not HTTP, garbage-body is HTTP', async () => {
+    await set('garbage');
+    await assert.rejects(ask());
+    await set('garbage-body');
+    await assert.rejects((await ask()).json());
+  });
+  await t.test('cut ends a reply in the middle', async () => {
+    await set('cut');
+    await assert.rejects(async () => (await ask()).text());
+    const reply = await ask({ stream: true });
+    let seen = '';
+    await assert.rejects(async () => {
+      for await (const piece of reply.body) seen += Buffer.from(piece);
+    });
+    assert.equal(seen.split('\n\n').length - 1, 3);
+  });
+  await t.test('slow arrives, later', async () => {
+    await set('slow');
+    for (const stream of [false, true]) {
+      const start = performance.now();
+      assert.match(await (await ask({ stream })).text(), /quick/);
+      assert.ok(performance.now() - start > 500);
+    }
+  });
+  await t.test('hang never replies, and ends when the client goes away', async () => {
+    await set('hang');
+    const before = (await e.report()).cancelled;
+    const gone = new AbortController();
+    const asked = post(`${e.url}/v1/completions`, text, { signal: gone.signal });
+    asked.catch(() => {});
+    await reports(e, { running: 1 });
+    gone.abort();
+    await assert.rejects(asked);
+    await reports(e, { running: 0, cancelled: before + 1 });
+  });
+  await t.test('none', async () => {
+    await set('none');
+    assert.equal((await ask()).status, 200);
+  });
+  await t.test('what is no fault is refused', async () => {
+    for (const body of [{}, { kind: 'flood' }, { kind: 'cut', every: 0 }, { kind: 'cut', every: -1 }, 'no JSON'])
+      assert.equal((await post(`${e.url}/admin/fault`, body)).status, 400);
+  });
+  await all_ended(e);
+});
+
+test('a fault from the command line; a decode that fails has used its prefill up', time_limit, async () => {
+  const [p, d] = [await engine('prefill'), await engine('decode', '--fault', 'error-500', '--fault-every', '2')];
+  const { kv_transfer_params: first } = await prefill(p, 'first');
+  assert.equal((await decode(d, 'first', first)).status, 200);
+  const { kv_transfer_params: second } = await prefill(p, 'second');
+  assert.equal((await decode(d, 'second', second)).status, 500);
+  assert.equal(await broken_rule(await decode(d, 'second', second)), 'second-decode');
+});
+
+test('a decode that is turned away with 429 has not used its prefill up', time_limit, async () => {
+  const [p, d] = [await engine('prefill'), await engine('decode', '--fault', 'refuse-429', '--fault-every', '2')];
+  const { kv_transfer_params: first } = await prefill(p, 'first');
+  assert.equal((await decode(d, 'first', first)).status, 200);
+  const { kv_transfer_params: second } = await prefill(p, 'second');
+  assert.equal((await decode(d, 'second', second)).status, 429);
+  assert.equal((await decode(d, 'second', second)).status, 200);
+  assert.deepEqual((await d.report()).violations, []);
+});
+
+test('beyond max-running there is 429, and metrics show what runs', time_limit, async () => {
+  const e = await engine('both', '--max-running', '2', '--time-scale', '1');
+  const long = { ...text, max_tokens: 5000, stream: true };
+  const gone = new AbortController();
+  const running = [1, 2].map(() => post(`${e.url}/v1/completions`, long, { signal: gone.signal }));
+  await Promise.all(running);
+  assert.equal((await post(`${e.url}/v1/completions`, text)).status, 429);
+  const metrics = await (await fetch(`${e.url}/metrics`)).text();
+  assert.match(metrics, /^vllm:num_requests_running 2$/m);
+  assert.match(metrics, /^vllm:num_requests_waiting 0$/m);
+  assert.match(metrics, /^vllm:kv_cache_usage_perc 0\.050080$/m); // 2 x 313 of 12,500 blocks
+  assert.match(metrics, /^vllm:cache_config_info\{block_size="16",num_gpu_blocks="12500"\} 1$/m);
+  gone.abort();
+  await reports(e, { running: 0, cancelled: 2, refused: 1 });
+  assert.match(await (await fetch(`${e.url}/metrics`)).text(), /^vllm:kv_cache_usage_perc 0\.000000$/m);
+  await all_ended(e);
+});
+
+test('a client that goes away cancels its request: plain, streamed, in prefill', time_limit, async () => {
+  const [p, e] = [await engine('prefill', '--time-scale', '1000'), await engine('both', '--time-scale', '10')];
+  const requests = [
+    [e, { ...text, max_tokens: 1000 }],
+    [e, { ...text, max_tokens: 1000, stream: true }],
+    [p, prefill_body({ ...text, prompt: 'word '.repeat(1000) })],
+  ];
+  for (const [at, body] of requests) {
+    const { cancelled } = await at.report();
+    const gone = new AbortController();
+    const asked = post(`${at.url}/v1/completions`, body, { signal: gone.signal, id: new_id() });
+    asked.catch(() => {});
+    await reports(at, { running: 1 });
+    gone.abort();
+    await reports(at, { running: 0, cancelled: cancelled + 1 });
+  }
+  assert.equal((await p.report()).unclaimed, 0);
+});
+
+test('one connection serves requests in turn, until it says close', time_limit, async () => {
+  const e = await engine('both');
+  const socket = net.connect(e.port, e.host);
+  const request = (more) => `GET /health HTTP/1.1\r\nHost: e\r\n${more}\r\n`;
+  socket.write(request('') + request('') + request('Connection: close\r\n'));
+  let got = '';
+  for await (const piece of socket) got += piece;
+  assert.equal(got.match(/HTTP\/1\.1 200 OK/g).length, 3);
+});
+
+test('health and models', time_limit, async () => {
+  const e = await engine('decode');
+  assert.equal((await fetch(`${e.url}/health`)).status, 200);
+  assert.equal((await e.page('/v1/models')).object, 'list');
+});
+
+test('times follow the scale', time_limit, async () => {
+  const e = await engine('both', '--time-scale', '0.5');
+  const start = performance.now();
+  await (await post(`${e.url}/v1/completions`, { ...text, max_tokens: 20 })).json();
+  assert.ok(performance.now() - start >= 200); // 20 tokens, 20 ms each, halved
+});
+
+test('SIGTERM ends an engine, also one that is at work', time_limit, async () => {
+  const idle = await engine('both');
+  assert.deepEqual(await idle.end(), { code: 0, signal: null });
+  const busy = await engine('both', '--time-scale', '100');
+  const asked = post(`${busy.url}/v1/completions`, { ...text, stream: true });
+  asked.catch(() => {});
+  await reports(busy, { running: 1 });
+  assert.deepEqual(await busy.end(), { code: 0, signal: null });
+  await assert.rejects(asked);
+});
+
+test('wrong flags are refused', time_limit, async () => {
+  const wrong = [
+    ['--role', 'middle'],
+    ['--role', 'both', '--listen', 'nowhere'],
+    ['--role', 'both', '--listen', '127.0.0.1:70000'],
+    ['--role', 'both', '--fault', 'flood'],
+    ['--role', 'both', '--fault-every', '0'],
+    ['--role', 'both', '--time-scale', '-1'],
+    [],
+  ];
+  for (const args of wrong) {
+    const child = spawn(program, args, { stdio: 'ignore' });
+    started.add(child);
+    const code = await new Promise((resolve) => child.once('exit', resolve));
+    started.delete(child);
+    assert.ok(code > 0, args.join(' '));
+  }
+});
