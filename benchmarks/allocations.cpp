@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Replaces the global operators new and delete. The array and nothrow forms need no replacement: by default they call
-// these.
+// these. Clang's ThreadSanitizer links operators of its own that cannot be replaced, and calls a hook instead.
 #include "allocations.hpp"
 
 #include <algorithm>
@@ -12,6 +12,28 @@ namespace {
 
 thread_local std::uint64_t allocations = 0;
 
+}  // namespace
+
+std::uint64_t bench::allocations_of_this_thread() noexcept {
+  return allocations;
+}
+
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define PDROUTE_MALLOC_HOOK
+#endif
+#endif
+
+#ifdef PDROUTE_MALLOC_HOOK
+
+extern "C" void __sanitizer_malloc_hook(const volatile void* /*memory*/, std::size_t /*size*/) {
+  ++allocations;
+}
+
+#else
+
+namespace {
+
 void* allocate(std::size_t size, std::size_t alignment) {
   ++allocations;
   // aligned_alloc wants a multiple of the alignment, and nothing is allocated as one.
@@ -22,10 +44,6 @@ void* allocate(std::size_t size, std::size_t alignment) {
 }
 
 }  // namespace
-
-std::uint64_t bench::allocations_of_this_thread() noexcept {
-  return allocations;
-}
 
 void* operator new(std::size_t size) {
   return allocate(size, __STDCPP_DEFAULT_NEW_ALIGNMENT__);
@@ -45,3 +63,5 @@ void operator delete(void* memory, std::align_val_t /*alignment*/) noexcept {
 void operator delete(void* memory, std::size_t /*size*/, std::align_val_t /*alignment*/) noexcept {
   std::free(memory);
 }
+
+#endif
