@@ -2,7 +2,10 @@
 // Why a configuration was refused: the rule that was broken and the value that broke it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <pdroute/role.hpp>
 #include <string>
 #include <string_view>
 
@@ -20,8 +23,16 @@ struct ConfigError {
     detached_leases_in_range,
   };
 
+  /// One of the endpoints that were given: in the list of its role, the one at `index`, counted from 0.
+  struct Place {
+    Role role;
+    std::size_t index;
+    friend bool operator==(const Place&, const Place&) = default;
+  };
+
   Rule rule;
-  std::string value;  ///< the offending value, as text
+  std::string value;                   ///< the offending value, as text
+  std::optional<Place> endpoint = {};  ///< the one at fault, if a list was given
 
   /// "an id must be unique within its role: d0"
   [[nodiscard]] std::string text() const;

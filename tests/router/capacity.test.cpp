@@ -128,6 +128,7 @@ TEST_CASE("a capacity that cannot be is refused by its rule, and the old one sta
   const auto wrong = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1, {.requests = 0})});
   CHECK(wrong.error().rule == capacity_in_range);
   CHECK(wrong.error().value == "d0: 0 requests");
+  CHECK(wrong.error().endpoint == ConfigError::Place{Role::decode, 0});
 }
 
 TEST_CASE("many threads at the limit: it is never passed, and all places are free in the end") {

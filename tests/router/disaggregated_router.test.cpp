@@ -57,6 +57,16 @@ TEST_CASE("options that break a rule are refused by naming rule and value") {
   REQUIRE_FALSE(window);
   CHECK(window.error().rule == ConfigError::Rule::window_in_range);
   CHECK(window.error().value == "0 ns");
+  CHECK_FALSE(window.error().endpoint);
+}
+
+TEST_CASE("an endpoint at fault is named by its role and its place in the list") {
+  using Place = ConfigError::Place;
+  const auto at_fault = [](const Engines& prefill, const Engines& decode) {
+    return RoundRobinRouter::create({.prefill = prefill, .decode = decode}).error().endpoint;
+  };
+  CHECK(at_fault({{"p"}}, {{"a"}, {"b"}, {"a"}}) == Place{Role::decode, 2});
+  CHECK(at_fault({{"p"}, {""}}, {{"d"}}) == Place{Role::prefill, 1});
 }
 
 TEST_CASE("a router may start empty and be filled later") {

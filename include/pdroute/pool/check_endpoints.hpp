@@ -53,16 +53,20 @@ template <class Endpoint, class Load>
 /// An empty id, one that stands in the list twice, or a capacity that cannot be.
 template <Role role, class Endpoint, class Load>
 [[nodiscard]] std::optional<ConfigError> check_endpoints(std::span<const Endpoint> list) {
+  using enum ConfigError::Rule;
   using IdView = EndpointIdView<Endpoint>;
   std::unordered_set<IdView> seen;
   for (std::size_t i = 0; i < list.size(); ++i) {
+    const ConfigError::Place place{role, i};
     const IdView id = pdroute::endpoint_id(list[i]);
     if constexpr (StringLike<IdView>) {
-      if (id.empty())
-        return ConfigError{ConfigError::Rule::id_not_empty, std::string("endpoint #").append(std::to_string(i))};
+      if (id.empty()) return ConfigError{id_not_empty, std::string("endpoint #").append(std::to_string(i)), place};
     }
-    if (!seen.insert(id).second) return ConfigError{ConfigError::Rule::id_unique, id_text<Endpoint>(id)};
-    if (auto error = check_capacity<Endpoint, Load>(id, capacity_of(list[i], role))) return error;
+    if (!seen.insert(id).second) return ConfigError{id_unique, id_text<Endpoint>(id), place};
+    if (auto error = check_capacity<Endpoint, Load>(id, capacity_of(list[i], role))) {
+      error->endpoint = place;
+      return error;
+    }
   }
   return std::nullopt;
 }
