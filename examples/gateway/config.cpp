@@ -206,6 +206,13 @@ std::vector<Engine> Config::engines(pdroute::Role role) const {
   return list;
 }
 
+std::size_t Config::line_of(pdroute::Role role, std::size_t index) const {
+  for (const Endpoint& endpoint : endpoints) {
+    if (endpoint.role == role && index-- == 0) return endpoint.line;
+  }
+  return 0;
+}
+
 std::vector<Engine> Config::different_engines() const {
   std::vector<Engine> list;
   for (const Endpoint& endpoint : endpoints) {

@@ -49,6 +49,8 @@ struct Config {
   HealthCheck health_check;
 
   [[nodiscard]] std::vector<Engine> engines(pdroute::Role role) const;
+  /// Where the one at `index` of these stands.
+  [[nodiscard]] std::size_t line_of(pdroute::Role role, std::size_t index) const;
   /// The engines with different addresses.
   [[nodiscard]] std::vector<Engine> different_engines() const;
 };

@@ -6,6 +6,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <string>
 #include <string_view>
 
 namespace gateway {
@@ -38,6 +40,9 @@ struct alignas(64) Counters {  // neighbours belong to other threads
     count.fetch_add(n, std::memory_order_relaxed);
   }
 };
+
+/// Appends the loops' sums in Prometheus's text format.
+void append_counters(std::string& out, std::span<const Counters* const> loops);
 
 /// One request's entry in the books. It is closed when this object goes, exactly once: as cancelled, unless something
 /// else has been said.

@@ -5,6 +5,8 @@
 #include <iterator>
 #include <utility>
 
+#include "health.hpp"
+
 namespace gateway {
 
 namespace asio = boost::asio;
@@ -25,6 +27,7 @@ asio::awaitable<void> EngineCall::ask(Question question, Duration wait) {
   client_.work_begins(*connection_);
   if (fresh && co_await connection_->connect(engine_.address, loop_.config.timeouts.connect)) {
     failure_ = FailureKind::unreachable;
+    if (!client_.gone()) loop_.health.failed(engine_);  // otherwise it was us who broke off
     co_return;
   }
 

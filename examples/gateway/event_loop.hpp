@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What everything in one event loop shares. One thread uses it, so nothing in it is locked.
+// What everything in one event loop shares. One thread uses it, so nothing in it needs a lock.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -11,11 +11,14 @@
 
 namespace gateway {
 
+class Health;
+
 struct EventLoop {
-  explicit EventLoop(const Config& configuration)
-      : config(configuration), idle_connections(configuration.different_engines().size()) {}
+  EventLoop(const Config& configuration, Health& engine_health)
+      : config(configuration), health(engine_health), idle_connections(configuration.different_engines().size()) {}
 
   const Config& config;
+  Health& health;                 // except for this, which all loops share
   boost::asio::io_context io{1};  // one thread runs it
   Deadlines deadlines{io};
   IdleConnections idle_connections;

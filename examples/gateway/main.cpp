@@ -3,64 +3,23 @@
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
-#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <fstream>
 #include <iterator>
-#include <optional>
-#include <pdroute/router/disaggregated_router.hpp>
 #include <random>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 
 #include "config.hpp"
-#include "engine.hpp"
-#include "gateway.hpp"
-#include "policies.hpp"
+#include "routing.hpp"
+#include "server.hpp"
 
 namespace gateway {
 
 namespace {
-
-/// Calls `use` with the router type of the policies that the configuration names.
-template <class Use>
-void with_router_type(const Config& config, const Use& use) {
-  KnownPolicies::with(config.prefill_policy, [&]<class Prefill>(std::type_identity<Prefill> /*prefill*/) {
-    KnownPolicies::with(config.decode_policy, [&]<class Decode>(std::type_identity<Decode> /*decode*/) {
-      use.template operator()<Prefill, Decode>();
-    });
-  });
-}
-
-template <class Prefill, class Decode>
-auto make_router(const Config& config, std::uint64_t start) {
-  const auto prefill = config.engines(pdroute::Role::prefill);
-  const auto decode = config.engines(pdroute::Role::decode);
-  return pdroute::DisaggregatedRouter<typename Prefill::Policy, typename Decode::Policy, Engine>::create(
-      {.prefill = prefill,
-       .decode = decode,
-       .prefill_policy = Prefill::make(start),
-       .decode_policy = Decode::make(start),
-       .seed = start});
-}
-
-/// The router's own rules. It is given one endpoint more each time, to find the line at fault.
-template <class Prefill, class Decode>
-std::optional<ConfigMistake> check(const Config& config) {
-  Config part = config;
-  part.endpoints.clear();
-  for (const Config::Endpoint& endpoint : config.endpoints) {
-    part.endpoints.push_back(endpoint);
-    if (const auto router = make_router<Prefill, Decode>(part, 0); !router) {
-      return ConfigMistake{endpoint.line, std::string(to_string(router.error().rule)), router.error().value};
-    }
-  }
-  return std::nullopt;
-}
 
 int refuse(std::string_view file, const ConfigMistake& mistake) {
   fmt::print(stderr, "{}:{}: {}: {}\n", file, mistake.line, mistake.rule, mistake.value);
@@ -86,19 +45,12 @@ int run(const std::string& file, bool check_only, const std::string& listen) {
     config.listen = *address;
   }
 
-  int status = 0;
-  with_router_type(config, [&]<class Prefill, class Decode>() {
-    if (const auto mistake = check<Prefill, Decode>(config)) {
-      status = refuse(file, *mistake);
-    } else if (!check_only) {
-      std::random_device random;
-      const std::uint64_t start = (std::uint64_t{random()} << 32U) | random();
-      auto router = make_router<Prefill, Decode>(config, start).value();
-      Gateway<decltype(router)> gateway(config, std::move(router), start);
-      gateway.run();
-    }
-  });
-  return status;
+  std::random_device random;
+  const std::uint64_t start = (std::uint64_t{random()} << 32U) | random();
+  const auto routing = make_routing(config, start);
+  if (!routing) return refuse(file, routing.error());
+  if (!check_only) Server(config, **routing, start).run();
+  return 0;
 }
 
 }  // namespace

@@ -1,34 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "pages.hpp"
+#include "counters.hpp"
 
 #include <fmt/format.h>
-#include <cstddef>
-#include <cstdint>
 #include <iterator>
-#include <nlohmann/json.hpp>
 
 namespace gateway {
-
-std::string_view path_of(const ClientConnection::Request& request) {
-  const auto target = request.target();
-  const std::string_view text(target.data(), target.size());
-  return text.substr(0, text.find('?'));
-}
-
-Reply method_not_allowed(std::string_view allowed) {
-  Reply reply = error_reply(405, fmt::format("this takes {}", allowed), "method_not_allowed");
-  reply.more_headers = fmt::format("Allow: {}\r\n", allowed);
-  return reply;
-}
-
-Reply models_page(std::string_view model) {
-  const nlohmann::json entry{{"id", model}, {"object", "model"}, {"created", 0}, {"owned_by", "pdroute"}};
-  return {.body = nlohmann::json{{"object", "list"}, {"data", nlohmann::json::array({entry})}}.dump()};
-}
-
-Reply health_page() {
-  return {.body = "{\"status\":\"ok\"}"};
-}
 
 void append_counters(std::string& out, std::span<const Counters* const> loops) {
   const auto to = std::back_inserter(out);
