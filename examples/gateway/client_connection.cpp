@@ -16,8 +16,8 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 using boost::system::error_code;
 
-ClientConnection::ClientConnection(asio::ip::tcp::socket socket, Deadlines& deadlines, const Config& config)
-    : socket_(std::move(socket)), deadline_(deadlines, socket_), config_(config) {
+ClientConnection::ClientConnection(asio::ip::tcp::socket socket, EventLoop& loop)
+    : loop_(loop), socket_(std::move(socket)), deadline_(loop.deadlines, socket_) {
   error_code ignored;
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
 }
@@ -27,10 +27,10 @@ asio::awaitable<bool> ClientConnection::read_request() {
   parser_.emplace();
   parser_->eager(true);
   parser_->header_limit(piece);
-  parser_->body_limit(config_.body_limit);
+  parser_->body_limit(loop_.config.body_limit);
   bool begun = buffer_.size() > 0;
   bool continued = false;
-  deadline_.in(begun ? config_.timeouts.request : config_.timeouts.idle);
+  deadline_.in(begun ? loop_.config.timeouts.request : loop_.config.timeouts.idle);
   error_code error;
   while (true) {
     while (buffer_.size() > 0 && !parser_->is_done() && !error) buffer_.consume(parser_->put(buffer_.data(), error));
@@ -44,13 +44,13 @@ asio::awaitable<bool> ClientConnection::read_request() {
     if (!continued && parser_->is_header_done() && parser_->get()[http::field::expect] == "100-continue") {
       continued = true;
       co_await write(parts("HTTP/1.1 100 Continue\r\n\r\n"));
-      deadline_.in(config_.timeouts.request);
+      deadline_.in(loop_.config.timeouts.request);
     }
     const std::size_t size =
         co_await socket_.async_read_some(buffer_.prepare(piece), asio::redirect_error(asio::use_awaitable, error));
     if (error) co_return false;
     buffer_.commit(size);
-    if (!std::exchange(begun, true)) deadline_.in(config_.timeouts.request);
+    if (!std::exchange(begun, true)) deadline_.in(loop_.config.timeouts.request);
   }
   close_after_reply();
   Reply reply = error == http::error::body_limit ? error_reply(413, "the body is too large", "body_too_large")
@@ -74,12 +74,13 @@ asio::awaitable<void> ClientConnection::write(const Reply& reply, std::string_vi
                                       .more_headers = reply.more_headers,
                                       .request_id = request_id,
                                       .length = reply.body.size(),
-                                      .keep_alive = keep_alive_});
-  co_await write(parts(head, reply.body));
+                                      .keep_alive = keep_alive()});
+  const bool head_only = parser_->get().method() == http::verb::head;
+  co_await write(parts(head, head_only ? std::string_view{} : reply.body));
 }
 
 asio::awaitable<void> ClientConnection::write(Parts texts) {
-  deadline_.in(config_.timeouts.idle);
+  deadline_.in(loop_.config.timeouts.idle);
   error_code error;
   co_await asio::async_write(socket_, texts, asio::redirect_error(asio::use_awaitable, error));
   deadline_.never();

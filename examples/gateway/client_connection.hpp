@@ -12,9 +12,9 @@
 #include <optional>
 #include <string_view>
 
-#include "config.hpp"
 #include "deadlines.hpp"
 #include "engine_connection.hpp"
+#include "event_loop.hpp"
 #include "parts.hpp"
 #include "reply.hpp"
 
@@ -24,17 +24,17 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
  public:
   using Request = boost::beast::http::request<boost::beast::http::string_body>;
 
-  ClientConnection(boost::asio::ip::tcp::socket socket, Deadlines& deadlines, const Config& config);
+  ClientConnection(boost::asio::ip::tcp::socket socket, EventLoop& loop);
 
   /// Waits for the next request. False: there is none, and the connection is to be closed; what had to be said has been.
   boost::asio::awaitable<bool> read_request();
   [[nodiscard]] const Request& request() const { return parser_->get(); }
   [[nodiscard]] bool http_1_0() const { return parser_->get().version() < 11; }
-  [[nodiscard]] bool keep_alive() const { return keep_alive_; }
+  [[nodiscard]] bool keep_alive() const { return keep_alive_ && !loop_.draining; }
   /// The next reply is the last.
   void close_after_reply() noexcept { keep_alive_ = false; }
 
-  /// A whole reply, by one write.
+  /// A whole reply, by one write; without its body if that is what the request wants.
   boost::asio::awaitable<void> write(const Reply& reply, std::string_view request_id = {});
   /// Part of one.
   boost::asio::awaitable<void> write(Parts texts);
@@ -51,9 +51,9 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
   void watch();
   void lost();
 
+  EventLoop& loop_;
   boost::asio::ip::tcp::socket socket_;
   Deadline deadline_;
-  const Config& config_;
   boost::beast::flat_buffer buffer_;
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
   EngineConnection* engine_ = nullptr;

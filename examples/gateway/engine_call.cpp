@@ -58,7 +58,11 @@ asio::awaitable<void> EngineCall::read_more(Duration wait) {
 }
 
 asio::awaitable<void> EngineCall::read_all(Duration wait) {
-  while (!failure_ && !reply_read()) co_await read_more(wait);
+  constexpr std::size_t longest = std::size_t{64} << 20U;  // no engine says so much, unless it has gone mad
+  while (!failure_ && !reply_read()) {
+    co_await read_more(wait);
+    if (body().size() > longest) makes_no_sense();
+  }
 }
 
 Reply EngineCall::as_reply() {

@@ -22,7 +22,8 @@ struct EventLoop {
   boost::asio::io_context io{1};  // one thread runs it
   Deadlines deadlines{io};
   IdleConnections idle_connections;
-  Counters counters;  // others may read these
+  bool draining = false;  // no client is asked to come again
+  Counters counters;      // others may read these
 };
 
 }  // namespace gateway

@@ -62,9 +62,9 @@ Server::Server(const Config& config, Routing& routing, std::uint64_t process)
 }
 
 void Server::run() {
-  listen();
   EventLoop& first = loops_.front()->loop;
-  asio::signal_set signals(first.io, SIGTERM, SIGINT);
+  asio::signal_set signals(first.io, SIGTERM, SIGINT);  // first: whoever hears that we listen may want us to end
+  listen();
   signals.async_wait([this](boost::system::error_code error, int /*signal*/) {
     if (!error) drain();
   });
@@ -105,13 +105,12 @@ asio::awaitable<void> Server::accept(Loop& at) {
       co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
       continue;
     }
-    start(at.loop, serve(at, std::make_shared<ClientConnection>(std::move(socket), at.loop.deadlines, config_)));
+    start(at.loop, serve(at, std::make_shared<ClientConnection>(std::move(socket), at.loop)));
   }
 }
 
 asio::awaitable<void> Server::serve(Loop& at, std::shared_ptr<ClientConnection> client) {
   while (co_await client->read_request()) {
-    if (draining_) client->close_after_reply();
     const std::string_view path = path_of(client->request());
     if (path == "/v1/completions" || path == "/v1/chat/completions") {
       co_await complete(at, *client, path == "/v1/completions" ? CompletionKind::text : CompletionKind::chat);
@@ -183,6 +182,7 @@ void Server::drain() {
 /// No new connections; requests that run, or come over those that are open, may end within the time given.
 asio::awaitable<void> Server::drain(Loop& at) {
   at.acceptor.close();
+  at.loop.draining = true;
   const auto end = std::chrono::steady_clock::now() + config_.drain;
   boost::system::error_code ignored;
   asio::steady_timer pause(at.loop.io);

@@ -1,59 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// Plays the gateway's part against emulated engines. Run: PDROUTE_ENGINE=path/to/pdroute_engine node --test FILE
+// Plays the gateway’s part against emulated engines. Run with PDROUTE_ENGINE.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import net from 'node:net';
-import { createInterface } from 'node:readline';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 
-const program = process.env.PDROUTE_ENGINE;
-if (!program) throw new Error('PDROUTE_ENGINE must name the pdroute_engine program');
-
-const time_limit = { timeout: 30_000 };
-const started = new Set();
-after(() => started.forEach((child) => child.kill('SIGKILL')));
-
-/// Starts an engine on a free port.
-async function engine(role, ...flags) {
-  const scale = flags.includes('--time-scale') ? [] : ['--time-scale', '0'];
-  const args = ['--role', role, '--listen', '127.0.0.1:0', '--id', role, ...scale, ...flags];
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  started.add(child);
-  const ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
-  ended.then(() => started.delete(child));
-  for await (const line of createInterface({ input: child.stdout })) {
-    const address = /^listening on (.+)$/.exec(line)?.[1];
-    assert.ok(address, `the first line is ${line}`);
-    const [host, port] = address.split(':');
-    const url = `http://${address}`;
-    const page = async (path) => (await fetch(url + path)).json();
-    const end = (signal = 'SIGTERM') => (child.kill(signal), ended);
-    return { url, host, port: Number(port), report: () => page('/admin/report'), page, end };
-  }
-  throw new Error('the engine ended before it listened');
-}
-
-const post = (url, body, { id, signal } = {}) =>
-  fetch(url, {
-    method: 'POST',
-    body: typeof body === 'string' ? body : JSON.stringify(body),
-    headers: { 'Content-Type': 'application/json', ...(id && { 'X-Request-Id': id }) },
-    signal,
-  });
-
-const prefill_params = {
-  do_remote_decode: true,
-  do_remote_prefill: false,
-  remote_engine_id: null,
-  remote_block_ids: null,
-  remote_host: null,
-  remote_port: null,
-};
-const text = { model: 'm', prompt: 'the quick brown fox', max_tokens: 6 };
-const chat = { model: 'm', messages: [{ role: 'user', content: 'the quick brown fox' }], max_completion_tokens: 6 };
-const words = 'the quick brown fox the quick';
-const usage = { prompt_tokens: 4, completion_tokens: 6, total_tokens: 10 };
-const path_of = (body) => (body.prompt ? '/v1/completions' : '/v1/chat/completions');
+import {
+  chat,
+  engine,
+  events,
+  path_of,
+  post,
+  prefill_params,
+  program,
+  reports,
+  run,
+  text,
+  time_limit,
+  usage,
+  words,
+  words_of,
+} from './programs.mjs';
 
 let last_id = 0;
 const new_id = () => `request-${++last_id}`;
@@ -79,34 +45,14 @@ async function broken_rule(reply) {
   return (await reply.json()).error.code;
 }
 
-async function events(reply) {
-  assert.equal(reply.status, 200);
-  assert.match(reply.headers.get('content-type'), /^text\/event-stream/);
-  const parts = (await reply.text()).split('\n\n');
-  assert.equal(parts.pop(), '');
-  assert.equal(parts.pop(), 'data: [DONE]');
-  return parts.map((part) => JSON.parse(part.replace(/^data: /, '')));
-}
-
-/// Waits until the report says so.
-async function reports(at, expected) {
-  let report;
-  for (let i = 0; i < 200; ++i) {
-    report = await at.report();
-    if (Object.entries(expected).every(([name, value]) => report[name] === value)) return;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  assert.fail(`the report is ${JSON.stringify(report)}, not ${JSON.stringify(expected)}`);
-}
-
 async function all_ended(at) {
   const { requests, running, finished, cancelled, failed, refused } = await at.report();
   assert.equal(running, 0);
   assert.equal(finished + cancelled + failed + refused, requests);
 }
 
-test('a completion goes through prefill and decode, plain', time_limit, async () => {
-  const [p, d] = [await engine('prefill'), await engine('decode')];
+test('a completion goes through prefill and decode, plain', time_limit, async (t) => {
+  const [p, d] = [await engine(t, 'prefill'), await engine(t, 'decode')];
   for (const body of [text, chat]) {
     const id = new_id();
     const computed = await prefill(p, id, body);
@@ -133,8 +79,8 @@ test('a completion goes through prefill and decode, plain', time_limit, async ()
   }
 });
 
-test('a completion goes through prefill and decode, streamed', time_limit, async () => {
-  const [p, d] = [await engine('prefill'), await engine('decode')];
+test('a completion goes through prefill and decode, streamed', time_limit, async (t) => {
+  const [p, d] = [await engine(t, 'prefill'), await engine(t, 'decode')];
   for (const body of [text, chat]) {
     for (const include_usage of [false, true]) {
       const asked = { ...body, stream: true, stream_options: { include_usage } };
@@ -147,7 +93,7 @@ test('a completion goes through prefill and decode, streamed', time_limit, async
       }
       const choices = got.map((event) => event.choices[0]);
       assert.equal(choices.length, 6);
-      assert.equal(choices.map((choice) => choice.text ?? choice.delta.content).join(''), words);
+      assert.equal(words_of(got), words);
       assert.equal(choices.at(-1).finish_reason, 'length');
       assert.ok(choices.slice(0, -1).every((choice) => choice.finish_reason === null));
     }
@@ -156,8 +102,8 @@ test('a completion goes through prefill and decode, streamed', time_limit, async
   assert.deepEqual((await d.report()).violations, []);
 });
 
-test('a prefill must be what vLLM asks for', time_limit, async () => {
-  const p = await engine('prefill');
+test('a prefill must be what vLLM asks for', time_limit, async (t) => {
+  const p = await engine(t, 'prefill');
   const right = prefill_body(text);
   const { max_tokens: _1, ...without_max_tokens } = right;
   const { stream: _2, ...without_stream } = right;
@@ -189,8 +135,8 @@ test('a prefill must be what vLLM asks for', time_limit, async () => {
   await all_ended(p);
 });
 
-test('a decode needs a prefill of its own', time_limit, async () => {
-  const [p, d] = [await engine('prefill'), await engine('decode')];
+test('a decode needs a prefill of its own', time_limit, async (t) => {
+  const [p, d] = [await engine(t, 'prefill'), await engine(t, 'decode')];
   const rules = [];
   const refused = async (rule, reply) => {
     rules.push(rule);
@@ -230,8 +176,8 @@ test('a decode needs a prefill of its own', time_limit, async () => {
   await all_ended(d);
 });
 
-test('a transfer is claimed once', time_limit, async () => {
-  const p = await engine('prefill');
+test('a transfer is claimed once', time_limit, async (t) => {
+  const p = await engine(t, 'prefill');
   const { transfer_id } = (await prefill(p, 'mine')).kv_transfer_params;
   const claim = (body) => post(`${p.url}/admin/claim`, body);
   const first = await claim({ transfer_id });
@@ -243,8 +189,8 @@ test('a transfer is claimed once', time_limit, async () => {
   assert.equal((await claim('no JSON')).status, 400);
 });
 
-test('a dead prefill engine fails the decode, and is no violation', time_limit, async () => {
-  const [p, d] = [await engine('prefill'), await engine('decode')];
+test('a dead prefill engine fails the decode, and is no violation', time_limit, async (t) => {
+  const [p, d] = [await engine(t, 'prefill'), await engine(t, 'decode')];
   const warm = await prefill(p, 'warm'); // leaves the decode engine with a connection that will be dead
   assert.equal((await decode(d, 'warm', warm.kv_transfer_params)).status, 200);
   const { kv_transfer_params } = await prefill(p, 'late');
@@ -254,17 +200,17 @@ test('a dead prefill engine fails the decode, and is no violation', time_limit, 
   assert.deepEqual([failed, violations], [2, []]);
 });
 
-test('a stopped prefill engine fails the decode in bounded time', time_limit, async () => {
-  const [p, d] = [await engine('prefill'), await engine('decode')];
+test('a stopped prefill engine fails the decode in bounded time', time_limit, async (t) => {
+  const [p, d] = [await engine(t, 'prefill'), await engine(t, 'decode')];
   const { kv_transfer_params } = await prefill(p, 'stopped');
-  p.end('SIGSTOP');
+  p.signal('SIGSTOP');
   assert.equal((await decode(d, 'stopped', kv_transfer_params)).status, 500);
   await p.end('SIGKILL');
   await all_ended(d);
 });
 
-test('an engine of both roles also takes whole requests', time_limit, async () => {
-  const e = await engine('both');
+test('an engine of both roles also takes whole requests', time_limit, async (t) => {
+  const e = await engine(t, 'both');
   assert.equal((await (await post(`${e.url}/v1/completions`, text)).json()).choices[0].text, words);
   assert.equal((await events(await post(`${e.url}/v1/chat/completions`, { ...chat, stream: true }))).length, 6);
   const { kv_transfer_params } = await prefill(e, 'split');
@@ -273,10 +219,11 @@ test('an engine of both roles also takes whole requests', time_limit, async () =
   await all_ended(e);
 });
 
-test('malformed requests are refused, and are no violation', time_limit, async () => {
-  const e = await engine('both');
+test('malformed requests are refused, and are no violation', time_limit, async (t) => {
+  const e = await engine(t, 'both');
   const url = `${e.url}/v1/completions`;
-  const wrong = ['no JSON', '[]', '{}', { prompt: '' }, { prompt: 'a', max_tokens: 0 }, { prompt: 'a', max_tokens: 'b' }];
+  const prompt = 'a';
+  const wrong = ['no JSON', '[]', '{}', { prompt: '' }, { prompt, max_tokens: 0 }, { prompt, max_tokens: 'b' }];
   for (const body of wrong) assert.equal((await post(url, body)).status, 400);
   assert.equal((await fetch(`${e.url}/nothing`)).status, 404);
   assert.deepEqual((await e.report()).violations, []);
@@ -284,7 +231,7 @@ test('malformed requests are refused, and are no violation', time_limit, async (
 });
 
 test('faults', time_limit, async (t) => {
-  const e = await engine('both');
+  const e = await engine(t, 'both');
   const set = (kind, every) => post(`${e.url}/admin/fault`, { kind, every });
   const ask = (more) => post(`${e.url}/v1/completions`, { ...text, ...more });
 
@@ -346,8 +293,8 @@ test('faults', time_limit, async (t) => {
   await all_ended(e);
 });
 
-test('a fault from the command line; a decode that fails has used its prefill up', time_limit, async () => {
-  const [p, d] = [await engine('prefill'), await engine('decode', '--fault', 'error-500', '--fault-every', '2')];
+test('a fault from the command line; a decode that fails has used its prefill up', time_limit, async (t) => {
+  const [p, d] = [await engine(t, 'prefill'), await engine(t, 'decode', '--fault', 'error-500', '--fault-every', '2')];
   const { kv_transfer_params: first } = await prefill(p, 'first');
   assert.equal((await decode(d, 'first', first)).status, 200);
   const { kv_transfer_params: second } = await prefill(p, 'second');
@@ -355,8 +302,8 @@ test('a fault from the command line; a decode that fails has used its prefill up
   assert.equal(await broken_rule(await decode(d, 'second', second)), 'second-decode');
 });
 
-test('a decode that is turned away with 429 has not used its prefill up', time_limit, async () => {
-  const [p, d] = [await engine('prefill'), await engine('decode', '--fault', 'refuse-429', '--fault-every', '2')];
+test('a decode that is turned away with 429 has not used its prefill up', time_limit, async (t) => {
+  const [p, d] = [await engine(t, 'prefill'), await engine(t, 'decode', '--fault', 'refuse-429', '--fault-every', '2')];
   const { kv_transfer_params: first } = await prefill(p, 'first');
   assert.equal((await decode(d, 'first', first)).status, 200);
   const { kv_transfer_params: second } = await prefill(p, 'second');
@@ -365,8 +312,8 @@ test('a decode that is turned away with 429 has not used its prefill up', time_l
   assert.deepEqual((await d.report()).violations, []);
 });
 
-test('beyond max-running there is 429, and metrics show what runs', time_limit, async () => {
-  const e = await engine('both', '--max-running', '2', '--time-scale', '1');
+test('beyond max-running there is 429, and metrics show what runs', time_limit, async (t) => {
+  const e = await engine(t, 'both', '--max-running', '2', '--time-scale', '1');
   const long = { ...text, max_tokens: 5000, stream: true };
   const gone = new AbortController();
   const running = [1, 2].map(() => post(`${e.url}/v1/completions`, long, { signal: gone.signal }));
@@ -383,8 +330,8 @@ test('beyond max-running there is 429, and metrics show what runs', time_limit, 
   await all_ended(e);
 });
 
-test('a client that goes away cancels its request: plain, streamed, in prefill', time_limit, async () => {
-  const [p, e] = [await engine('prefill', '--time-scale', '1000'), await engine('both', '--time-scale', '10')];
+test('a client that goes away cancels its request: plain, streamed, in prefill', time_limit, async (t) => {
+  const [p, e] = [await engine(t, 'prefill', '--time-scale', '1000'), await engine(t, 'both', '--time-scale', '10')];
   const requests = [
     [e, { ...text, max_tokens: 1000 }],
     [e, { ...text, max_tokens: 1000, stream: true }],
@@ -402,8 +349,8 @@ test('a client that goes away cancels its request: plain, streamed, in prefill',
   assert.equal((await p.report()).unclaimed, 0);
 });
 
-test('one connection serves requests in turn, until it says close', time_limit, async () => {
-  const e = await engine('both');
+test('one connection serves requests in turn, until it says close', time_limit, async (t) => {
+  const e = await engine(t, 'both');
   const socket = net.connect(e.port, e.host);
   const request = (more) => `GET /health HTTP/1.1\r\nHost: e\r\n${more}\r\n`;
   socket.write(request('') + request('') + request('Connection: close\r\n'));
@@ -412,23 +359,23 @@ test('one connection serves requests in turn, until it says close', time_limit, 
   assert.equal(got.match(/HTTP\/1\.1 200 OK/g).length, 3);
 });
 
-test('health and models', time_limit, async () => {
-  const e = await engine('decode');
+test('health and models', time_limit, async (t) => {
+  const e = await engine(t, 'decode');
   assert.equal((await fetch(`${e.url}/health`)).status, 200);
   assert.equal((await e.page('/v1/models')).object, 'list');
 });
 
-test('times follow the scale', time_limit, async () => {
-  const e = await engine('both', '--time-scale', '0.5');
+test('times follow the scale', time_limit, async (t) => {
+  const e = await engine(t, 'both', '--time-scale', '0.5');
   const start = performance.now();
   await (await post(`${e.url}/v1/completions`, { ...text, max_tokens: 20 })).json();
   assert.ok(performance.now() - start >= 200); // 20 tokens, 20 ms each, halved
 });
 
-test('SIGTERM ends an engine, also one that is at work', time_limit, async () => {
-  const idle = await engine('both');
+test('SIGTERM ends an engine, also one that is at work', time_limit, async (t) => {
+  const idle = await engine(t, 'both');
   assert.deepEqual(await idle.end(), { code: 0, signal: null });
-  const busy = await engine('both', '--time-scale', '100');
+  const busy = await engine(t, 'both', '--time-scale', '100');
   const asked = post(`${busy.url}/v1/completions`, { ...text, stream: true });
   asked.catch(() => {});
   await reports(busy, { running: 1 });
@@ -446,11 +393,5 @@ test('wrong flags are refused', time_limit, async () => {
     ['--role', 'both', '--time-scale', '-1'],
     [],
   ];
-  for (const args of wrong) {
-    const child = spawn(program, args, { stdio: 'ignore' });
-    started.add(child);
-    const code = await new Promise((resolve) => child.once('exit', resolve));
-    started.delete(child);
-    assert.ok(code > 0, args.join(' '));
-  }
+  for (const args of wrong) assert.ok((await run(program('PDROUTE_ENGINE'), args)).code > 0, args.join(' '));
 });

@@ -21,6 +21,8 @@ class Claims {
     unsigned status = 0;    ///< 0: the prefill engine does not answer
     nlohmann::json issued;  ///< if the status is 200
   };
+  /// Closes the connections that wait for their next use. They must not outlive the io_context.
+  void close_idle() { idle_.clear(); }
   /// Asks the engine that these parameters name.
   boost::asio::awaitable<Reply> claim(const nlohmann::json& params);
 

@@ -36,6 +36,8 @@ class Engine {
  public:
   Engine(const EngineOptions& options, boost::asio::io_context& io, const boost::asio::ip::tcp::endpoint& address);
 
+  /// To be called when the io_context runs no longer, before it is destroyed.
+  void close_idle() { claims_.close_idle(); }
   /// Serves one client until it goes away.
   boost::asio::awaitable<void> serve(boost::asio::ip::tcp::socket socket);
 

@@ -68,6 +68,7 @@ void run(const EngineOptions& options, const tcp::endpoint& address) {
   fmt::print("listening on {}:{}\n", chosen.address().to_string(), chosen.port());
   std::fflush(stdout);
   io.run();
+  engine->close_idle();
 }
 
 int main_with(int argc, char** argv) {
