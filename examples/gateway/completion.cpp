@@ -112,7 +112,7 @@ asio::awaitable<Ending> Completion::answer() {
 }
 
 asio::awaitable<Ending> Completion::refuse(const pdroute::NoEndpoint& reason) {
-  const Reply reply = error_reply(reason);
+  const Reply reply = error_reply(reason, what_failed_);
   co_return co_await say(Ending::refused, reply);
 }
 

@@ -55,7 +55,9 @@ class Reader {
       if (!words_.empty()) statement();
     }
     ++line_;
-    if (!mistake_ && config_.endpoints.empty()) wrong("there must be endpoints", "none");
+    for (const pdroute::Role role : {pdroute::Role::prefill, pdroute::Role::decode}) {
+      if (config_.engines(role).empty()) wrong("each role needs an endpoint", to_string(role));
+    }
     if (mistake_) return std::move(*mistake_);
     return std::move(config_);
   }
@@ -99,6 +101,7 @@ class Reader {
     Engine& engine = added.engine;
     engine.id = words_[2];
     engine.address = address(words_[3]);
+    if (engine.address.port() == 0) wrong("an endpoint's port is from 1 to 65535", words_[3]);
     engine.host = words_[3];
     for (std::size_t i = 4; i < words_.size(); ++i) {
       const std::string_view word = words_[i];

@@ -25,8 +25,9 @@ struct Reply {
 [[nodiscard]] Reply error_reply(unsigned status, std::string_view message, std::string_view code,
                                 std::string_view param = {});
 [[nodiscard]] Reply error_reply(const RequestMistake& mistake);
-/// Nobody could be chosen: 429 if it may be worth waiting for room, else 503, both with Retry-After.
-[[nodiscard]] Reply error_reply(const pdroute::NoEndpoint& reason);
+/// Nobody could be chosen: 429 if it may be worth waiting for room, else 503, both with Retry-After. `what_failed` was
+/// tried before, if anything was.
+[[nodiscard]] Reply error_reply(const pdroute::NoEndpoint& reason, std::string_view what_failed);
 
 /// The lines before a body. No length: the body comes in chunks or, without them, to the end of the connection.
 struct Head {

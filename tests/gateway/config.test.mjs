@@ -11,6 +11,7 @@ import { file, program, run, time_limit } from './programs.mjs';
 const gateway = (...args) => run(program('PDROUTE_GATEWAY'), args);
 
 const endpoint = 'endpoint prefill p0 127.0.0.1:8100';
+const both = `${endpoint}\nendpoint decode d0 127.0.0.1:8200\n`;
 const duration = 'a duration is a number of ms, s or min, such as 500ms';
 const size = 'a size is a number of B, KiB or MiB, such as 4MiB';
 const address = 'an address is IP:PORT, such as 127.0.0.1:8000 or [::1]:8000';
@@ -45,6 +46,7 @@ const mistakes = [
   ['endpoint prefill p1', endpoint_form, 'endpoint prefill p1'],
   ['endpoint both p1 127.0.0.1:8101', 'a role is prefill or decode', 'both'],
   ['endpoint prefill p1 nowhere', address, 'nowhere'],
+  ['endpoint prefill p1 127.0.0.1:0', "an endpoint's port is from 1 to 65535", '127.0.0.1:0'],
   ['endpoint prefill p1 127.0.0.1:8101 requests', limit, 'requests'],
   ['endpoint prefill p1 127.0.0.1:8101 requests=', limit, 'requests='],
   ['endpoint prefill p1 127.0.0.1:8101 requests=many', limit, 'requests=many'],
@@ -112,9 +114,12 @@ test('without endpoints there is nothing to do', time_limit, async () => {
     const path = file(text);
     const { code, stderr } = await gateway('--config', path);
     assert.equal(code, 2);
-    assert.match(stderr, /:\d+: there must be endpoints: none\n$/);
+    assert.match(stderr, /:\d+: each role needs an endpoint: prefill\n$/);
     assert.ok(stderr.startsWith(`${path}:`));
   }
+  const { code, stderr } = await gateway('--config', file(`${endpoint}\n`));
+  assert.equal(code, 2);
+  assert.match(stderr, /:\d+: each role needs an endpoint: decode\n$/);
 });
 
 test('--check takes what is right, and does not listen', time_limit, async () => {
@@ -138,7 +143,7 @@ test('--check takes what is right, and does not listen', time_limit, async () =>
     '\tretries\t1\r', // a file from another system
   ];
   for (const line of right) {
-    const { code, stdout, stderr } = await gateway('--check', '--config', file(`${endpoint}\n${line}\n`));
+    const { code, stdout, stderr } = await gateway('--check', '--config', file(`${both}${line}\n`));
     assert.deepEqual({ line, code, stdout, stderr }, { line, code: 0, stdout: '', stderr: '' });
   }
 });
@@ -157,7 +162,7 @@ test('the configuration that comes with the gateway is right, and says the defau
 });
 
 test('--listen must be an address, and counts instead of the configured one', time_limit, async () => {
-  const path = file(`listen 127.0.0.1:1\n${endpoint}\n`);
+  const path = file(`listen 127.0.0.1:1\n${both}`);
   for (const value of ['nowhere', '127.0.0.1', 'localhost:0', '127.0.0.1:65536']) {
     const { code, stderr } = await gateway('--config', path, '--listen', value);
     assert.equal(stderr, `--listen: an address is IP:PORT, such as 127.0.0.1:8000: ${value}\n`);
@@ -187,7 +192,7 @@ test('a port that is taken is told', time_limit, async (t) => {
   await new Promise((resolve) => server.once('listening', resolve));
   const taken = `127.0.0.1:${server.address().port}`;
   for (const threads of [1, 2]) {
-    const path = file(`listen ${taken}\nthreads ${threads}\n${endpoint}\n`);
+    const path = file(`listen ${taken}\nthreads ${threads}\n${both}`);
     const { code, stdout, stderr } = await gateway('--config', path);
     assert.deepEqual([code, stdout], [1, '']);
     assert.match(stderr, /Address already in use/);
