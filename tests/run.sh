@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source cmake/need-packages.sh
 need_packages g++ cmake ninja-build catch2 libfmt-dev nlohmann-json3-dev zlib1g-dev libcli11-dev libfccp-dev valgrind \
-  prometheus pkg-config libboost-dev wrk  # prometheus has promtool, which reads what the adapter writes
+  prometheus pkg-config libboost-dev libsimdjson-dev wrk  # prometheus has promtool, which reads what the adapter writes
 command -v node >/dev/null || need_packages nodejs
 command -v npm >/dev/null || need_packages npm
 # OpenAI's client, which asks the example gateway. Without it one test is skipped and says so.

@@ -29,7 +29,8 @@ Reply error_reply(const RequestMistake& mistake) {
 Reply error_reply(const pdroute::NoEndpoint& reason, std::string_view what_failed) {
   std::string message = reason.text();
   if (!what_failed.empty()) message.append("; before, ").append(what_failed);
-  Reply reply = reason.overloaded() ? error_reply(429, message, "overloaded") : error_reply(503, message, "no_endpoint");
+  Reply reply =
+      reason.overloaded() ? error_reply(429, message, "overloaded") : error_reply(503, message, "no_endpoint");
   reply.more_headers = "Retry-After: 1\r\n";  // engines come and go, and requests end, about once a second
   return reply;
 }

@@ -6,7 +6,7 @@ root="$(cd "$(dirname "$0")/../.." && pwd)"
 programs="${PDROUTE_GATEWAY_PROGRAMS:-}"
 if [ -z "$programs" ]; then
   source "$root/cmake/need-packages.sh"
-  need_packages g++ cmake ninja-build curl libfmt-dev nlohmann-json3-dev zlib1g-dev libcli11-dev libfccp-dev libboost-dev >&2
+  need_packages g++ cmake ninja-build curl libfmt-dev nlohmann-json3-dev zlib1g-dev libcli11-dev libfccp-dev libboost-dev libsimdjson-dev >&2
   programs="$root/build/examples/examples/gateway"
   cmake -S "$root" -B "$root/build/examples" -G Ninja -DCMAKE_BUILD_TYPE=Release \
     -DPDROUTE_BUILD_TESTS=OFF -DPDROUTE_BUILD_BENCHMARKS=OFF -DPDROUTE_BUILD_GATEWAY=ON >/dev/null
