@@ -2,6 +2,7 @@
 // A whole decision: choose and reserve a prefill and a decode endpoint, and release a pair taken 32 decisions ago.
 #include <array>
 #include <cstddef>
+#include <pdroute/policy/load_costs.hpp>
 #include <pdroute/policy/qps.hpp>
 #include <pdroute/policy/random.hpp>
 #include <pdroute/policy/round_robin.hpp>
@@ -79,6 +80,10 @@ using RoundRobin = pdroute::RoundRobinPolicy<>;
 using RoundRobinPerDispatcher = pdroute::RoundRobinPolicy<pdroute::Rotation::per_dispatcher>;
 using Random = pdroute::RandomPolicy<>;
 using Qps = pdroute::QpsPolicy<>;
+using TwoChoices = pdroute::PowerOfTwoChoicesPolicy<>;
+using LeastRequests = pdroute::LeastRequestPolicy;
+using LeastTokens = pdroute::LeastTokensPolicy;
+using LeastKv = pdroute::LeastKvPolicy;
 
 }  // namespace
 
@@ -93,6 +98,9 @@ void bench::add_pd_pairs(Suite& suite) {
   suite.add<PdPair<RoundRobin, Qps>>("pd_pair/round_robin/qps");
   suite.add<PdPair<Random, Qps>>("pd_pair/random/qps");
   suite.add<PdPair<Qps, Random>>("pd_pair/qps/random");
+  suite.add<PdPair<TwoChoices, TwoChoices>>("pd_pair/two_choices/two_choices");
+  suite.add<PdPair<LeastRequests, LeastRequests>>("pd_pair/least_requests/least_requests");
+  suite.add<PdPair<LeastTokens, LeastKv>>("pd_pair/least_tokens/least_kv");
   suite.add<PdPair<Random, Random, Via::dispatcher, CappedEndpoint>>("pd_pair_capped/random/random");
   suite.add<PdPair<RoundRobin, RoundRobin, Via::dispatcher, CappedEndpoint>>("pd_pair_capped/round_robin/round_robin");
   suite.add<PdPair<RoundRobin, RoundRobin, Via::router>>("pd_pair_shared/round_robin/round_robin");

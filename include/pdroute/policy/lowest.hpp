@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The candidate with the lowest cost, ties by rule.
+// The candidate with the lowest cost: of all, ties by rule, or of a few.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <numeric>
 #include <optional>
+#include <pdroute/policy/cost.hpp>
 #include <pdroute/policy/tie_rule.hpp>
+#include <utility>
 
 namespace pdroute::inline v0::detail {
 
@@ -62,8 +65,8 @@ template <TieRule tie, class Candidates, class Cost, class Context>
   auto least = cost(candidates[start]);
   const auto look_at = [&](std::size_t from, std::size_t to) {
     for (std::size_t i = from; i < to; ++i) {
-      if (const auto c = cost(candidates[i]); c < least) {
-        least = c;
+      if (auto c = cost(candidates[i]); cheaper(c, least)) {
+        least = std::move(c);
         best = i;
       }
     }
@@ -77,7 +80,46 @@ template <TieRule tie, class Candidates, class Cost, class Context>
     // Costs may change between two looks, so draw among those that are still at most the least.
     std::uint32_t ties = 0;
     for (std::size_t i = best; i < n; ++i) {
-      if (cost(candidates[i]) <= least && context.below(++ties) == 0) best = i;
+      if (!cheaper(least, cost(candidates[i])) && context.below(++ties) == 0) best = i;
+    }
+  }
+  return best;
+}
+
+/// The index with the lower cost of two distinct ones drawn at random.
+template <class Candidates, class Cost, class Context>
+[[nodiscard, gnu::always_inline]] inline std::optional<std::size_t> lower_of_two(const Candidates& candidates,
+                                                                                 const Cost& cost, Context& context) {
+  const auto n = static_cast<std::uint32_t>(candidates.size());
+  if (n < 2) return n == 0 ? std::nullopt : std::optional<std::size_t>{0};
+  const std::uint32_t first = context.below(n);
+  std::uint32_t second = context.below(n - 1);
+  second += second >= first ? 1 : 0;
+  // Which of two is the lower cannot be predicted: an index by arithmetic costs less than a branch that is often wrong.
+  const auto other = static_cast<std::uint32_t>(cheaper(cost(candidates[second]), cost(candidates[first])));
+  return first ^ ((first ^ second) & (0U - other));
+}
+
+/// The index with the lowest cost among `looks` distinct ones drawn at random; all of them, if there are no more.
+template <std::size_t looks, class Candidates, class Cost, class Context>
+[[nodiscard, gnu::always_inline]] inline std::optional<std::size_t> lowest_of_some(const Candidates& candidates,
+                                                                                   const Cost& cost, Context& context) {
+  if constexpr (looks == 2) return lower_of_two(candidates, cost, context);
+  const auto n = static_cast<std::uint32_t>(candidates.size());
+  if (n == 0) return std::nullopt;
+  std::size_t best = context.below(n);
+  auto least = cost(candidates[best]);
+  // Each draw is among those that are left, and steps over the drawn ones in ascending order.
+  std::array<std::uint32_t, looks> drawn{static_cast<std::uint32_t>(best)};
+  for (std::uint32_t k = 1; k < looks && k < n; ++k) {
+    std::uint32_t index = context.below(n - k);
+    std::uint32_t place = 0;
+    for (; place < k && drawn[place] <= index; ++place) ++index;
+    for (std::uint32_t i = k; i > place; --i) drawn[i] = drawn[i - 1];
+    drawn[place] = index;
+    if (auto c = cost(candidates[index]); cheaper(c, least)) {
+      least = std::move(c);
+      best = index;
     }
   }
   return best;

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a cost is: the number by which a policy compares candidates, the lowest first.
+#pragma once
+
+#include <concepts>
+#include <type_traits>
+
+namespace pdroute::inline v0 {
+
+namespace detail {
+
+/// What is evaluated for each candidate of one choice: a function of the candidate alone.
+template <class Cost, class Request, class Context>
+[[nodiscard]] constexpr auto prepared(const Cost& cost, const Request& request, Context& context) {
+  if constexpr (requires { cost.prepare(request, context); }) {
+    return cost.prepare(request, context);
+  } else {
+    return [&cost, &request](const auto& candidate) {
+      if constexpr (requires { cost(candidate, request); }) {
+        return cost(candidate, request);
+      } else {
+        return cost(candidate);
+      }
+    };
+  }
+}
+
+/// Whether a candidate that costs `a` goes before one that costs `b`. A floating-point cost that is not a number goes
+/// last: it is a mistake of whoever computed it, and must not win.
+template <class Value>
+[[nodiscard]] constexpr bool cheaper(const Value& a, const Value& b) {
+  if constexpr (std::floating_point<Value>) {
+    return a < b || (b != b && a == a);
+  } else {
+    return a < b;
+  }
+}
+
+}  // namespace detail
+
+/// A cost function over candidates: the `Cost` of a `LowestCostPolicy`. It is one of
+/// - `cost(candidate)`;
+/// - `cost(candidate, request)`;
+/// - `cost.prepare(request, context)`, called once per choice, which returns a function of the candidate: for what is the
+///   same for all candidates, such as the time.
+///
+/// Its value is anything ordered by `<`; what is not a number comes last. A cost must not change the candidate, and must
+/// not throw. Lambdas without captures will do:
+///
+///     using Cheapest = pdroute::LowestCostPolicy<decltype([](const auto& c) { return c.endpoint().price; })>;
+///
+/// Optional members, as of a policy: `Load` and `load_options() const`, the load metric that it reads; `check() const`.
+template <class C, class Candidate, class Request, class Context>
+concept CostFunction = requires(const C& cost, const Candidate& candidate, const Request& request, Context& context) {
+  { detail::prepared(cost, request, context)(candidate) } -> std::totally_ordered;
+};
+
+}  // namespace pdroute::inline v0

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Policies that know the load, in a router: as prefill and as decode policy, while requests come and end.
+#include <cstdint>
+#include <pdroute/pdroute.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "catch2_compat.hpp"
+#include "engines.hpp"
+
+namespace {
+
+using pdroute::Role;
+template <class Prefill, class Decode = Prefill>
+using Router = pdroute::DisaggregatedRouter<Prefill, Decode, Engine, pdroute::ManualClock>;
+
+template <class R>
+R router_of(std::size_t each) {
+  return R::create({.prefill = engines("p", each), .decode = engines("d", each)}).value();
+}
+
+template <class R>
+std::vector<std::uint32_t> in_flight(const R& router, Role role) {
+  std::vector<std::uint32_t> counts;
+  for (const auto& endpoint : router.endpoints(role)) counts.push_back(endpoint.in_flight);
+  return counts;
+}
+
+template <class Dispatcher>
+auto prefill(Dispatcher& dispatcher, std::uint64_t prompt_tokens) {
+  auto lease = dispatcher.prefill({.prompt_tokens = prompt_tokens});
+  REQUIRE(lease);
+  return std::move(*lease);
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("load: requests that are held spread evenly over both roles", "", pdroute::LeastRequestPolicy,
+                   pdroute::LeastTokensPolicy, pdroute::LeastKvPolicy,
+                   (pdroute::LowestCostPolicy<pdroute::InFlight, 4>)) {
+  auto router = router_of<Router<TestType>>(4);
+  auto dispatcher = router.dispatcher();
+  std::vector<typename Router<TestType>::Route> held;
+  for (int i = 0; i < 40; ++i) {
+    auto route = dispatcher.route({.prompt_tokens = 100});
+    REQUIRE(route);
+    held.push_back(std::move(*route));
+  }
+  CHECK(in_flight(router, Role::prefill) == std::vector<std::uint32_t>(4, 10));
+  CHECK(in_flight(router, Role::decode) == std::vector<std::uint32_t>(4, 10));
+
+  // Whoever becomes free is filled again.
+  for (auto& route : held) {
+    if (route.decode.id() != "d2") continue;
+    route.decode.complete();
+    auto lease = dispatcher.decode({.prompt_tokens = 100});
+    REQUIRE(lease);
+    CHECK(lease->id() == "d2");
+    route.decode = std::move(*lease);
+  }
+}
+
+TEST_CASE("load: least tokens sees that one long prompt is worth many short ones") {
+  auto router = router_of<Router<pdroute::LeastTokensPolicy, pdroute::RandomPolicy<>>>(2);
+  auto dispatcher = router.dispatcher();
+  const auto longest = prefill(dispatcher, 1000);
+  std::vector<decltype(prefill(dispatcher, 0))> shorts;
+  for (int i = 0; i < 10; ++i) {
+    shorts.push_back(prefill(dispatcher, 100));
+    CHECK(shorts.back().id() != longest.id());
+  }
+  CHECK(in_flight(router, Role::prefill) == std::vector<std::uint32_t>{1, 10});
+}
+
+TEST_CASE("load: least requests does not see size") {
+  auto router = router_of<Router<pdroute::LeastRequestPolicy>>(2);
+  auto dispatcher = router.dispatcher();
+  const auto longest = prefill(dispatcher, 1000);
+  const auto second = prefill(dispatcher, 100);
+  const auto third = prefill(dispatcher, 100);
+  CHECK(third.id() == longest.id());
+}
+
+TEST_CASE("load: least KV sees what decode has generated") {
+  auto router = router_of<Router<pdroute::RandomPolicy<>, pdroute::LeastKvPolicy>>(2);
+  auto dispatcher = router.dispatcher();
+  auto talkative = dispatcher.decode({.prompt_tokens = 10});
+  auto brief = dispatcher.decode({.prompt_tokens = 50});
+  REQUIRE((talkative && brief));
+  CHECK(talkative->id() != brief->id());
+  {
+    const auto next = dispatcher.decode({.prompt_tokens = 1});
+    CHECK(next->id() == talkative->id());
+  }
+  talkative->progress(41);
+  const auto next = dispatcher.decode({.prompt_tokens = 1});
+  CHECK(next->id() == brief->id());
+}
+
+TEMPLATE_TEST_CASE("load: an endpoint that has gone is not chosen, and its return is empty", "",
+                   pdroute::LeastRequestPolicy, pdroute::LeastTokensPolicy, pdroute::LeastKvPolicy,
+                   pdroute::PowerOfTwoChoicesPolicy<>) {
+  auto router = router_of<Router<TestType>>(2);
+  auto dispatcher = router.dispatcher();
+  std::vector<typename Router<TestType>::Route> held;
+  const auto hold = [&] {
+    auto route = dispatcher.route({.prompt_tokens = 10});
+    REQUIRE(route);
+    held.push_back(std::move(*route));
+    return std::string(held.back().decode.id());
+  };
+  for (int i = 0; i < 6; ++i) hold();
+  REQUIRE(router.assign(Role::decode, engines("d", 1)));
+  for (int i = 0; i < 6; ++i) CHECK(hold() == "d0");
+  REQUIRE(router.assign(Role::decode, engines("d", 2)));
+  CHECK(hold() == "d1");  // two of two are looked at
+}
+
+TEST_CASE("load: what no policy of a role reads is not stored for it") {
+  constexpr auto size_for = []<class Policy>(Policy /*policy*/) {
+    return sizeof(pdroute::Slot<Role::prefill, Engine, pdroute::detail::LoadOf<Policy>>);
+  };
+  constexpr std::size_t bare = sizeof(pdroute::Slot<Role::prefill, Engine, pdroute::NoLoad>);
+  CHECK(size_for(pdroute::LeastRequestPolicy{}) == bare);
+  CHECK(size_for(pdroute::PowerOfTwoChoicesPolicy<>{}) == bare);
+  CHECK(size_for(pdroute::LeastTokensPolicy{}) > bare);
+  CHECK(size_for(pdroute::LeastKvPolicy{}) > bare);
+}
