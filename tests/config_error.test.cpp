@@ -37,10 +37,11 @@ TEST_CASE("every rule is a sentence of its own") {
                                              text(Rule::id_unique),
                                              text(Rule::id_known),
                                              text(Rule::window_in_range),
+                                             text(Rule::weight_in_range),
                                              text(Rule::capacity_in_range),
                                              text(Rule::capacity_counted),
                                              text(Rule::detached_leases_in_range)};
-  CHECK(sentences.size() == 7);
+  CHECK(sentences.size() == 8);
   CHECK(sentences.count("") == 0);
 }
 

@@ -35,6 +35,11 @@ asio::awaitable<bool> ClientConnection::read_request() {
   while (true) {
     while (buffer_.size() > 0 && !parser_->is_done() && !error) buffer_.consume(parser_->put(buffer_.data(), error));
     if (error == http::error::need_more) error = {};
+    // Beast limits the head and the body, but not what stands around chunks.
+    if (!error && !parser_->is_done() && buffer_.size() > piece) error = http::error::header_limit;
+    if (!error && parser_->is_header_done() && !parser_->chunked() &&
+        parser_->get().count(http::field::transfer_encoding))
+      error = http::error::bad_transfer_encoding;  // a proxy before us might see the body's end elsewhere
     if (error) break;
     if (parser_->is_done()) {
       deadline_.never();

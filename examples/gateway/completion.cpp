@@ -2,6 +2,7 @@
 #include "completion.hpp"
 
 #include <fmt/format.h>
+#include <chrono>
 #include <utility>
 
 #include "event_stream.hpp"
@@ -38,6 +39,7 @@ asio::awaitable<Leg> Completion::prefill(const Engine& engine) {
     transfer_ = transfer_in(call.body());
     if (!transfer_) call.makes_no_sense();
   }
+  if (client_.gone()) co_return Leg::client_gone;
   if (call.failure()) co_return failed(pdroute::Role::prefill, engine, call);
   if (!call.rejected()) co_return Leg::done;
   reply_ = call.as_reply();
@@ -78,13 +80,16 @@ asio::awaitable<Leg> Completion::relay(EngineCall& call, const std::function<voi
   while (true) {
     std::string& piece = call.body();
     tokens_came(events.pass(piece));  // an event is a token, more or less
-    const bool whole = call.reply_read() && events.ended();
+    const bool whole = events.ended();
     if (call.reply_read() && !whole) call.makes_no_sense();
     if (call.failure()) co_return Leg::failed;
     answer_begun_ = true;
     co_await write_piece(head, piece, whole);
     if (client_.gone()) co_return Leg::client_gone;
-    if (whole) co_return Leg::done;
+    if (whole) {
+      if (!call.reply_read()) co_await call.read_more(std::chrono::seconds{1});  // the end of the last chunk
+      co_return Leg::done;
+    }
     head.clear();
     piece.clear();
     while (!call.failure() && !call.reply_read() && piece.empty()) co_await call.read_more(loop_.config.timeouts.idle);
@@ -107,7 +112,7 @@ Leg Completion::failed(pdroute::Role role, const Engine& engine, const EngineCal
 }
 
 asio::awaitable<Ending> Completion::answer() {
-  if (!reply_) co_return Ending::answered;  // it was a stream
+  if (!reply_) co_return Ending::answered;  // it was a stream, and the client has all of it
   co_return co_await say(reply_->status < 400 ? Ending::answered : Ending::client_error, *reply_);
 }
 
@@ -124,8 +129,7 @@ asio::awaitable<Ending> Completion::give_up() {
     co_return client_.gone() ? Ending::cancelled : Ending::engine_error;
   }
   const unsigned status = failure_ == FailureKind::overloaded ? 429 : failure_ == FailureKind::timed_out ? 504 : 502;
-  Reply reply =
-      error_reply(status, fmt::format("too many engines failed, the last was {}", what_failed_), "engine_error");
+  Reply reply = error_reply(status, fmt::format("engines failed, the last was {}", what_failed_), "engine_error");
   if (status == 429) reply.more_headers = "Retry-After: 1\r\n";
   co_return co_await say(Ending::engine_error, reply);
 }
@@ -138,7 +142,7 @@ asio::awaitable<Ending> Completion::say(Ending ending, const Reply& reply) {
 EngineCall::Question Completion::question(std::string_view tail) const {
   const auto& head = client_.request();
   const auto view = [](boost::beast::string_view text) { return std::string_view(text.data(), text.size()); };
-  return {.target = view(head.target()),
+  return {.target = view(head.target().substr(0, head.target().find('?'))),
           .request_id = id_,
           .authorization = view(head[boost::beast::http::field::authorization]),
           .common = request_.common(),

@@ -25,10 +25,13 @@ asio::awaitable<void> EngineCall::ask(Question question, Duration wait) {
   const bool fresh = !connection_;
   if (fresh) connection_ = std::make_unique<EngineConnection>(loop_.io, loop_.deadlines);
   client_.work_begins(*connection_);
-  if (fresh && co_await connection_->connect(engine_.address, loop_.config.timeouts.connect)) {
-    failure_ = FailureKind::unreachable;
-    if (!client_.gone()) loop_.health.failed(engine_);  // otherwise it was us who broke off
-    co_return;
+  if (fresh) {
+    if (const auto error = co_await connection_->connect(engine_.address, loop_.config.timeouts.connect)) {
+      failure_ = FailureKind::unreachable;
+      // Not if it was us who broke off, or have no descriptors left.
+      if (!client_.gone() && error != asio::error::no_descriptors) loop_.health.failed(engine_);
+      co_return;
+    }
   }
 
   std::string head = fmt::format(

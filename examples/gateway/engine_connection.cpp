@@ -42,6 +42,7 @@ asio::awaitable<EngineConnection::Error> EngineConnection::read_some(Duration ti
   deadline_.in(timeout);
   const std::size_t size =
       co_await socket_.async_read_some(buffer_.prepare(piece), asio::redirect_error(asio::use_awaitable, error));
+  deadline_.never();  // what a client takes its time for is not the engine's fault
   if (error == asio::error::eof && reply_->got_some()) {
     error = {};
     reply_->put_eof(error);  // an end, if nothing else says where the body ends
@@ -51,6 +52,7 @@ asio::awaitable<EngineConnection::Error> EngineConnection::read_some(Duration ti
   buffer_.commit(size);
   while (buffer_.size() > 0 && !reply_->is_done() && !error) buffer_.consume(reply_->put(buffer_.data(), error));
   if (error == http::error::need_more) error = {};
+  if (!error && !reply_->is_done() && buffer_.size() > piece) error = http::error::header_limit;  // around a chunk
   co_return error;
 }
 
@@ -86,8 +88,10 @@ std::unique_ptr<EngineConnection> IdleConnections::take(std::size_t engine) {
 
 void IdleConnections::give_back(std::size_t engine, std::unique_ptr<EngineConnection> connection) {
   if (!connection->reusable()) return;
+  auto& waiting = idle_[engine];
+  std::erase_if(waiting, [](const auto& other) { return !other->is_open(); });  // those that have rested too long
   connection->rest(longest_rest);
-  idle_[engine].push_back(std::move(connection));
+  waiting.push_back(std::move(connection));
 }
 
 }  // namespace gateway

@@ -48,6 +48,7 @@ class EngineConnection {
   [[nodiscard]] bool reusable() const;
   /// Closes the connection if nobody uses it for a while.
   void rest(Duration time) { deadline_.in(time); }
+  [[nodiscard]] bool is_open() const { return socket_.is_open(); }
   /// Whether the other end is still there.
   [[nodiscard]] bool alive();
   void close();

@@ -23,11 +23,11 @@ class EventStream {
   std::uint64_t pass(std::string_view piece) {
     std::uint64_t events = 0;
     for (const char c : piece) {
-      if (c == '\n' && last_ == '\n') ++events;
-      last_ = c;
+      if (c == '\r') continue;  // lines may end with both
+      if (c == '\n' && tail_.ends_with('\n')) ++events;
+      if (tail_.size() == end.size()) tail_.erase(0, 1);
+      tail_ += c;
     }
-    tail_.append(piece.substr(piece.size() - std::min(piece.size(), end.size())));
-    tail_.erase(0, tail_.size() - std::min(tail_.size(), end.size()));
     return events;
   }
   [[nodiscard]] bool ended() const { return tail_ == end; }
@@ -35,7 +35,6 @@ class EventStream {
  private:
   static constexpr std::string_view end = "data: [DONE]\n\n";
 
-  char last_ = ' ';
   std::string tail_;
 };
 

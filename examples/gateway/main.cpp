@@ -47,9 +47,9 @@ int run(const std::string& file, bool check_only, const std::string& listen) {
 
   std::random_device random;
   const std::uint64_t start = (std::uint64_t{random()} << 32U) | random();
-  const auto routing = make_routing(config, start);
+  auto routing = Routing::create(config, start);
   if (!routing) return refuse(file, routing.error());
-  if (!check_only) Server(config, **routing, start).run();
+  if (!check_only) Server(config, *routing, start).run();
   return 0;
 }
 

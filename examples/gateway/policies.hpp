@@ -1,56 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
-// The policies that a configuration may name. To add one, write a struct like those below and list it at the end.
+// The policies that a configuration may name. To add one, list its type and its name.
 #pragma once
 
 #include <array>
 #include <cstdint>
-#include <pdroute/load/token_count.hpp>
-#include <pdroute/policy/counting.hpp>
+#include <pdroute/policy/load_costs.hpp>
+#include <pdroute/policy/one_of.hpp>
 #include <pdroute/policy/qps.hpp>
 #include <pdroute/policy/random.hpp>
 #include <pdroute/policy/round_robin.hpp>
 #include <string_view>
-#include <type_traits>
 
 namespace gateway {
 
-// Each policy also counts tokens of both kinds, so that any endpoint of the configuration may be limited by them.
-template <class Policy>
-using Counted = pdroute::Counting<Policy, pdroute::Tokens, pdroute::KvTokens>;
+// Some of these count tokens of both kinds, so any endpoint of the configuration may be limited by them.
+using AnyPolicy = pdroute::OneOfPolicy<pdroute::RoundRobinPolicy<>, pdroute::RandomPolicy<>, pdroute::QpsPolicy<>,
+                                       pdroute::LeastRequestPolicy, pdroute::PowerOfTwoChoicesPolicy<>,
+                                       pdroute::LeastTokensPolicy, pdroute::LeastKvPolicy>;
 
-// `start` differs between gateways, so that those in front of the same engines do not choose in step.
-
-struct RoundRobin {
-  static constexpr std::string_view name = "round-robin";
-  using Policy = Counted<pdroute::RoundRobinPolicy<>>;
-  [[nodiscard]] static Policy make(std::uint64_t start) { return {{.first_turn = static_cast<std::uint32_t>(start)}}; }
+struct NamedPolicy {
+  std::string_view name;
+  /// `start` differs between gateways, so that those in front of the same engines do not choose in step.
+  AnyPolicy (*make)(std::uint64_t start);
 };
 
-struct Random {
-  static constexpr std::string_view name = "random";
-  using Policy = Counted<pdroute::RandomPolicy<>>;
-  [[nodiscard]] static Policy make(std::uint64_t start) { return {{.seed = start}}; }
-};
+inline constexpr std::array<NamedPolicy, 7> known_policies{{
+    {"round-robin",
+     [](std::uint64_t start) -> AnyPolicy {
+       return {pdroute::RoundRobinPolicy<>{.first_turn = static_cast<std::uint32_t>(start)}};
+     }},
+    {"random", [](std::uint64_t start) -> AnyPolicy { return {pdroute::RandomPolicy<>{.seed = start}}; }},
+    {"qps", [](std::uint64_t /*start*/) -> AnyPolicy { return {pdroute::QpsPolicy<>{}}; }},
+    {"least-requests", [](std::uint64_t /*start*/) -> AnyPolicy { return {pdroute::LeastRequestPolicy{}}; }},
+    {"two-choices", [](std::uint64_t /*start*/) -> AnyPolicy { return {pdroute::PowerOfTwoChoicesPolicy<>{}}; }},
+    {"least-tokens", [](std::uint64_t /*start*/) -> AnyPolicy { return {pdroute::LeastTokensPolicy{}}; }},
+    {"least-kv", [](std::uint64_t /*start*/) -> AnyPolicy { return {pdroute::LeastKvPolicy{}}; }},
+}};
 
-struct Qps {
-  static constexpr std::string_view name = "qps";
-  using Policy = Counted<pdroute::QpsPolicy<>>;
-  [[nodiscard]] static Policy make(std::uint64_t /*start*/) { return {}; }
-};
-
-template <class... Named>
-struct PolicyList {
-  static constexpr std::array<std::string_view, sizeof...(Named)> names{Named::name...};
-
-  [[nodiscard]] static constexpr bool has(std::string_view name) { return ((name == Named::name) || ...); }
-
-  /// Calls `use` with the named entry. False: there is none of that name.
-  template <class Use>
-  static bool with(std::string_view name, const Use& use) {
-    return ((name == Named::name && (static_cast<void>(use(std::type_identity<Named>{})), true)) || ...);
+/// Null if there is none of that name.
+[[nodiscard]] constexpr const NamedPolicy* policy_named(std::string_view name) {
+  for (const NamedPolicy& known : known_policies) {
+    if (known.name == name) return &known;
   }
-};
-
-using KnownPolicies = PolicyList<RoundRobin, Random, Qps>;
+  return nullptr;
+}
 
 }  // namespace gateway

@@ -1,48 +1,111 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "routing.hpp"
 
-#include <pdroute/router/disaggregated_router.hpp>
-#include <type_traits>
+#include <functional>
+#include <optional>
+#include <pdroute/no_endpoint.hpp>
+#include <pdroute/pool/failed_endpoints.hpp>
+#include <utility>
 
-#include "policies.hpp"
+#include "allocations.hpp"
 
 namespace gateway {
 
 namespace {
 
-template <class Prefill, class Decode>
-pdroute::Result<std::unique_ptr<Routing>, pdroute::ConfigError> make(const Config& config, std::uint64_t start) {
-  using Router = pdroute::DisaggregatedRouter<typename Prefill::Policy, typename Decode::Policy, Engine>;
-  const auto prefill = config.engines(pdroute::Role::prefill);
-  const auto decode = config.engines(pdroute::Role::decode);
-  auto router = Router::create({.prefill = prefill,
-                                .decode = decode,
-                                .prefill_policy = Prefill::make(start),
-                                .decode_policy = Decode::make(start),
-                                .seed = start});
-  if (!router) return router.error();
-  return std::unique_ptr<Routing>(std::make_unique<RoutingOf<Router>>(config, std::move(*router)));
-}
-
-/// Of the policies that the configuration names.
-pdroute::Result<std::unique_ptr<Routing>, pdroute::ConfigError> make(const Config& config, std::uint64_t start) {
-  pdroute::Result<std::unique_ptr<Routing>, pdroute::ConfigError> made{std::unique_ptr<Routing>{}};
-  KnownPolicies::with(config.prefill_policy, [&]<class Prefill>(std::type_identity<Prefill> /*prefill*/) {
-    KnownPolicies::with(config.decode_policy, [&]<class Decode>(std::type_identity<Decode> /*decode*/) {
-      made = make<Prefill, Decode>(config, start);
-    });
-  });
-  return made;
+/// Fills the places of `route` that are empty and needed. Returns why there is nobody.
+std::optional<pdroute::NoEndpoint> choose(Router::Dispatcher& dispatcher, Completion& completion,
+                                          const pdroute::FailedEndpoints<>& failed, Router::Route& route) {
+  const Prompt& prompt = completion.prompt();
+  std::optional<pdroute::NoEndpoint> nobody;
+  const auto keep = [&nobody](auto& place, auto chosen) {
+    if (chosen) {
+      place = std::move(*chosen);
+    } else {
+      nobody = chosen.error();
+    }
+  };
+  const std::uint64_t before = bench::allocations_of_this_thread();
+  if (completion.prompt_computed()) {
+    keep(route.decode, dispatcher.decode(prompt, {.exclude = failed}));
+  } else if (route.decode) {
+    keep(route.prefill, dispatcher.prefill(prompt, {.exclude = failed}));
+  } else {
+    keep(route, dispatcher.route(prompt, {.prefill = {.exclude = failed}, .decode = {.exclude = failed}}));
+  }
+  Counters::add(completion.counters().choices, 1);
+  Counters::add(completion.counters().choice_allocations, bench::allocations_of_this_thread() - before);
+  return nobody;
 }
 
 }  // namespace
 
-pdroute::Result<std::unique_ptr<Routing>, ConfigMistake> make_routing(const Config& config, std::uint64_t start) {
-  auto routing = make(config, start);
-  if (routing) return std::move(*routing);
-  const auto& error = routing.error();
+pdroute::Result<Routing, ConfigMistake> Routing::create(const Config& config, std::uint64_t start) {
+  const auto prefill = config.engines(pdroute::Role::prefill);
+  const auto decode = config.engines(pdroute::Role::decode);
+  auto router = Router::create({.prefill = prefill,
+                                .decode = decode,
+                                .prefill_policy = policy_named(config.prefill_policy)->make(start),
+                                .decode_policy = policy_named(config.decode_policy)->make(start),
+                                .seed = start});
+  if (router) return Routing(config, std::move(*router));
+  const pdroute::ConfigError& error = router.error();
   const std::size_t line = error.endpoint ? config.line_of(error.endpoint->role, error.endpoint->index) : 0;
   return ConfigMistake{line, std::string(to_string(error.rule)), error.value};
+}
+
+Routing::Routing(const Config& config, Router router) : retries_(config.retries), router_(std::move(router)) {
+  for (unsigned i = 0; i < config.threads; ++i) dispatchers_.push_back(router_.dispatcher());
+}
+
+boost::asio::awaitable<Ending> Routing::serve(std::size_t loop, Completion& completion) {
+  Router::Route route{};
+  pdroute::FailedEndpoints<> failed;
+  for (unsigned retries = 0;; ++retries) {
+    if (const auto nobody = choose(dispatchers_[loop], completion, failed, route)) {
+      route = {};  // nothing is held while the client takes its time
+      if (failed.size() > 0 && !nobody->overloaded()) co_return co_await completion.give_up();
+      co_return co_await completion.refuse(*nobody);
+    }
+
+    if (!completion.prompt_computed()) {
+      const Leg prefill = co_await completion.prefill(*route.prefill);
+      if (prefill == Leg::client_gone) co_return Ending::cancelled;
+      if (prefill == Leg::failed) {
+        route.prefill.fail(completion.failure(), failed);
+      } else {
+        route.first_token();
+        if (prefill == Leg::rejected) {
+          route = {};
+          co_return co_await completion.answer();
+        }
+      }
+    }
+    if (completion.prompt_computed()) {
+      const std::function<void(std::uint64_t)> tokens_came = [&route](std::uint64_t tokens) {
+        route.decode.progress(tokens);
+      };
+      const Leg decode = co_await completion.decode(*route.decode, tokens_came);
+      if (decode == Leg::client_gone) co_return Ending::cancelled;
+      if (decode != Leg::failed) {
+        route.decode.complete();
+        co_return co_await completion.answer();
+      }
+      route.decode.fail(completion.failure(), failed);
+    }
+    if (completion.answer_begun() || retries == retries_) {
+      route = {};
+      co_return co_await completion.give_up();
+    }
+    Counters::add(completion.counters().retries, 1);
+  }
+}
+
+bool Routing::somebody_for(pdroute::Role role) const {
+  for (const auto& status : router_.endpoints(role)) {
+    if (status.eligible()) return true;
+  }
+  return false;
 }
 
 }  // namespace gateway

@@ -65,7 +65,8 @@ void Server::run() {
   EventLoop& first = loops_.front()->loop;
   asio::signal_set signals(first.io, SIGTERM, SIGINT);  // first: whoever hears that we listen may want us to end
   listen();
-  signals.async_wait([this](boost::system::error_code error, int /*signal*/) {
+  signals.async_wait([this, &signals](boost::system::error_code error, int /*signal*/) {
+    signals.clear();  // a second one ends the process at once
     if (!error) drain();
   });
   health_.start(first);

@@ -18,6 +18,7 @@ struct ConfigError {
     id_unique,
     id_known,
     window_in_range,
+    weight_in_range,
     capacity_in_range,
     capacity_counted,
     detached_leases_in_range,
@@ -46,6 +47,7 @@ struct ConfigError {
     case ConfigError::Rule::id_known: return "an id must name an endpoint of the role";
     case ConfigError::Rule::window_in_range:
       return "a window must be longer than zero and at most a hundred years long";
+    case ConfigError::Rule::weight_in_range: return "a weight must be a number, finite and not below zero";
     case ConfigError::Rule::capacity_in_range:
       return "a capacity must be at least 1, and for requests at most 4,194,303; leave it out for no limit";
     case ConfigError::Rule::capacity_counted:

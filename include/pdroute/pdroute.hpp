@@ -16,11 +16,13 @@
 #include <pdroute/no_endpoint.hpp>
 #include <pdroute/outcome.hpp>
 #include <pdroute/policy/check_policy.hpp>
+#include <pdroute/policy/cost_combinations.hpp>
 #include <pdroute/policy/counting.hpp>
 #include <pdroute/policy/endpoint_selector.hpp>
 #include <pdroute/policy/load_costs.hpp>
 #include <pdroute/policy/local_context.hpp>
 #include <pdroute/policy/lowest_cost.hpp>
+#include <pdroute/policy/one_of.hpp>
 #include <pdroute/policy/qps.hpp>
 #include <pdroute/policy/random.hpp>
 #include <pdroute/policy/round_robin.hpp>

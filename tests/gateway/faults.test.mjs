@@ -239,7 +239,7 @@ test('a request tries each engine once, and no more of them than it is told', ti
   const none = [0, 0, 0];
   // Who fails, how, with how many retries: the client's status, how often each engine is asked, and the retries.
   const cases = [
-    [ps, 'error-500', 8, 503, 'no_endpoint', [1, 1, 1], none, 3],
+    [ps, 'error-500', 8, 502, 'engine_error', [1, 1, 1], none, 3],
     [ps, 'refuse-429', 8, 429, 'overloaded', [1, 1, 1], none, 3],
     [ps, 'error-500', 2, 502, 'engine_error', [1, 1, 1], none, 2],
     [ps, 'garbage', 1, 502, 'engine_error', [1, 1, 0], none, 1],
@@ -247,7 +247,7 @@ test('a request tries each engine once, and no more of them than it is told', ti
     [ps, 'refuse-429', 0, 429, 'engine_error', [1, 0, 0], none, 0],
     [ds, 'refuse-429', 8, 429, 'overloaded', [1, 0, 0], [1, 1, 1], 3],
     [ds, 'refuse-429', 1, 429, 'engine_error', [1, 0, 0], [1, 1, 0], 1],
-    [ds, 'error-500', 8, 503, 'no_endpoint', [1, 1, 1], [1, 1, 1], 3],
+    [ds, 'error-500', 8, 502, 'engine_error', [1, 1, 1], [1, 1, 1], 3],
     [ds, 'error-500', 1, 502, 'engine_error', [1, 1, 0], [1, 1, 0], 1],
   ];
   for (const [victims, kind, retries, status, code, prefills, decodes, retried] of cases) {

@@ -450,6 +450,57 @@ test('a body in chunks is read', time_limit, async (t) => {
   assert.equal(d.asked[0].fields.prompt, text.prompt);
 });
 
+test('what stands around chunks is bounded, too', time_limit, async (t) => {
+  const { gw, d } = await own_pair(t);
+  const head = 'POST /v1/completions HTTP/1.1\r\nHost: g\r\nTransfer-Encoding: chunked\r\n\r\n';
+  for (const flood of ['1;', '0\r\nA: ']) {
+    assert.deepEqual(statuses(await raw(gw, head + flood + 'a'.repeat(1 << 20))), [431], JSON.stringify(flood));
+  }
+  assert.equal(d.asked.length, 0);
+});
+
+test('a body of which the gateway does not know the end is refused', time_limit, async (t) => {
+  const { gw } = await own_pair(t);
+  for (const coding of ['xchunked', 'chunked, gzip', 'gzip']) {
+    const head = `POST /nothing HTTP/1.1\r\nHost: g\r\nTransfer-Encoding: ${coding}\r\n\r\n`;
+    assert.deepEqual(statuses(await raw(gw, head + request_text('GET', '/health'))), [400], coding);
+  }
+});
+
+test('a query is not passed on', time_limit, async (t) => {
+  const { p, d, gw } = await own_pair(t);
+  assert.equal((await post(`${gw.url}/v1/completions?bootstrap_host=evil`, text)).status, 200);
+  assert.deepEqual([p.asked[0].path, d.asked[0].path], ['/v1/completions', '/v1/completions']);
+});
+
+const whole_stream = (line_end) =>
+  ['{"choices":[{"text":"so"}]}', '[DONE]'].map((data) => `data: ${data}${line_end}${line_end}`).join('');
+
+test('lines of a stream may end with CR and LF', time_limit, async (t) => {
+  const { gw } = await own_pair(t, { decoded: () => whole_stream('\r\n') });
+  const reply = await ask(gw, { ...text, stream: true });
+  assert.equal(reply.status, 200);
+  assert.equal(await reply.text(), whole_stream('\r\n'));
+});
+
+test('after [DONE] the answer is whole, however the connections end', time_limit, async (t) => {
+  // The engine keeps the end of its last chunk back; the client leaves as soon as it has all, or waits for the end.
+  const decoded = () => (response) => {
+    response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+    response.write(whole_stream('\n'));
+    setTimeout(() => response.destroy(), 100);
+  };
+  const { gw } = await own_pair(t, { decoded });
+  const reply = await ask(gw, { ...text, stream: true });
+  assert.equal(await reply.text(), whole_stream('\n'), 'no error after the end');
+  const metrics = await until('it has ended', async () => {
+    const now = await gw.metrics();
+    return now.sum('gateway_requests_ended_total') === 1 && now;
+  });
+  assert.equal(metrics.sum('gateway_requests_ended_total', { how: 'answered' }), 1);
+  assert.equal(metrics.sum('pdroute_leases_ended_total', { role: 'decode', outcome: 'completed' }), 1);
+});
+
 test('requests in one breath are answered in turn', time_limit, async (t) => {
   const { p, d, gw } = await pair(t);
   const prompts = ['one', 'two', 'three', 'four', 'five'];
@@ -766,6 +817,19 @@ test('a stream that never ends does not keep the gateway for longer than it was 
     await assert.rejects(hung);
     await reports(d, { running: 0, cancelled: 2 });
   }
+});
+
+test('a second SIGTERM ends the gateway at once', time_limit, async (t) => {
+  const [[p], [d]] = [await engines(t, 'prefill', 1), await engines(t, 'decode', 1, '--time-scale', '10')];
+  const gw = await gateway(t, { prefill: [p], decode: [d], drain: '10min' });
+  const endless = ask(gw, { ...text, max_tokens: 100_000 });
+  endless.catch(() => {});
+  await reports(d, { running: 1 });
+  const ended = gw.end('SIGTERM');
+  await refuses_connections(gw);
+  gw.signal('SIGTERM');
+  assert.deepEqual(await ended, { code: null, signal: 'SIGTERM' });
+  await assert.rejects(endless);
 });
 
 test('SIGTERM while a prompt is computed: the request still goes on to decode', time_limit, async (t) => {

@@ -2,11 +2,14 @@
 // Reads the optional members of a policy, with the defaults for those it leaves out.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <pdroute/config_error.hpp>
+#include <pdroute/load/joined_loads.hpp>
 #include <pdroute/load/no_load.hpp>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 namespace pdroute::inline v0::detail {
@@ -24,6 +27,20 @@ template <class Policy>
 
 template <class Policy>
 using StateOf = decltype(detail::make_state(std::declval<const Policy&>(), 0));
+
+/// Where a state stands, to go back to; nothing for one that does not say.
+template <class State>
+[[nodiscard]] constexpr auto cursor_of(const State& state) {
+  if constexpr (requires { state.cursor(); }) {
+    return state.cursor();
+  } else {
+    return NoState{};
+  }
+}
+template <class State, class Cursor>
+constexpr void go_back(State& state, const Cursor& cursor) {
+  if constexpr (requires { state.go_back(cursor); }) state.go_back(cursor);
+}
 
 template <class Policy>
 struct LoadOfPolicy {
@@ -43,6 +60,33 @@ template <class Policy>
     return policy.load_options();
   } else {
     return typename LoadOf<Policy>::Options{};
+  }
+}
+
+/// The options of one metric, from the first of several policies or costs that carry it.
+template <class Metric, class First, class... Others>
+[[nodiscard]] constexpr auto options_of(const First& first, const Others&... others) {
+  using Load = LoadOf<First>;
+  if constexpr (std::is_same_v<Load, Metric>) {
+    return detail::load_options(first);
+  } else if constexpr (place_in<Metric, Load> >= 0) {
+    return std::get<static_cast<std::size_t>(place_in<Metric, Load>)>(detail::load_options(first));
+  } else {
+    return detail::options_of<Metric>(others...);
+  }
+}
+
+/// The options of a load whose metrics these policies or costs carry. Where two carry the same metric, the first says how.
+template <class Load, class... Sources>
+[[nodiscard]] constexpr typename Load::Options joined_options(const Sources&... sources) {
+  if constexpr (std::is_same_v<Load, NoLoad>) {
+    return {};
+  } else if constexpr (is_several<Load>) {
+    return [&]<class... Metrics>(std::type_identity<Loads<Metrics...>> /*load*/) {
+      return typename Load::Options{detail::options_of<Metrics>(sources...)...};
+    }(std::type_identity<Load>{});
+  } else {
+    return detail::options_of<Load>(sources...);
   }
 }
 

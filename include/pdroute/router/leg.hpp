@@ -78,16 +78,8 @@ class Leg {
   [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
 
   /// Where the policy's state stands, to go back to when a choice is taken back.
-  [[nodiscard]] auto cursor() const {
-    if constexpr (requires { state_.cursor(); }) {
-      return state_.cursor();
-    } else {
-      return Nothing{};
-    }
-  }
-  void go_back(const auto& cursor) {
-    if constexpr (requires { state_.go_back(cursor); }) state_.go_back(cursor);
-  }
+  [[nodiscard]] auto cursor() const { return detail::cursor_of(state_); }
+  void go_back(const auto& cursor) { detail::go_back(state_, cursor); }
 
   /// Chooses and reserves in one step. An endpoint that was closed meanwhile refuses; a list without it has been
   /// published by then, and the policy is asked again over that. One that is full refuses, and the policy is asked

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// OneOfPolicy: a policy that is picked from a list at run time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <pdroute/config_error.hpp>
+#include <pdroute/policy/endpoint_selector.hpp>
+#include <pdroute/policy/policy_traits.hpp>
+#include <utility>
+#include <variant>
+
+namespace pdroute::inline v0 {
+
+namespace detail {
+
+/// The context of the whole, with the state of a part.
+template <class Context, class State>
+class PartContext {
+ public:
+  PartContext(Context& whole, State& state) noexcept : whole_(&whole), state_(&state) {}
+
+  [[nodiscard]] auto now() { return whole_->now(); }
+  [[nodiscard]] std::uint32_t below(std::uint32_t bound) { return whole_->below(bound); }
+  [[nodiscard]] State& state() noexcept { return *state_; }
+  [[nodiscard]] std::uint32_t turn() { return whole_->turn(); }
+  [[nodiscard]] std::uint32_t origin() const { return whole_->origin(); }
+  [[nodiscard]] std::size_t first_size() const { return whole_->first_size(); }
+  [[nodiscard]] std::uint64_t generation() const { return whole_->generation(); }
+  [[nodiscard]] bool narrowed() const { return whole_->narrowed(); }
+
+ private:
+  Context* whole_;
+  State* state_;
+};
+
+/// Calls `act(place)` with the place, as a constant, that equals `index`.
+template <std::size_t count, class Act>
+[[gnu::always_inline]] inline void at_place(std::size_t index, const Act& act) {
+  [&]<std::size_t... i>(std::index_sequence<i...> /*places*/) {
+    static_cast<void>(((index == i && (act(std::integral_constant<std::size_t, i>{}), true)) || ...));
+  }(std::make_index_sequence<count>{});
+}
+
+}  // namespace detail
+
+/// Chooses as the one of `Policies` that it holds: for programs whose configuration names the policy, so that they need
+/// one router type and not one for each name.
+///
+///     using Any = pdroute::OneOfPolicy<pdroute::RoundRobinPolicy<>, pdroute::LeastTokensPolicy>;
+///     const Any named = name == "least-tokens" ? Any{pdroute::LeastTokensPolicy{}} : Any{pdroute::RoundRobinPolicy<>{}};
+///
+/// Endpoints carry what any of the policies reads, so a lease updates it all; name a policy by its type where speed
+/// matters most. A metric that only others read has the options of their default configuration.
+///
+/// Thread safety: as its policies. The held policy must not be replaced once the router has been created.
+template <class... Policies>
+struct OneOfPolicy {
+  std::variant<Policies...> policy = {};
+
+  using Load = detail::JoinedLoads<detail::LoadOf<Policies>...>;
+  [[nodiscard]] typename Load::Options load_options() const {
+    return std::visit([](const auto& held) { return detail::joined_options<Load>(held, Policies{}...); }, policy);
+  }
+  [[nodiscard]] std::optional<ConfigError> check() const {
+    return std::visit([](const auto& held) { return detail::check_configuration(held); }, policy);
+  }
+
+  class State {
+   public:
+    using Parts = std::variant<detail::StateOf<Policies>...>;
+    explicit State(Parts parts) : parts_(std::move(parts)) {}
+
+    template <std::size_t i>
+    [[nodiscard]] auto& part() noexcept {
+      return *std::get_if<i>(&parts_);
+    }
+    using Cursor = std::variant<decltype(detail::cursor_of(std::declval<const detail::StateOf<Policies>&>()))...>;
+    [[nodiscard]] Cursor cursor() const {
+      Cursor cursor;
+      detail::at_place<sizeof...(Policies)>(parts_.index(), [&]<class Place>(Place /*place*/) {
+        cursor.template emplace<Place::value>(detail::cursor_of(*std::get_if<Place::value>(&parts_)));
+      });
+      return cursor;
+    }
+    void go_back(const Cursor& cursor) {
+      detail::at_place<sizeof...(Policies)>(parts_.index(), [&]<class Place>(Place /*place*/) {
+        detail::go_back(part<Place::value>(), *std::get_if<Place::value>(&cursor));
+      });
+    }
+
+   private:
+    Parts parts_;
+  };
+  [[nodiscard]] State make_state(std::uint64_t stream) const {
+    std::optional<State> state;
+    detail::at_place<sizeof...(Policies)>(policy.index(), [&]<class Place>(Place /*place*/) {
+      state.emplace(typename State::Parts(std::in_place_index<Place::value>,
+                                          detail::make_state(std::get<Place::value>(policy), stream)));
+    });
+    return std::move(*state);
+  }
+
+  template <CandidateRange Candidates, class Request, ChoiceContext Context>
+  [[nodiscard]] std::optional<std::size_t> select(const Candidates& candidates, const Request& request,
+                                                  Context& context) const {
+    std::optional<std::size_t> chosen;
+    detail::at_place<sizeof...(Policies)>(policy.index(), [&]<class Place>(Place /*place*/) {
+      detail::PartContext part(context, context.state().template part<Place::value>());
+      chosen = std::get_if<Place::value>(&policy)->select(candidates, request, part);
+    });
+    return chosen;
+  }
+};
+
+}  // namespace pdroute::inline v0
