@@ -127,3 +127,18 @@ TEST_CASE("load: what no policy of a role reads is not stored for it") {
   CHECK(size_for(pdroute::LeastTokensPolicy{}) > bare);
   CHECK(size_for(pdroute::LeastKvPolicy{}) > bare);
 }
+
+TEST_CASE("load: a cost of the caller's own reads the caller's own endpoint") {
+  struct Priced {
+    std::string id;
+    double price;
+  };
+  using Cheapest = pdroute::LowestCostPolicy<decltype([](const auto& c) { return c.endpoint().price; })>;
+  const std::vector<Priced> list{{"dear", 3}, {"cheap", 1}, {"fair", 2}};
+  auto router = pdroute::DisaggregatedRouter<Cheapest, Cheapest, Priced>::create({.prefill = list, .decode = list});
+  REQUIRE(router);
+  const auto route = router->route();
+  REQUIRE(route);
+  CHECK(route->prefill.id() == "cheap");
+  CHECK(route->decode.id() == "cheap");
+}
