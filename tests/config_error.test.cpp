@@ -33,14 +33,10 @@ std::string with_commas(std::uint32_t number) {
 }  // namespace
 
 TEST_CASE("every rule is a sentence of its own") {
-  const std::set<std::string_view> sentences{text(Rule::id_not_empty),
-                                             text(Rule::id_unique),
-                                             text(Rule::id_known),
-                                             text(Rule::window_in_range),
-                                             text(Rule::weight_in_range),
-                                             text(Rule::capacity_in_range),
-                                             text(Rule::capacity_counted),
-                                             text(Rule::detached_leases_in_range)};
+  const std::set<std::string_view> sentences{text(Rule::id_not_empty),     text(Rule::id_unique),
+                                             text(Rule::id_known),         text(Rule::window_in_range),
+                                             text(Rule::weight_in_range),  text(Rule::capacity_in_range),
+                                             text(Rule::capacity_counted), text(Rule::detached_leases_in_range)};
   CHECK(sentences.size() == 8);
   CHECK(sentences.count("") == 0);
 }
