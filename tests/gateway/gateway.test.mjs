@@ -698,16 +698,18 @@ test('when nobody is healthy there is 503, with the reason, until somebody is', 
 
 test('requests go to all endpoints, evenly', time_limit, async (t) => {
   const [ps, ds] = [await engines(t, 'prefill', 2), await engines(t, 'decode', 2)];
-  for (const policy of ['round-robin', 'qps']) {
+  for (const policy of ['round-robin', 'qps', 'least-requests', 'least-tokens', 'least-kv']) {
     const gw = await gateway(t, { prefill: ps, decode: ds, 'policy prefill': policy, 'policy decode': policy });
     for (let i = 0; i < 40; ++i) assert.equal((await ask(gw, text)).status, 200);
     const metrics = await quiet(gw, [...ps, ...ds]);
     for (const { role, id } of [...ps, ...ds]) assert.equal(metrics.chosen(role, id), 20, `${policy}: ${id}`);
   }
-  const gw = await gateway(t, { prefill: ps, decode: ds, 'policy prefill': 'random', 'policy decode': 'random' });
-  for (let i = 0; i < 40; ++i) await (await ask(gw, text)).text();
-  const metrics = await quiet(gw, [...ps, ...ds]);
-  for (const { role, id } of [...ps, ...ds]) assert.ok(metrics.chosen(role, id) > 0, `random: ${id}`);
+  for (const policy of ['random', 'two-choices']) {
+    const gw = await gateway(t, { prefill: ps, decode: ds, 'policy prefill': policy, 'policy decode': policy });
+    for (let i = 0; i < 40; ++i) await (await ask(gw, text)).text();
+    const metrics = await quiet(gw, [...ps, ...ds]);
+    for (const { role, id } of [...ps, ...ds]) assert.ok(metrics.chosen(role, id) > 0, `${policy}: ${id}`);
+  }
 });
 
 test('several threads serve one port, and share the limits and the books', time_limit, async (t) => {

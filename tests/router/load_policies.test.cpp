@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <pdroute/pdroute.hpp>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -141,4 +142,37 @@ TEST_CASE("load: a cost of the caller's own reads the caller's own endpoint") {
   REQUIRE(route);
   CHECK(route->prefill.id() == "cheap");
   CHECK(route->decode.id() == "cheap");
+}
+
+TEST_CASE("fault: two choices draw with replacement, so the busier of two hosts still gets 25 %") {
+  auto router = router_of<Router<pdroute::PowerOfTwoChoicesPolicy<>>>(2);
+  auto dispatcher = router.dispatcher();
+  const auto busy = prefill(dispatcher, 1);
+  for (int i = 0; i < 1000; ++i) {
+    const auto next = prefill(dispatcher, 1);
+    CHECK(next.id() != busy.id());
+  }
+}
+
+TEMPLATE_TEST_CASE("fault: load counts from dispatch and not from the choice, so a burst herds", "",
+                   pdroute::LeastRequestPolicy, pdroute::LeastTokensPolicy, pdroute::LeastKvPolicy,
+                   pdroute::PowerOfTwoChoicesPolicy<>) {
+  // Nothing of the burst has been sent yet when the next choice is made, and several dispatchers choose.
+  auto router = router_of<Router<TestType>>(8);
+  std::vector<typename Router<TestType>::Dispatcher> dispatchers;
+  for (int i = 0; i < 4; ++i) dispatchers.push_back(router.dispatcher());
+  std::vector<typename Router<TestType>::Route> burst;
+  for (std::size_t i = 0; i < 1000; ++i) {
+    auto route = dispatchers[i % dispatchers.size()].route({.prompt_tokens = 100});
+    REQUIRE(route);
+    burst.push_back(std::move(*route));
+  }
+  // A full scan is even to within one; two choices to within O(log log n), here a handful.
+  const std::uint32_t slack = std::is_same_v<TestType, pdroute::PowerOfTwoChoicesPolicy<>> ? 5 : 0;
+  for (const Role role : {Role::prefill, Role::decode}) {
+    for (const std::uint32_t count : in_flight(router, role)) {
+      CHECK(count <= 125 + slack);
+      CHECK(count + slack >= 125);
+    }
+  }
 }
