@@ -45,6 +45,10 @@ int run(const std::string& file, bool check_only, const std::string& listen) {
     config.listen = *address;
   }
 
+  for (const Config::Endpoint& endpoint : config.endpoints) {
+    if (endpoint.engine.address == config.listen)
+      return refuse(file, {endpoint.line, "an endpoint must not be the gateway itself", endpoint.engine.host});
+  }
   std::random_device random;
   const std::uint64_t start = (std::uint64_t{random()} << 32U) | random();
   auto routing = Routing::create(config, start);

@@ -81,9 +81,12 @@ void Server::listen() {
     auto& acceptor = each->acceptor;
     acceptor.open(address.protocol());
     acceptor.set_option(asio::socket_base::reuse_address(true));
-    if (loops_.size() > 1) {  // alone, it is told when the port is taken
-      acceptor.set_option(asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>(true));
+    if (&each == &loops_.front()) {  // our loops share the port, which must not hide that somebody else has it
+      asio::ip::tcp::acceptor alone(each->loop.io, address.protocol());
+      alone.set_option(asio::socket_base::reuse_address(true));
+      alone.bind(address);
     }
+    acceptor.set_option(asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>(true));
     acceptor.bind(address);
     acceptor.listen();
     address = acceptor.local_endpoint();  // the others follow the first to its port

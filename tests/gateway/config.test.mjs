@@ -148,6 +148,16 @@ test('--check takes what is right, and does not listen', time_limit, async () =>
   }
 });
 
+test('a gateway is not an endpoint of its own', time_limit, async () => {
+  const path = file(`listen 127.0.0.1:8200\n${both}`);
+  const { code, stderr } = await gateway('--check', '--config', path);
+  assert.deepEqual([code, stderr], [2, `${path}:3: an endpoint must not be the gateway itself: 127.0.0.1:8200\n`]);
+  const elsewhere = await gateway('--check', '--config', path, '--listen', '127.0.0.1:8300');
+  assert.equal(elsewhere.code, 0);
+  const here = await gateway('--check', '--config', path, '--listen', '127.0.0.1:8100');
+  assert.equal(here.stderr, `${path}:2: an endpoint must not be the gateway itself: 127.0.0.1:8100\n`);
+});
+
 test('--check tells of mistakes', time_limit, async () => {
   const { code, stderr } = await gateway('--check', '--config', file(`${endpoint}\nretries 9\n`));
   assert.equal(code, 2);

@@ -9,11 +9,13 @@ import { test } from 'node:test';
 
 import {
   chat,
+  configuration,
   endpoints_are,
   engine,
   engines,
   events,
   events_in,
+  file,
   gateway,
   get,
   nowhere,
@@ -21,6 +23,7 @@ import {
   path_of,
   post,
   prefill_params,
+  program,
   quiet,
   raw,
   reports,
@@ -819,6 +822,15 @@ test('a stream that never ends does not keep the gateway for longer than it was 
     await assert.rejects(hung);
     await reports(d, { running: 0, cancelled: 2 });
   }
+});
+
+test('two gateways do not share a port, however many threads they have', time_limit, async (t) => {
+  const config = { threads: 2, prefill: [unused('p')], decode: [unused('d')] };
+  const first = await gateway(t, config);
+  const path = file(configuration({ ...config, listen: first.address }));
+  const { code, stderr } = await run(program('PDROUTE_GATEWAY'), ['--config', path]);
+  assert.equal(code, 1);
+  assert.match(stderr, /Address already in use/);
 });
 
 test('a second SIGTERM ends the gateway at once', time_limit, async (t) => {
