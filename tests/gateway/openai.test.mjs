@@ -6,7 +6,19 @@ import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { test } from 'node:test';
 
-import { chat, engines, gateway, quiet, reports, text, time_limit, until, usage, words } from './programs.mjs';
+import {
+  chat,
+  endpoints_are,
+  engines,
+  gateway,
+  quiet,
+  reports,
+  text,
+  time_limit,
+  until,
+  usage,
+  words,
+} from './programs.mjs';
 
 function openai() {
   const folder = process.env.PDROUTE_NODE_MODULES;
@@ -118,7 +130,7 @@ test('errors are exceptions of the right type', options, async (t) => {
 });
 
 test('nobody left is an exception, too: 503, or 429 for want of room', options, async (t) => {
-  const { d, gw, client } = await world(t, {}, ['--time-scale', '10']);
+  const { d, gw, client } = await world(t, { 'health-check': 'every 500ms after 3 failures' }, ['--time-scale', '10']);
   const [[p]] = [await engines(t, 'prefill', 1)];
   const limited = await gateway(t, { prefill: [p], decode: [{ ...d, limits: 'requests=1' }] });
   const other = new OpenAI.OpenAI({ baseURL: `${limited.url}/v1`, apiKey: 'key', maxRetries: 0 });
@@ -129,16 +141,16 @@ test('nobody left is an exception, too: 503, or 429 for want of room', options, 
     return true;
   });
   long.controller.abort();
+  await quiet(limited, [p, d]);
+  await quiet(gw, [p, d]);
 
-  await d.fault('error-500');
+  await d.end('SIGKILL');
+  await endpoints_are(gw, 'decode', 'unhealthy', 1);
   await assert.rejects(client.completions.create(text), (error) => {
     assert.ok(error instanceof OpenAI.InternalServerError);
     assert.deepEqual([error.status, error.code], [503, 'no_endpoint']);
     return true;
   });
-  await d.fault('none');
-  await quiet(limited, [p, d]);
-  await quiet(gw, [p, d]);
 });
 
 test('it tries again by itself when there was no room', options, async (t) => {
