@@ -43,6 +43,14 @@ template <std::size_t count, class Act>
   }(std::make_index_sequence<count>{});
 }
 
+/// The alternative that a variant is known to hold. (Compilers warn of the null that `std::get_if` might return.)
+template <std::size_t i, class Variant>
+[[nodiscard, gnu::always_inline]] inline auto& held(Variant& variant) noexcept {
+  auto* const alternative = std::get_if<i>(&variant);
+  if (alternative == nullptr) __builtin_unreachable();
+  return *alternative;
+}
+
 }  // namespace detail
 
 /// Chooses as the one of `Policies` that it holds: for programs whose configuration names the policy, so that they need
@@ -74,19 +82,19 @@ struct OneOfPolicy {
 
     template <std::size_t i>
     [[nodiscard]] auto& part() noexcept {
-      return *std::get_if<i>(&parts_);
+      return detail::held<i>(parts_);
     }
     using Cursor = std::variant<decltype(detail::cursor_of(std::declval<const detail::StateOf<Policies>&>()))...>;
     [[nodiscard]] Cursor cursor() const {
       Cursor cursor;
       detail::at_place<sizeof...(Policies)>(parts_.index(), [&]<class Place>(Place /*place*/) {
-        cursor.template emplace<Place::value>(detail::cursor_of(*std::get_if<Place::value>(&parts_)));
+        cursor.template emplace<Place::value>(detail::cursor_of(detail::held<Place::value>(parts_)));
       });
       return cursor;
     }
     void go_back(const Cursor& cursor) {
       detail::at_place<sizeof...(Policies)>(parts_.index(), [&]<class Place>(Place /*place*/) {
-        detail::go_back(part<Place::value>(), *std::get_if<Place::value>(&cursor));
+        detail::go_back(part<Place::value>(), detail::held<Place::value>(cursor));
       });
     }
 
@@ -97,7 +105,7 @@ struct OneOfPolicy {
     std::optional<State> state;
     detail::at_place<sizeof...(Policies)>(policy.index(), [&]<class Place>(Place /*place*/) {
       state.emplace(typename State::Parts(std::in_place_index<Place::value>,
-                                          detail::make_state(std::get<Place::value>(policy), stream)));
+                                          detail::make_state(detail::held<Place::value>(policy), stream)));
     });
     return std::move(*state);
   }
@@ -108,7 +116,7 @@ struct OneOfPolicy {
     std::optional<std::size_t> chosen;
     detail::at_place<sizeof...(Policies)>(policy.index(), [&]<class Place>(Place /*place*/) {
       detail::PartContext part(context, context.state().template part<Place::value>());
-      chosen = std::get_if<Place::value>(&policy)->select(candidates, request, part);
+      chosen = detail::held<Place::value>(policy).select(candidates, request, part);
     });
     return chosen;
   }
