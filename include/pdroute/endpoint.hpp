@@ -63,7 +63,7 @@ namespace detail {
 template <class T>
 concept StringLike = std::convertible_to<const T&, std::string_view>;
 template <class T>
-concept Key = StringLike<T> || std::integral<T>;
+concept IdType = StringLike<T> || std::integral<T>;
 
 /// What an id may be read as: an integer, or text that lives in the endpoint. A std::string returned by value would be
 /// gone before anyone could compare it.
@@ -107,7 +107,7 @@ template <EndpointType E>
 [[nodiscard]] bool same_incarnation(const E& a, const E& b) noexcept {
   if constexpr (requires { EndpointTraits<E>::incarnation(a); }) {
     using Read = std::remove_cvref_t<decltype(EndpointTraits<E>::incarnation(a))>;
-    static_assert(Key<Read>, "pdroute: an incarnation key is an integer or text");
+    static_assert(IdType<Read>, "pdroute: an incarnation key is an integer or text");
     using View = KeyView<Read>;
     return View{EndpointTraits<E>::incarnation(a)} == View{EndpointTraits<E>::incarnation(b)};
   } else {

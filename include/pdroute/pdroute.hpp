@@ -6,6 +6,7 @@
 #include <pdroute/clock.hpp>
 #include <pdroute/config_error.hpp>
 #include <pdroute/endpoint.hpp>
+#include <pdroute/key.hpp>
 #include <pdroute/load/load_metric.hpp>
 #include <pdroute/load/loads.hpp>
 #include <pdroute/load/no_load.hpp>

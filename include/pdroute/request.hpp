@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <pdroute/capacity.hpp>
+#include <pdroute/key.hpp>
 #include <pdroute/role.hpp>
 #include <type_traits>
 
@@ -16,6 +18,7 @@ namespace pdroute::inline v0 {
 /// `Weight`. Without such a member, it weighs `prompt_tokens`, as tokens and as KV tokens.
 struct Request {
   std::uint64_t prompt_tokens = 0;  ///< tokens in the prompt
+  std::optional<Key> key = {};      ///< what it has in common with requests that should meet the same endpoint
 };
 
 /// What may describe a request: `Request`, or any class of the caller's.
@@ -23,6 +26,17 @@ template <class R>
 concept RequestType = std::is_class_v<R>;
 
 namespace detail {
+
+/// The request's `key`, if its type has one and it does.
+template <class Request>
+[[nodiscard]] constexpr std::optional<Key> key_of(const Request& request) {
+  if constexpr (requires { std::optional<Key>{request.key}; }) {
+    return request.key;
+  } else {
+    static_assert(!requires { request.key; }, "pdroute: a request's `key` is a pdroute::Key, or an optional one");
+    return std::nullopt;
+  }
+}
 
 template <class Request, class Endpoint>
 [[nodiscard]] Weight weight_of(const Request& request, const Endpoint& endpoint, Role role) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <pdroute/config_error.hpp>
 #include <pdroute/policy/endpoint_selector.hpp>
+#include <pdroute/policy/part_context.hpp>
 #include <pdroute/policy/policy_traits.hpp>
 #include <utility>
 #include <variant>
@@ -14,26 +15,6 @@
 namespace pdroute::inline v0 {
 
 namespace detail {
-
-/// The context of the whole, with the state of a part.
-template <class Context, class State>
-class PartContext {
- public:
-  PartContext(Context& whole, State& state) noexcept : whole_(&whole), state_(&state) {}
-
-  [[nodiscard]] auto now() { return whole_->now(); }
-  [[nodiscard]] std::uint32_t below(std::uint32_t bound) { return whole_->below(bound); }
-  [[nodiscard]] State& state() noexcept { return *state_; }
-  [[nodiscard]] std::uint32_t turn() { return whole_->turn(); }
-  [[nodiscard]] std::uint32_t origin() const { return whole_->origin(); }
-  [[nodiscard]] std::size_t first_size() const { return whole_->first_size(); }
-  [[nodiscard]] std::uint64_t generation() const { return whole_->generation(); }
-  [[nodiscard]] bool narrowed() const { return whole_->narrowed(); }
-
- private:
-  Context* whole_;
-  State* state_;
-};
 
 /// Calls `act(place)` with the place, as a constant, that equals `index`.
 template <std::size_t count, class Act>
