@@ -125,7 +125,7 @@ struct AfterThis {
 
 /// Reads the time once per choice.
 struct Seconds {
-  auto prepare(const auto& /*request*/, auto& context) const {
+  auto prepare(const auto& /*looked_at*/, const auto& /*request*/, auto& context) const {
     const auto now = context.now().time_since_epoch();
     return [now](const Node& node) { return node.queued * static_cast<std::uint64_t>(now.count() > 0); };
   }

@@ -10,10 +10,11 @@ namespace pdroute::inline v0 {
 namespace detail {
 
 /// What is evaluated for each candidate of one choice: a function of the candidate alone.
-template <class Cost, class Request, class Context>
-[[nodiscard]] constexpr auto prepared(const Cost& cost, const Request& request, Context& context) {
-  if constexpr (requires { cost.prepare(request, context); }) {
-    return cost.prepare(request, context);
+template <class Cost, class LookedAt, class Request, class Context>
+[[nodiscard]] constexpr auto prepared(const Cost& cost, const LookedAt& looked_at, const Request& request,
+                                      Context& context) {
+  if constexpr (requires { cost.prepare(looked_at, request, context); }) {
+    return cost.prepare(looked_at, request, context);
   } else {
     return [&cost, &request](const auto& candidate) {
       if constexpr (requires { cost(candidate, request); }) {
@@ -41,8 +42,9 @@ template <class Value>
 /// A cost function over candidates: the `Cost` of a `LowestCostPolicy`. It is one of
 /// - `cost(candidate)`;
 /// - `cost(candidate, request)`;
-/// - `cost.prepare(request, context)`, called once per choice, which returns a function of the candidate: for what is the
-///   same for all candidates, such as the time.
+/// - `cost.prepare(looked_at, request, context)`, called once per choice, which returns a function of the candidate: for
+///   what is the same for all of them, such as the time. `looked_at` are the candidates that this choice compares, with
+///   `size()` and `[i]`, valid as long as the function.
 ///
 /// Its value is anything ordered by `<`; what is not a number comes last. A cost must not change the candidate, and must
 /// not throw. Lambdas without captures will do:
@@ -50,9 +52,9 @@ template <class Value>
 ///     using Cheapest = pdroute::LowestCostPolicy<decltype([](const auto& c) { return c.endpoint().price; })>;
 ///
 /// Optional members, as of a policy: `Load` and `load_options() const`, the load metric that it reads; `check() const`.
-template <class C, class Candidate, class Request, class Context>
-concept CostFunction = requires(const C& cost, const Candidate& candidate, const Request& request, Context& context) {
-  { detail::prepared(cost, request, context)(candidate) } -> std::totally_ordered;
+template <class C, class Candidates, class Request, class Context>
+concept CostFunction = requires(const C& cost, const Candidates& candidates, const Request& request, Context& context) {
+  { detail::prepared(cost, candidates, request, context)(candidates[0]) } -> std::totally_ordered;
 };
 
 }  // namespace pdroute::inline v0

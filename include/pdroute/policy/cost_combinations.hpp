@@ -42,12 +42,13 @@ struct CombinedCosts {
 
  protected:
   /// `combine(values...)` for each candidate.
-  template <class Request, class Context, class Combine>
-  [[nodiscard]] constexpr auto prepare_all(const Request& request, Context& context, Combine combine) const {
+  template <class LookedAt, class Request, class Context, class Combine>
+  [[nodiscard]] constexpr auto prepare_all(const LookedAt& looked_at, const Request& request, Context& context,
+                                           Combine combine) const {
     return std::apply(
         [&](const auto&... each) {
-          return [combine,
-                  evaluations = std::tuple{detail::prepared(each, request, context)...}](const auto& candidate) {
+          return [combine, evaluations = std::tuple{detail::prepared(each, looked_at, request, context)...}](
+                     const auto& candidate) {
             return std::apply([&](const auto&... evaluate) { return combine(evaluate(candidate)...); }, evaluations);
           };
         },
@@ -75,9 +76,9 @@ template <class Value>
 /// candidate is looked at once; all costs are evaluated.
 template <class... Costs>
 struct Lexicographic : detail::CombinedCosts<Costs...> {
-  template <class Request, class Context>
-  [[nodiscard]] constexpr auto prepare(const Request& request, Context& context) const {
-    return this->prepare_all(request, context,
+  template <class LookedAt, class Request, class Context>
+  [[nodiscard]] constexpr auto prepare(const LookedAt& looked_at, const Request& request, Context& context) const {
+    return this->prepare_all(looked_at, request, context,
                              [](const auto&... values) { return std::tuple{detail::last_unless_number(values)...}; });
   }
 };
@@ -98,9 +99,9 @@ struct WeightedSum : detail::CombinedCosts<Costs...> {
     }
     return detail::CombinedCosts<Costs...>::check();
   }
-  template <class Request, class Context>
-  [[nodiscard]] constexpr auto prepare(const Request& request, Context& context) const {
-    return this->prepare_all(request, context, [this](const auto&... values) {
+  template <class LookedAt, class Request, class Context>
+  [[nodiscard]] constexpr auto prepare(const LookedAt& looked_at, const Request& request, Context& context) const {
+    return this->prepare_all(looked_at, request, context, [this](const auto&... values) {
       return [&]<std::size_t... i>(std::index_sequence<i...> /*places*/) {
         return ((weights[i] * static_cast<double>(values)) + ...);
       }(std::index_sequence_for<Costs...>{});

@@ -47,6 +47,26 @@ class TieState {
   std::uint64_t left_ = 0;  // choices until the start moves on
 };
 
+/// The index with the lowest cost; of equal ones, the first from `start` on, round to the one before it.
+/// Precondition: `start` < size.
+template <class Candidates, class Cost>
+[[nodiscard, gnu::always_inline]] inline std::size_t lowest_from(std::size_t start, const Candidates& candidates,
+                                                                 const Cost& cost) {
+  std::size_t best = start;
+  auto least = cost(candidates[start]);
+  const auto look_at = [&](std::size_t from, std::size_t to) {
+    for (std::size_t i = from; i < to; ++i) {
+      if (auto c = cost(candidates[i]); cheaper(c, least)) {
+        least = std::move(c);
+        best = i;
+      }
+    }
+  };
+  look_at(start + 1, candidates.size());
+  look_at(0, start);
+  return best;
+}
+
 /// The index with the lowest `cost(candidate)`; each candidate is looked at once (twice for random ties).
 /// Inlined by force: an optional that g++ 12 returns from a call is read back by a stalled load.
 template <TieRule tie, class Candidates, class Cost, class Context>
@@ -61,23 +81,13 @@ template <TieRule tie, class Candidates, class Cost, class Context>
                                : context.state().start(context.first_size(), n);
   }
 
-  std::size_t best = start;
-  auto least = cost(candidates[start]);
-  const auto look_at = [&](std::size_t from, std::size_t to) {
-    for (std::size_t i = from; i < to; ++i) {
-      if (auto c = cost(candidates[i]); cheaper(c, least)) {
-        least = std::move(c);
-        best = i;
-      }
-    }
-  };
-  look_at(start + 1, n);
-  look_at(0, start);
+  std::size_t best = lowest_from(start, candidates, cost);
 
   if constexpr (tie == TieRule::rotating) {
     if (!context.narrowed()) context.state().chose(best);
   } else if constexpr (tie == TieRule::random) {
     // Costs may change between two looks, so draw among those that are still at most the least.
+    const auto least = cost(candidates[best]);
     std::uint32_t ties = 0;
     for (std::size_t i = best; i < n; ++i) {
       if (!cheaper(least, cost(candidates[i])) && context.below(++ties) == 0) best = i;
@@ -86,43 +96,54 @@ template <TieRule tie, class Candidates, class Cost, class Context>
   return best;
 }
 
-/// The index with the lower cost of two distinct ones drawn at random.
-template <class Candidates, class Cost, class Context>
+/// The candidates that one choice looks at, by their places.
+template <class Candidates, std::size_t most>
+struct LookedAt {
+  const Candidates& candidates;
+  std::array<std::uint32_t, most> places;
+  std::uint32_t count = most;
+
+  [[nodiscard]] std::size_t size() const noexcept { return count; }
+  [[nodiscard]] decltype(auto) operator[](std::size_t i) const { return candidates[places[i]]; }
+};
+
+/// The index with the lower cost of two distinct ones drawn at random. `prepare(looked_at)` gives the cost function.
+template <class Candidates, class Prepare, class Context>
 [[nodiscard, gnu::always_inline]] inline std::optional<std::size_t> lower_of_two(const Candidates& candidates,
-                                                                                 const Cost& cost, Context& context) {
+                                                                                 const Prepare& prepare,
+                                                                                 Context& context) {
   const auto n = static_cast<std::uint32_t>(candidates.size());
   if (n < 2) return n == 0 ? std::nullopt : std::optional<std::size_t>{0};
   const std::uint32_t first = context.below(n);
   std::uint32_t second = context.below(n - 1);
   second += second >= first ? 1 : 0;
+  const LookedAt<Candidates, 2> both{candidates, {first, second}};
+  const auto& cost = prepare(both);
   // Which of two is the lower cannot be predicted: an index by arithmetic costs less than a branch that is often wrong.
   const auto other = static_cast<std::uint32_t>(cheaper(cost(candidates[second]), cost(candidates[first])));
   return first ^ ((first ^ second) & (0U - other));
 }
 
 /// The index with the lowest cost among `looks` distinct ones drawn at random; all of them, if there are no more.
-template <std::size_t looks, class Candidates, class Cost, class Context>
+template <std::size_t looks, class Candidates, class Prepare, class Context>
 [[nodiscard, gnu::always_inline]] inline std::optional<std::size_t> lowest_of_some(const Candidates& candidates,
-                                                                                   const Cost& cost, Context& context) {
-  if constexpr (looks == 2) return lower_of_two(candidates, cost, context);
+                                                                                   const Prepare& prepare,
+                                                                                   Context& context) {
+  if constexpr (looks == 2) return lower_of_two(candidates, prepare, context);
   const auto n = static_cast<std::uint32_t>(candidates.size());
   if (n == 0) return std::nullopt;
-  std::size_t best = context.below(n);
-  auto least = cost(candidates[best]);
+  LookedAt<Candidates, looks> some{candidates, {}, n < looks ? n : static_cast<std::uint32_t>(looks)};
   // Each draw is among those that are left, and steps over the drawn ones in ascending order.
-  std::array<std::uint32_t, looks> drawn{static_cast<std::uint32_t>(best)};
-  for (std::uint32_t k = 1; k < looks && k < n; ++k) {
+  std::array<std::uint32_t, looks> ascending{};
+  for (std::uint32_t k = 0; k < some.count; ++k) {
     std::uint32_t index = context.below(n - k);
     std::uint32_t place = 0;
-    for (; place < k && drawn[place] <= index; ++place) ++index;
-    for (std::uint32_t i = k; i > place; --i) drawn[i] = drawn[i - 1];
-    drawn[place] = index;
-    if (auto c = cost(candidates[index]); cheaper(c, least)) {
-      least = std::move(c);
-      best = index;
-    }
+    for (; place < k && ascending[place] <= index; ++place) ++index;
+    for (std::uint32_t i = k; i > place; --i) ascending[i] = ascending[i - 1];
+    ascending[place] = index;
+    some.places[k] = index;
   }
-  return best;
+  return some.places[lowest_from(0, some, prepare(some))];
 }
 
 }  // namespace pdroute::inline v0::detail

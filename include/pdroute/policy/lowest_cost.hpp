@@ -2,7 +2,6 @@
 // LowestCostPolicy: the cheapest of the candidates that are looked at.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -54,15 +53,15 @@ struct LowestCostPolicy {
   }
 
   template <CandidateRange Candidates, class Request, ChoiceContext Context>
-    requires CostFunction<Cost, std::remove_cvref_t<decltype(std::declval<const Candidates&>()[0])>, Request, Context>
+    requires CostFunction<Cost, Candidates, Request, Context>
   [[nodiscard, gnu::always_inline]] inline std::optional<std::size_t> select(const Candidates& candidates,
                                                                              const Request& request,
                                                                              Context& context) const {
-    const auto evaluate = detail::prepared(cost, request, context);
+    const auto prepare = [&](const auto& looked_at) { return detail::prepared(cost, looked_at, request, context); };
     if constexpr (looks == everyone) {
-      return detail::lowest<tie>(candidates, evaluate, context);
+      return detail::lowest<tie>(candidates, prepare(candidates), context);
     } else {
-      return detail::lowest_of_some<looks>(candidates, evaluate, context);
+      return detail::lowest_of_some<looks>(candidates, prepare, context);
     }
   }
 };
