@@ -18,6 +18,9 @@ struct ConfigError {
     id_unique,
     id_known,
     window_in_range,
+    decay_in_range,
+    stale_after_in_range,
+    kv_cache_in_range,
     weight_in_range,
     capacity_in_range,
     capacity_counted,
@@ -47,6 +50,10 @@ struct ConfigError {
     case ConfigError::Rule::id_known: return "an id must name an endpoint of the role";
     case ConfigError::Rule::window_in_range:
       return "a window must be longer than zero and at most a hundred years long";
+    case ConfigError::Rule::decay_in_range: return "a decay must be longer than zero and at most a hundred years long";
+    case ConfigError::Rule::stale_after_in_range: return "a report must count for longer than zero";
+    case ConfigError::Rule::kv_cache_in_range:
+      return "a KV cache's usage must be from 0 to 1, and at least one token must fit";
     case ConfigError::Rule::weight_in_range: return "a weight must be a number, finite and not below zero";
     case ConfigError::Rule::capacity_in_range:
       return "a capacity must be at least 1, and for requests at most 4,194,303; leave it out for no limit";

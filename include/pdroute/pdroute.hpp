@@ -7,6 +7,10 @@
 #include <pdroute/config_error.hpp>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/key.hpp>
+#include <pdroute/load/engine_reports.hpp>
+#include <pdroute/load/estimate.hpp>
+#include <pdroute/load/fading_average.hpp>
+#include <pdroute/load/latency.hpp>
 #include <pdroute/load/load_metric.hpp>
 #include <pdroute/load/loads.hpp>
 #include <pdroute/load/no_load.hpp>
@@ -20,12 +24,14 @@
 #include <pdroute/policy/cost_combinations.hpp>
 #include <pdroute/policy/counting.hpp>
 #include <pdroute/policy/endpoint_selector.hpp>
+#include <pdroute/policy/latency_costs.hpp>
 #include <pdroute/policy/load_costs.hpp>
 #include <pdroute/policy/local_context.hpp>
 #include <pdroute/policy/lowest_cost.hpp>
 #include <pdroute/policy/one_of.hpp>
 #include <pdroute/policy/qps.hpp>
 #include <pdroute/policy/random.hpp>
+#include <pdroute/policy/report_costs.hpp>
 #include <pdroute/policy/round_robin.hpp>
 #include <pdroute/policy/tie_rule.hpp>
 #include <pdroute/pool/endpoint_pool.hpp>

@@ -40,6 +40,8 @@ static_assert(sizeof(LeaseWith<Loads<RequestRate>>) == sizeof(void*));
 static_assert(sizeof(LeaseWith<KvTokens>) == sizeof(void*) + sizeof(std::uint64_t));
 static_assert(sizeof(LeaseWith<Loads<RequestRate, KvTokens>>) == sizeof(void*) + sizeof(std::uint64_t));
 static_assert(sizeof(LeaseWith<Loads<Tokens, KvTokens>>) == sizeof(void*) + 2 * sizeof(std::uint64_t));
+static_assert(sizeof(LeaseWith<EngineReports>) == sizeof(void*));
+static_assert(sizeof(LeaseWith<PeakLatency>) == sizeof(void*) + sizeof(std::int64_t));
 static_assert(std::is_nothrow_move_constructible_v<LeaseWith<KvTokens>> &&
               std::is_nothrow_move_assignable_v<LeaseWith<KvTokens>> &&
               std::is_nothrow_default_constructible_v<LeaseWith<KvTokens>> &&

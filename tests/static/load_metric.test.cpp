@@ -39,9 +39,20 @@ struct MinimalWeigher {
   void set_capacity(const Capacity&);
 };
 
+struct MinimalTimer {
+  struct Options {};
+  struct Held {};
+  explicit MinimalTimer(Options);
+  void begin(Held&, auto now);
+  void first_token(Held&, auto now);
+  void complete(Held&, auto now);
+};
+
 static_assert(LoadMetric<Minimal> && !CountsChoices<Minimal> && !WeighsLeases<Minimal>);
 static_assert(CountsChoices<MinimalCounter> && !WeighsLeases<MinimalCounter>);
-static_assert(WeighsLeases<MinimalWeigher> && !CountsChoices<MinimalWeigher>);
+static_assert(WeighsLeases<MinimalWeigher> && !CountsChoices<MinimalWeigher> && !TimesLeases<MinimalWeigher>);
+static_assert(TimesLeases<MinimalTimer> && !CountsChoices<MinimalTimer> && !WeighsLeases<MinimalTimer>);
+static_assert(!TimesLeases<Minimal> && !TimesLeases<MinimalCounter>);
 
 // --- ours
 
@@ -51,6 +62,7 @@ static_assert(WeighsLeases<Tokens> && !CountsChoices<Tokens>);
 static_assert(WeighsLeases<KvTokens> && !CountsChoices<KvTokens>);
 static_assert(CountsChoices<Loads<RequestRate, Tokens>> && WeighsLeases<Loads<RequestRate, Tokens>>);
 static_assert(LoadMetric<Loads<Minimal, MinimalCounter, MinimalWeigher>>);
+static_assert(!TimesLeases<Loads<Minimal, MinimalWeigher>> && TimesLeases<Loads<MinimalWeigher, MinimalTimer>>);
 
 // --- no metrics
 

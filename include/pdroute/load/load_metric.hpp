@@ -32,6 +32,15 @@ concept WeighsLeases = LoadMetric<M> && requires(M& metric, const M& constant, t
   metric.set_capacity(capacity);
 };
 
+/// A metric that measures how long leases take.
+template <class M>
+concept TimesLeases =
+    LoadMetric<M> && requires(M& metric, std::chrono::steady_clock::time_point now, typename M::Held& held) {
+      metric.begin(held, now);
+      metric.first_token(held, now);
+      metric.complete(held, now);
+    };
+
 namespace detail {
 
 struct Nothing {};
@@ -52,7 +61,8 @@ template <class M>
 struct HeldOfMetric {
   using Type = Nothing;
 };
-template <WeighsLeases M>
+template <class M>
+  requires requires { typename M::Held; }
 struct HeldOfMetric<M> {
   using Type = typename M::Held;
 };

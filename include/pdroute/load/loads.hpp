@@ -73,6 +73,32 @@ class Loads : public Metrics... {
   {
     let_go(held, sizeof...(Metrics));
   }
+
+  template <class TimePoint>
+  void begin(Held& held, TimePoint now) noexcept
+    requires(TimesLeases<Metrics> || ...)
+  {
+    each([&]<class M, std::size_t i>(M& metric, Place<i> /*place*/) {
+      if constexpr (TimesLeases<M>) metric.begin(std::get<i>(held), now);
+    });
+  }
+  template <class TimePoint>
+  void first_token(Held& held, TimePoint now) noexcept
+    requires(TimesLeases<Metrics> || ...)
+  {
+    each([&]<class M, std::size_t i>(M& metric, Place<i> /*place*/) {
+      if constexpr (TimesLeases<M>) metric.first_token(std::get<i>(held), now);
+    });
+  }
+  template <class TimePoint>
+  void complete(Held& held, TimePoint now) noexcept
+    requires(TimesLeases<Metrics> || ...)
+  {
+    each([&]<class M, std::size_t i>(M& metric, Place<i> /*place*/) {
+      if constexpr (TimesLeases<M>) metric.complete(std::get<i>(held), now);
+    });
+  }
+
   void set_capacity(const Capacity& capacity) noexcept
     requires(WeighsLeases<Metrics> || ...)
   {

@@ -20,6 +20,11 @@ namespace pdroute::inline v0 {
 /// - `void grow(Held&, std::uint64_t tokens)`: the lease has made progress;
 /// - `void let_go(Held&)`: the lease has ended;
 /// - `void set_capacity(const Capacity&)`: the limits of this endpoint.
+///
+/// A metric that measures time (`TimesLeases`, such as `Latency`) also has `Held` and
+/// - `void begin(Held&, time_point now)`: the router has reserved;
+/// - `void first_token(Held&, time_point now)`: as `Lease::first_token`, told at most once;
+/// - `void complete(Held&, time_point now)`: as `Lease::complete`; after a failure or a cancel it is not called.
 struct NoLoad {
   struct Options {};
 

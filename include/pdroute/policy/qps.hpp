@@ -22,6 +22,18 @@ concept RatedCandidates = CandidateRange<C> && requires(const C& candidates, std
   { candidates[i].arrivals(bucket) } -> std::unsigned_integral;
 };
 
+/// A cost: requests given to the candidate within `window`.
+struct ArrivalRate {
+  RateWindow window = std::chrono::seconds{60};
+
+  using Load = RequestRate;
+  [[nodiscard]] RateWindow load_options() const noexcept { return window; }
+  template <RatedCandidates LookedAt>
+  [[nodiscard]] auto prepare(const LookedAt& /*looked_at*/, const auto& /*request*/, auto& context) const {
+    return [bucket = window.bucket(context.now())](const auto& candidate) { return candidate.arrivals(bucket); };
+  }
+};
+
 /// Chooses the endpoint with the lowest arrival rate: requests given to it within `window`, over the window.
 ///
 /// Guarantees. A choice counts from the moment the router reserves it. An endpoint without arrivals counts zero. The
@@ -47,11 +59,9 @@ struct QpsPolicy {
 
   template <RatedCandidates Candidates, class Request, ChoiceContext Context>
   [[nodiscard, gnu::always_inline]] inline std::optional<std::size_t> select(const Candidates& candidates,
-                                                                             const Request& /*request*/,
+                                                                             const Request& request,
                                                                              Context& context) const {
-    const std::int64_t bucket = window.bucket(context.now());
-    return detail::lowest<tie>(
-        candidates, [bucket](const auto& candidate) { return candidate.arrivals(bucket); }, context);
+    return detail::lowest<tie>(candidates, ArrivalRate{window}.prepare(candidates, request, context), context);
   }
 };
 

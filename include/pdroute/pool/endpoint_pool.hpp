@@ -12,6 +12,7 @@
 #include <pdroute/capacity.hpp>
 #include <pdroute/config_error.hpp>
 #include <pdroute/endpoint.hpp>
+#include <pdroute/load/engine_reports.hpp>
 #include <pdroute/load/load_metric.hpp>
 #include <pdroute/load/no_load.hpp>
 #include <pdroute/load/token_count.hpp>
@@ -124,6 +125,23 @@ class EndpointPool {
     if (member == members_.end()) return ConfigError{ConfigError::Rule::id_known, detail::id_text<Endpoint>(id)};
     member->capacity = capacity;
     member->slot->set_capacity(capacity);
+    return std::nullopt;
+  }
+
+  /// Takes what an endpoint says of itself. Returns what is wrong, if anything: no such id, or a report that cannot be.
+  template <class TimePoint>
+  std::optional<ConfigError> report(EndpointIdView<Endpoint> id, const EngineReport& report, TimePoint made_at) {
+    static_assert(detail::counts<EngineReports, Load>,
+                  "pdroute: this role's policy reads no reports; give it a cost that does, such as ReportedRequests, "
+                  "or count them by Counting<Policy, EngineReports>");
+    if (auto error = report.check()) return error;
+    const std::lock_guard lock{mutex_};
+    const auto member = find(members_, id);
+    if (member == members_.end()) return ConfigError{ConfigError::Rule::id_known, detail::id_text<Endpoint>(id)};
+    Slot& slot = *member->slot;
+    EngineReports::Own own{.in_flight = slot.in_flight()};
+    if constexpr (detail::counts<KvTokens, Load>) own.kv_tokens = slot.kv_tokens();
+    slot.EngineReports::report(report, made_at, own);
     return std::nullopt;
   }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cassert>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -54,7 +55,22 @@ class [[nodiscard]] Lease {
 
   /// The request's work here is done: after the first token for prefill, after the last for decode.
   [[gnu::always_inline]] inline void complete() noexcept {
+    static_assert(!Slot::times_leases,
+                  "pdroute: this role measures how long requests take, so say when: complete(clock.now())");
     if (slot_ != nullptr) Slot::complete(std::exchange(slot_, nullptr), held_);
+  }
+  /// The same, at this moment of the router's clock, for roles that measure time; others do not mind.
+  template <class Clock, class Duration>
+  void complete(std::chrono::time_point<Clock, Duration> now) noexcept {
+    if (slot_ != nullptr) Slot::complete(std::exchange(slot_, nullptr), held_, now);
+  }
+  /// The first token has come, of a request that goes on here: for roles that measure the time to it (see
+  /// `TimeToFirstToken`). Say it once. No effect on a lease that has ended.
+  template <class Clock, class Duration>
+  void first_token(std::chrono::time_point<Clock, Duration> now) noexcept
+    requires(Slot::times_leases)
+  {
+    if (slot_ != nullptr) slot_->first_token(held_, now);
   }
   /// The endpoint did not do its work.
   void fail(FailureKind kind) noexcept {

@@ -27,6 +27,7 @@ class alignas(64) alignas(Endpoint) alignas(Load) Slot  // own cache lines: neig
  public:
   static constexpr Role role = role_of_slot;
   static constexpr bool weighs_leases = WeighsLeases<Load>;
+  static constexpr bool times_leases = TimesLeases<Load>;
   using Held = detail::HeldOf<Load>;
 
   Slot(const Endpoint& endpoint, std::uint64_t incarnation, typename Load::Options options)
@@ -74,6 +75,12 @@ class alignas(64) alignas(Endpoint) alignas(Load) Slot  // own cache lines: neig
     if constexpr (weighs_leases) slot->Load::let_go(held);
     if (slot->release()) [[unlikely]]
       destroy(slot);
+  }
+  /// The same, at a moment that the load may measure.
+  template <class TimePoint>
+  static void complete(Slot* slot, Held& held, [[maybe_unused]] TimePoint now) noexcept {
+    if constexpr (times_leases) slot->Load::complete(held, now);
+    complete(slot, held);
   }
   // The other ends are out of line, so that the code around a lease stays small enough to be inlined.
   [[gnu::noinline]] static void fail(Slot* slot, Held held, FailureKind kind) noexcept {

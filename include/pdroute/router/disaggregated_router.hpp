@@ -11,6 +11,7 @@
 #include <pdroute/clock.hpp>
 #include <pdroute/config_error.hpp>
 #include <pdroute/endpoint.hpp>
+#include <pdroute/load/engine_reports.hpp>
 #include <pdroute/no_endpoint.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
 #include <pdroute/pool/lease.hpp>
@@ -149,6 +150,19 @@ class DisaggregatedRouter {
   /// Sets the limits of an endpoint in this role, at once; see `EndpointPool::set_capacity`. O(members).
   std::optional<ConfigError> set_capacity(Role role, IdView id, const Capacity& capacity) {
     return role == Role::prefill ? core_->prefill.set_capacity(id, capacity) : core_->decode.set_capacity(id, capacity);
+  }
+
+  /// Takes what an endpoint says of itself in a role whose policy reads it, made at this moment of the router's clock;
+  /// an older one than the last is ignored. Returns what is wrong, if anything: no such id, or a report that cannot be.
+  /// O(members).
+  template <Role role>
+  std::optional<ConfigError> report(IdView id, const EngineReport& report,
+                                    decltype(std::declval<const Clock&>().now()) made_at) {
+    if constexpr (role == Role::prefill) {
+      return core_->prefill.report(id, report, made_at);
+    } else {
+      return core_->decode.report(id, report, made_at);
+    }
   }
 
   /// The members of a role in registration order.

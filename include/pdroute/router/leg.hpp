@@ -176,8 +176,9 @@ class Leg {
   }
 
   template <class Context>
-  [[nodiscard, gnu::always_inline]] inline Reservation reserved(Slot* slot, const typename Slot::Held& held,
+  [[nodiscard, gnu::always_inline]] inline Reservation reserved(Slot* slot, typename Slot::Held& held,
                                                                 Context& context) {
+    if constexpr (TimesLeases<LoadOf<Policy>>) slot->begin(held, context.now());
     Lease<Slot> lease{slot, held};
     if constexpr (CountsChoices<LoadOf<Policy>>) {
       return {std::move(lease), slot->record(context.now())};
@@ -188,7 +189,7 @@ class Leg {
   /// Reads the clock before anything is reserved: it is the caller's, and may throw.
   template <class Context>
   [[gnu::always_inline]] static inline void read_clock([[maybe_unused]] Context& context) {
-    if constexpr (CountsChoices<LoadOf<Policy>>) static_cast<void>(context.now());
+    if constexpr (CountsChoices<LoadOf<Policy>> || TimesLeases<LoadOf<Policy>>) static_cast<void>(context.now());
   }
 
   /// Leaves in `rest_` who passes, and counts in `reason_` why the others do not.

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pdroute/load/latency.hpp>
+//
+#include <chrono>
+#include <pdroute/load/load_metric.hpp>
+#include <pdroute/load/loads.hpp>
+#include <pdroute/load/no_load.hpp>
+#include <pdroute/manual_clock.hpp>
+
+#include "catch2_compat.hpp"
+
+using namespace std::chrono_literals;
+using pdroute::Latency;
+using pdroute::PeakLatency;
+using pdroute::TimeToFirstToken;
+
+namespace {
+
+using Moment = pdroute::ManualClock::time_point;
+
+template <class Metric>
+void lease(Metric& metric, Moment begin, Moment first_token, Moment end) {
+  typename Metric::Held held{};
+  metric.begin(held, begin);
+  metric.first_token(held, first_token);
+  metric.complete(held, end);
+}
+
+constexpr Moment at(std::chrono::nanoseconds since) {
+  return Moment{since};
+}
+
+}  // namespace
+
+static_assert(pdroute::TimesLeases<Latency> && pdroute::TimesLeases<PeakLatency>);
+static_assert(pdroute::TimesLeases<TimeToFirstToken> && !pdroute::WeighsLeases<TimeToFirstToken>);
+
+TEST_CASE("latency: from the choice to the end") {
+  Latency latency{{}};
+  CHECK(latency.latency(at(0s)).weight == 0);
+  lease(latency, at(1s), at(2s), at(4s));
+  CHECK(latency.latency(at(4s)).value == Approx(3));
+  lease(latency, at(13s), at(13s), at(14s));  // ten seconds later
+  CHECK(latency.latency(at(14s)).value == Approx(1 + 2 * 0.36788).epsilon(0.002));
+}
+
+TEST_CASE("latency: a peak counts at once") {
+  PeakLatency peak{{}};
+  lease(peak, at(0s), at(0s), at(1s));
+  lease(peak, at(0s), at(0s), at(1s) + 30ms);
+  CHECK(peak.peak_latency(at(2s)).value == Approx(1.03));
+}
+
+TEST_CASE("latency: time to first token ends with the first token") {
+  TimeToFirstToken first{{}};
+  lease(first, at(1s), at(2s), at(60s));
+  CHECK(first.time_to_first_token(at(60s)).value == Approx(1));
+  CHECK(first.time_to_first_token(at(60s)).weight < 0.01);  // of long ago
+}
+
+TEST_CASE("latency: several metrics of time beside one of weight") {
+  using All = pdroute::Loads<Latency, PeakLatency, pdroute::NoLoad, TimeToFirstToken>;
+  static_assert(pdroute::TimesLeases<All> && !pdroute::WeighsLeases<All>);
+  All all{All::Options{}};
+  lease(all, at(0s), at(1s), at(3s));
+  CHECK(all.latency(at(3s)).value == Approx(3));
+  CHECK(all.peak_latency(at(3s)).value == Approx(3));
+  CHECK(all.time_to_first_token(at(1s)).value == Approx(1));
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+// Engines' own reports in a router: own requests on top of them, silent engines, herds.
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <pdroute/pdroute.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "catch2_compat.hpp"
+#include "engines.hpp"
+
+using namespace std::chrono_literals;
+
+namespace {
+
+using pdroute::EngineReport;
+using pdroute::ManualClock;
+using pdroute::Role;
+using ByRequests = pdroute::LowestCostPolicy<pdroute::ReportedRequests>;
+using ByKv = pdroute::LowestCostPolicy<pdroute::ReportedKvUsage>;
+using Router = pdroute::DisaggregatedRouter<ByRequests, ByKv, Engine, ManualClock>;
+
+Router router_of(std::size_t each, const ManualClock& clock) {
+  return Router::create({.prefill = engines("p", each), .decode = engines("d", each), .clock = clock}).value();
+}
+EngineReport report_of(std::uint32_t requests, double kv_usage) {
+  return {.running = requests, .waiting = 0, .kv_cache = EngineReport::KvCache{.usage = kv_usage, .tokens = 100'000}};
+}
+void report_all(Router& router, std::size_t each, const EngineReport& report, ManualClock::time_point now) {
+  for (std::size_t i = 0; i < each; ++i) {
+    CHECK_FALSE(router.report<Role::prefill>("p" + std::to_string(i), report, now));
+    CHECK_FALSE(router.report<Role::decode>("d" + std::to_string(i), report, now));
+  }
+}
+
+struct Shares {
+  std::vector<Router::Route> held;
+  std::map<std::string, int> prefill;
+  std::map<std::string, int> decode;
+
+  void add(Router& router, int requests) {
+    auto dispatcher = router.dispatcher();
+    for (int i = 0; i < requests; ++i) {
+      auto route = dispatcher.route({.prompt_tokens = 10});
+      REQUIRE(route);
+      ++prefill[std::string(route->prefill.id())];
+      ++decode[std::string(route->decode.id())];
+      held.push_back(std::move(*route));
+    }
+  }
+};
+
+}  // namespace
+
+TEST_CASE("reports: herding: a thousand requests between two reports spread evenly") {
+  ManualClock clock;
+  auto router = router_of(8, clock);
+  report_all(router, 8, report_of(3, 0.25), clock.now());
+  Shares shares;
+  shares.add(router, 1000);
+  for (const auto& [id, count] : shares.prefill) CHECK(count == 125);
+  for (const auto& [id, count] : shares.decode) CHECK(count == 125);
+}
+
+TEST_CASE("reports: two choices between two reports spread evenly, too") {
+  ManualClock clock;
+  using TwoChoices = pdroute::PowerOfTwoChoicesPolicy<pdroute::ReportedRequests>;
+  using R = pdroute::DisaggregatedRouter<TwoChoices, TwoChoices, Engine, ManualClock>;
+  auto router = R::create({.prefill = engines("p", 8), .decode = engines("d", 8), .clock = clock}).value();
+  for (const Engine& engine : engines("p", 8)) {
+    CHECK_FALSE(router.report<Role::prefill>(engine.id, report_of(3, 0), clock.now()));
+  }
+  auto dispatcher = router.dispatcher();
+  std::vector<R::Route> held;
+  std::map<std::string, int> given;
+  for (int i = 0; i < 1000; ++i) {
+    held.push_back(dispatcher.route().value());
+    ++given[std::string(held.back().prefill.id())];
+  }
+  for (const auto& [id, count] : given) CHECK(count == Approx(125).margin(6));
+}
+
+TEST_CASE("fault: 1000 cold prompts between heartbeats go to one pair") {
+  ManualClock clock;
+  auto router = router_of(4, clock);
+  report_all(router, 4, report_of(50, 0.5), clock.now());
+  CHECK_FALSE(router.report<Role::prefill>("p2", report_of(0, 0.5), clock.now()));  // idle, says its heartbeat
+  CHECK_FALSE(router.report<Role::decode>("d1", report_of(50, 0.4), clock.now()));
+  Shares shares;
+  shares.add(router, 1000);
+  // p2 is filled up to the others first: 50 + 950 / 4. d1: a tenth of 100,000 tokens is all of the 1000 requests.
+  CHECK(shares.prefill["p2"] == Approx(50 + 950 / 4).margin(1));
+  CHECK(shares.prefill["p0"] == Approx(950 / 4).margin(1));
+  CHECK(shares.decode["d1"] == Approx(1000).margin(1));
+  Shares more;
+  more.add(router, 1000);
+  CHECK(more.decode["d1"] == Approx(250).margin(1));
+}
+
+TEST_CASE("fault: least-load credit cleared at the 10 s poll, not at completion") {
+  ManualClock clock;
+  auto router = router_of(2, clock);
+  report_all(router, 2, report_of(0, 0), clock.now());
+  Shares shares;
+  shares.add(router, 100);
+  // Engines report before a single request has reached them.
+  report_all(router, 2, report_of(0, 0), clock.now());
+  for (auto& route : shares.held) {
+    if (route.prefill.id() == "p0") route.complete();
+  }
+  for (int i = 0; i < 50; ++i) {
+    auto lease = router.prefill();
+    CHECK(lease->id() == "p0");  // p1 still has its fifty, whatever it says
+    shares.held.push_back({std::move(*lease), {}});
+  }
+}
+
+TEST_CASE("reports: what ends is gone before the next report") {
+  ManualClock clock;
+  auto router = router_of(2, clock);
+  Shares shares;
+  shares.add(router, 20);
+  report_all(router, 2, report_of(10, 0.1), clock.now());  // all of it our own
+  for (auto& route : shares.held) {
+    if (route.prefill.id() == "p1") route.prefill.complete();
+  }
+  for (int i = 0; i < 10; ++i) {
+    auto lease = router.prefill();
+    CHECK(lease->id() == "p1");
+    shares.held.push_back({std::move(*lease), {}});
+  }
+}
+
+TEST_CASE("reports: a silent endpoint among eight is neither flooded nor starved") {
+  ManualClock clock;
+  auto router = router_of(8, clock);
+  Shares shares;
+  for (int heartbeat = 0; heartbeat < 20; ++heartbeat) {
+    report_all(router, 7, report_of(30, 0.3), clock.now());
+    shares.held.clear();
+    shares.add(router, 400);
+    clock.advance(5s);
+  }
+  CHECK(shares.prefill["p7"] == Approx(1000).epsilon(0.1));
+  CHECK(shares.decode["d7"] == Approx(1000).epsilon(0.1));
+}
+
+TEST_CASE("reports: a brand-new endpoint among eight is neither flooded nor starved") {
+  ManualClock clock;
+  auto router = router_of(7, clock);
+  report_all(router, 7, report_of(30, 0.3), clock.now());
+  REQUIRE(router.assign(Role::prefill, engines("p", 8)));
+  REQUIRE(router.assign(Role::decode, engines("d", 8)));
+  Shares shares;
+  shares.add(router, 1000);
+  CHECK(shares.prefill["p7"] == Approx(125).epsilon(0.1));
+  CHECK(shares.decode["d7"] == Approx(125).epsilon(0.1));
+}
+
+TEST_CASE("reports: a mistake is named, and changes nothing") {
+  ManualClock clock;
+  auto router = router_of(1, clock);
+  CHECK(router.report<Role::prefill>("d0", report_of(1, 0), clock.now())->text() ==
+        "an id must name an endpoint of the role: d0");
+  const auto error = router.report<Role::decode>("d0", report_of(1, 1.5), clock.now());
+  REQUIRE(error);
+  CHECK(error->rule == pdroute::ConfigError::Rule::kv_cache_in_range);
+
+  using R = pdroute::DisaggregatedRouter<ByRequests, ByRequests, Engine>;
+  const auto refused = R::create({.prefill_policy = {{.reports = {.stale_after = -1s}}}});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().rule == pdroute::ConfigError::Rule::stale_after_in_range);
+}
+
+TEST_CASE("reports: an endpoint that comes back has not reported yet") {
+  ManualClock clock;
+  auto router = router_of(2, clock);
+  report_all(router, 2, report_of(5, 0), clock.now());
+  CHECK_FALSE(router.report<Role::prefill>("p1", report_of(90, 0), clock.now()));
+  CHECK(router.prefill()->id() == "p0");
+  CHECK(router.prefill()->id() == "p0");
+  REQUIRE(router.assign(Role::prefill, engines("p", 1)));
+  REQUIRE(router.assign(Role::prefill, engines("p", 2)));
+  CHECK(router.prefill()->id() == "p1");  // as typical as p0, and its turn
+}

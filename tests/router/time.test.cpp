@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+// Roles that measure how long requests take: leases are told the time, and new endpoints are taken for typical ones.
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <pdroute/pdroute.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "catch2_compat.hpp"
+#include "engines.hpp"
+
+using namespace std::chrono_literals;
+
+namespace {
+
+using pdroute::ManualClock;
+using pdroute::PeakEwmaPolicy;
+using pdroute::Role;
+template <class Prefill, class Decode = Prefill>
+using Router = pdroute::DisaggregatedRouter<Prefill, Decode, Engine, ManualClock>;
+using Fastest = pdroute::LowestCostPolicy<pdroute::MeanLatency>;
+using Soonest = pdroute::LowestCostPolicy<pdroute::MeanTimeToFirstToken>;
+
+template <class R>
+R router_of(std::size_t each, const ManualClock& clock) {
+  return R::create({.prefill = engines("p", each), .decode = engines("d", each), .clock = clock}).value();
+}
+
+/// Endpoints that serve as many requests as they are given, each within its own time, in virtual time.
+template <class Router, class TimeOf>
+std::map<std::string, int> serve(Router& router, ManualClock& clock, int requests, std::chrono::nanoseconds gap,
+                                 const TimeOf& time_of) {
+  std::multimap<ManualClock::time_point, typename Router::PrefillLease> running;
+  std::map<std::string, int> given;
+  auto dispatcher = router.dispatcher();
+  for (int i = 0; i < requests; ++i) {
+    const auto next = clock.now() + gap;
+    while (!running.empty() && running.begin()->first <= next) {
+      clock.set(running.begin()->first.time_since_epoch());
+      running.begin()->second.complete(clock.now());
+      running.erase(running.begin());
+    }
+    clock.set(next.time_since_epoch());
+    auto lease = dispatcher.prefill();
+    REQUIRE(lease);
+    ++given[std::string(lease->id())];
+    const auto end = clock.now() + time_of(lease->id());
+    running.emplace(end, std::move(*lease));
+  }
+  for (auto& [end, lease] : running) {
+    clock.set(end.time_since_epoch());
+    lease.complete(clock.now());
+  }
+  return given;
+}
+
+}  // namespace
+
+TEST_CASE("time: the latency of a role is from the choice to complete(now)") {
+  ManualClock clock;
+  auto router = router_of<Router<Fastest, pdroute::RandomPolicy<>>>(2, clock);
+  auto dispatcher = router.dispatcher();
+  auto slow = dispatcher.prefill();
+  auto fast = dispatcher.prefill();
+  const std::string quick{fast->id()};
+  REQUIRE(slow->id() != quick);
+  clock.advance(1s);
+  fast->complete(clock.now());
+  clock.advance(1s);
+  slow->complete(clock.now());
+  for (int i = 0; i < 4; ++i) CHECK(dispatcher.prefill()->id() == quick);  // cancelled: no samples
+}
+
+TEST_CASE("time: it counts from the choice, whenever that was") {
+  ManualClock clock;
+  auto router = router_of<Router<Fastest, pdroute::RandomPolicy<>>>(2, clock);
+  auto dispatcher = router.dispatcher();
+  clock.advance(100s);
+  auto slow = dispatcher.prefill();
+  clock.advance(3s);
+  slow->complete(clock.now());
+  auto fast = dispatcher.prefill();
+  const std::string quick{fast->id()};
+  clock.advance(1s);
+  fast->complete(clock.now());
+  for (int i = 0; i < 4; ++i) CHECK(dispatcher.prefill()->id() == quick);
+}
+
+TEST_CASE("time: a failure at once is not a fast answer, and a cancel no answer") {
+  ManualClock clock;
+  auto router = router_of<Router<Fastest, pdroute::RandomPolicy<>>>(2, clock);
+  auto dispatcher = router.dispatcher();
+  auto good = dispatcher.prefill();
+  auto bad = dispatcher.prefill();
+  const std::string works{good->id()};
+  clock.advance(1s);
+  good->complete(clock.now());
+  clock.advance(9s);  // what it showed has faded to a third
+  bad->fail(pdroute::FailureKind::unreachable);
+  std::map<std::string, int> chosen;
+  for (int i = 0; i < 10; ++i) ++chosen[std::string(dispatcher.prefill()->id())];
+  CHECK(chosen[works] == 5);  // the other is unknown, so it is alike
+}
+
+TEST_CASE("time: route->first_token(now) ends prefill and tells decode") {
+  ManualClock clock;
+  auto router = router_of<Router<Fastest, Soonest>>(2, clock);
+  auto dispatcher = router.dispatcher();
+  auto one = dispatcher.route();
+  auto two = dispatcher.route();
+  REQUIRE((one && two));
+  const std::string quick_prefill{two->prefill.id()};
+  const std::string quick_decode{two->decode.id()};
+  REQUIRE(one->decode.id() != quick_decode);
+  clock.advance(1s);
+  two->first_token(clock.now());
+  clock.advance(4s);
+  one->first_token(clock.now());
+  one->complete(clock.now());
+  for (int i = 0; i < 4; ++i) {
+    const auto next = dispatcher.route();
+    CHECK(next->prefill.id() == quick_prefill);
+    CHECK(next->decode.id() == quick_decode);  // although its lease still runs
+  }
+}
+
+TEST_CASE("time: a role that measures no time may be told it") {
+  ManualClock clock;
+  auto router = router_of<Router<pdroute::LeastTokensPolicy>>(1, clock);
+  auto dispatcher = router.dispatcher();
+  auto route = dispatcher.route({.prompt_tokens = 5});
+  route->first_token(clock.now());
+  CHECK_FALSE(route->prefill);
+  route->complete(clock.now());
+  CHECK(router.endpoints(Role::decode)[0].in_flight == 0);
+  CHECK(router.endpoints(Role::decode)[0].outcomes.completed == 1);
+}
+
+TEST_CASE("time: a lease that was detached keeps when it began") {
+  ManualClock clock;
+  auto router = router_of<Router<Fastest, pdroute::RandomPolicy<>>>(2, clock);
+  auto dispatcher = router.dispatcher();
+  auto slow = dispatcher.prefill();
+  auto fast = dispatcher.prefill();
+  const std::string quick{fast->id()};
+  const auto token = router.detach(std::move(*slow));
+  REQUIRE(token);
+  clock.advance(1s);
+  fast->complete(clock.now());
+  clock.advance(5s);
+  auto again = router.adopt<Role::prefill>(*token);
+  REQUIRE(again);
+  again->complete(clock.now());
+  CHECK(dispatcher.prefill()->id() == quick);
+}
+
+TEST_CASE("time: peak EWMA gives the slow less, as either policy") {
+  ManualClock clock;
+  auto router = router_of<Router<PeakEwmaPolicy>>(4, clock);
+  const auto given = serve(router, clock, 4000, 50ms, [](auto id) { return id == "p0" ? 3200ms : 400ms; });
+  CHECK(given.at("p0") < given.at("p1") / 3);
+  CHECK(given.at("p0") > 0);
+}
+
+TEST_CASE("time: who becomes slow is seen, and forgiven once it is fast again") {
+  ManualClock clock;
+  auto router = router_of<Router<PeakEwmaPolicy>>(2, clock);
+  bool slow = true;
+  const auto time_of = [&](auto id) { return id == "p0" && slow ? 4s : 400ms; };
+  const auto before = serve(router, clock, 1000, 100ms, time_of);
+  CHECK(before.at("p0") < before.at("p1") / 2);
+  slow = false;
+  serve(router, clock, 600, 100ms, time_of);  // a minute to forgive
+  const auto after = serve(router, clock, 2000, 100ms, time_of);
+  CHECK(after.at("p0") == Approx(1000).epsilon(0.1));
+}
+
+TEST_CASE("time: a brand-new endpoint among eight is neither flooded nor starved") {
+  ManualClock clock;
+  auto router = router_of<Router<PeakEwmaPolicy>>(7, clock);
+  const auto time_of = [](auto /*id*/) { return 2s; };
+  serve(router, clock, 2000, 50ms, time_of);
+  REQUIRE(router.assign(Role::prefill, engines("p", 8)));
+  const auto given = serve(router, clock, 8000, 50ms, time_of);
+  CHECK(given.at("p7") == Approx(1000).epsilon(0.1));
+}
+
+TEST_CASE("time: an endpoint idle for long among eight is neither flooded nor starved") {
+  ManualClock clock;
+  auto router = router_of<Router<PeakEwmaPolicy>>(8, clock);
+  const auto time_of = [](auto /*id*/) { return 2s; };
+  serve(router, clock, 1000, 50ms, time_of);
+  REQUIRE(router.set_health("p7", pdroute::Health::unhealthy));
+  serve(router, clock, 20'000, 50ms, time_of);
+  REQUIRE(router.set_health("p7", pdroute::Health::healthy));
+  std::vector<Router<PeakEwmaPolicy>::PrefillLease> held;  // nobody answers yet: what it once showed is all there is
+  std::map<std::string, int> given;
+  for (int i = 0; i < 1000; ++i) {
+    held.push_back(router.prefill().value());
+    ++given[std::string(held.back().id())];
+  }
+  CHECK(given.at("p7") == Approx(125).epsilon(0.1));
+  for (auto& lease : held) lease.complete(clock.now());
+}
+
+TEST_CASE("fault: an unobserved server wins every comparison it is in (245 of 1000 picks, fair share 125)") {
+  ManualClock clock;
+  auto router = router_of<Router<PeakEwmaPolicy>>(7, clock);
+  serve(router, clock, 2000, 50ms, [](auto /*id*/) { return 400ms; });
+  REQUIRE(router.assign(Role::prefill, engines("p", 8)));
+  std::map<std::string, int> given;
+  auto dispatcher = router.dispatcher();
+  std::vector<Router<PeakEwmaPolicy>::PrefillLease> held;
+  for (int i = 0; i < 1000; ++i) {
+    auto lease = dispatcher.prefill();
+    ++given[std::string(lease->id())];
+    held.push_back(std::move(*lease));
+  }
+  for (const auto& [id, count] : given) CHECK(count == Approx(125).epsilon(0.1));
+}
+
+TEST_CASE("fault: an in-flight count of -5 for ever after remove and re-add") {
+  ManualClock clock;
+  auto router = router_of<Router<PeakEwmaPolicy>>(2, clock);
+  std::vector<Router<PeakEwmaPolicy>::PrefillLease> old;
+  for (int i = 0; i < 10; ++i) old.push_back(router.prefill().value());
+  REQUIRE(router.assign(Role::prefill, engines("p", 1)));
+  REQUIRE(router.assign(Role::prefill, engines("p", 2)));
+  clock.advance(1s);
+  for (auto& lease : old) lease.complete(clock.now());
+  for (const auto& endpoint : router.endpoints(Role::prefill)) CHECK(endpoint.in_flight == 0);
+  CHECK(router.endpoint(Role::prefill, "p1")->outcomes.completed == 0);  // not its own
+}
