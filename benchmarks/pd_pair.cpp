@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A whole decision: choose and reserve a prefill and a decode endpoint, and release a pair taken 32 decisions ago.
 #include <array>
+#include <chrono>
 #include <cstddef>
+#include <pdroute/policy/latency_costs.hpp>
 #include <pdroute/policy/load_costs.hpp>
 #include <pdroute/policy/qps.hpp>
 #include <pdroute/policy/random.hpp>
+#include <pdroute/policy/report_costs.hpp>
 #include <pdroute/policy/round_robin.hpp>
 #include <pdroute/router/disaggregated_router.hpp>
 #include <string>
@@ -45,12 +48,20 @@ class PdPair {
       for (std::size_t k = 0; k < decisions; ++k) {
         auto route = source_.route();
         auto& oldest = outstanding_[k % outstanding_.size()];
-        oldest.complete();
+        end(oldest);
         if (route) oldest = std::move(*route);
       }
     }
 
    private:
+    static void end(typename Router::Route& route) {
+      if constexpr (Router::PrefillLease::measures_time || Router::DecodeLease::measures_time) {
+        route.complete(std::chrono::steady_clock::now());
+      } else {
+        route.complete();
+      }
+    }
+
     Source source_;
     std::array<typename Router::Route, 32> outstanding_;
   };
@@ -84,6 +95,8 @@ using TwoChoices = pdroute::PowerOfTwoChoicesPolicy<>;
 using LeastRequests = pdroute::LeastRequestPolicy;
 using LeastTokens = pdroute::LeastTokensPolicy;
 using LeastKv = pdroute::LeastKvPolicy;
+using PeakEwma = pdroute::PeakEwmaPolicy;
+using Reported = pdroute::PowerOfTwoChoicesPolicy<pdroute::ReportedRequests>;
 
 }  // namespace
 
@@ -101,6 +114,8 @@ void bench::add_pd_pairs(Suite& suite) {
   suite.add<PdPair<TwoChoices, TwoChoices>>("pd_pair/two_choices/two_choices");
   suite.add<PdPair<LeastRequests, LeastRequests>>("pd_pair/least_requests/least_requests");
   suite.add<PdPair<LeastTokens, LeastKv>>("pd_pair/least_tokens/least_kv");
+  suite.add<PdPair<PeakEwma, PeakEwma>>("pd_pair/peak_ewma/peak_ewma");
+  suite.add<PdPair<Reported, Reported>>("pd_pair/reported_requests/reported_requests");
   suite.add<PdPair<Random, Random, Via::dispatcher, CappedEndpoint>>("pd_pair_capped/random/random");
   suite.add<PdPair<RoundRobin, RoundRobin, Via::dispatcher, CappedEndpoint>>("pd_pair_capped/round_robin/round_robin");
   suite.add<PdPair<RoundRobin, RoundRobin, Via::router>>("pd_pair_shared/round_robin/round_robin");

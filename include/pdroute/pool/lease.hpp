@@ -38,6 +38,7 @@ template <class Slot>
 class [[nodiscard]] Lease {
  public:
   static constexpr Role role = Slot::role;
+  static constexpr bool measures_time = Slot::times_leases;  ///< whether `complete` must be told when
 
   Lease() = default;  ///< holds nothing
   /// For the router.
@@ -55,7 +56,7 @@ class [[nodiscard]] Lease {
 
   /// The request's work here is done: after the first token for prefill, after the last for decode.
   [[gnu::always_inline]] inline void complete() noexcept {
-    static_assert(!Slot::times_leases,
+    static_assert(!measures_time,
                   "pdroute: this role measures how long requests take, so say when: complete(clock.now())");
     if (slot_ != nullptr) Slot::complete(std::exchange(slot_, nullptr), held_);
   }
@@ -68,7 +69,7 @@ class [[nodiscard]] Lease {
   /// `TimeToFirstToken`). Say it once. No effect on a lease that has ended.
   template <class Clock, class Duration>
   void first_token(std::chrono::time_point<Clock, Duration> now) noexcept
-    requires(Slot::times_leases)
+    requires(measures_time)
   {
     if (slot_ != nullptr) slot_->first_token(held_, now);
   }
