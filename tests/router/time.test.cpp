@@ -222,7 +222,7 @@ TEST_CASE("fault: an unobserved server wins every comparison it is in (245 of 10
   for (const auto& [id, count] : given) CHECK(count == Approx(125).epsilon(0.1));
 }
 
-TEST_CASE("fault: an in-flight count of -5 for ever after remove and re-add") {
+TEST_CASE("time: late answers of a former life leave the new one alone") {
   ManualClock clock;
   auto router = router_of<Router<PeakEwmaPolicy>>(2, clock);
   std::vector<Router<PeakEwmaPolicy>::PrefillLease> old;
