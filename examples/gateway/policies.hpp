@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <pdroute/policy/latency_costs.hpp>
 #include <pdroute/policy/load_costs.hpp>
 #include <pdroute/policy/one_of.hpp>
 #include <pdroute/policy/qps.hpp>
@@ -16,7 +17,7 @@ namespace gateway {
 // Some of these count tokens of both kinds, so any endpoint of the configuration may be limited by them.
 using AnyPolicy = pdroute::OneOfPolicy<pdroute::RoundRobinPolicy<>, pdroute::RandomPolicy<>, pdroute::QpsPolicy<>,
                                        pdroute::LeastRequestPolicy, pdroute::PowerOfTwoChoicesPolicy<>,
-                                       pdroute::LeastTokensPolicy, pdroute::LeastKvPolicy>;
+                                       pdroute::LeastTokensPolicy, pdroute::LeastKvPolicy, pdroute::PeakEwmaPolicy>;
 
 struct NamedPolicy {
   std::string_view name;
@@ -24,7 +25,7 @@ struct NamedPolicy {
   AnyPolicy (*make)(std::uint64_t start);
 };
 
-inline constexpr std::array<NamedPolicy, 7> known_policies{{
+inline constexpr std::array<NamedPolicy, 8> known_policies{{
     {"round-robin",
      [](std::uint64_t start) -> AnyPolicy {
        return {pdroute::RoundRobinPolicy<>{.first_turn = static_cast<std::uint32_t>(start)}};
@@ -35,6 +36,7 @@ inline constexpr std::array<NamedPolicy, 7> known_policies{{
     {"two-choices", [](std::uint64_t /*start*/) -> AnyPolicy { return {pdroute::PowerOfTwoChoicesPolicy<>{}}; }},
     {"least-tokens", [](std::uint64_t /*start*/) -> AnyPolicy { return {pdroute::LeastTokensPolicy{}}; }},
     {"least-kv", [](std::uint64_t /*start*/) -> AnyPolicy { return {pdroute::LeastKvPolicy{}}; }},
+    {"peak-ewma", [](std::uint64_t /*start*/) -> AnyPolicy { return {pdroute::PeakEwmaPolicy{}}; }},
 }};
 
 /// Null if there is none of that name.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "routing.hpp"
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <pdroute/no_endpoint.hpp>
@@ -12,6 +13,8 @@
 namespace gateway {
 
 namespace {
+
+using Clock = std::chrono::steady_clock;  // the router's, too
 
 /// Fills the places of `route` that are empty and needed. Returns why there is nobody.
 std::optional<pdroute::NoEndpoint> choose(Router::Dispatcher& dispatcher, Completion& completion,
@@ -74,7 +77,7 @@ boost::asio::awaitable<Ending> Routing::serve(std::size_t loop, Completion& comp
       if (prefill == Leg::failed) {
         route.prefill.fail(completion.failure(), failed);
       } else {
-        route.first_token();
+        route.first_token(Clock::now());
         if (prefill == Leg::rejected) {
           route = {};
           co_return co_await completion.answer();
@@ -88,7 +91,7 @@ boost::asio::awaitable<Ending> Routing::serve(std::size_t loop, Completion& comp
       const Leg decode = co_await completion.decode(*route.decode, tokens_came);
       if (decode == Leg::client_gone) co_return Ending::cancelled;
       if (decode != Leg::failed) {
-        route.decode.complete();
+        route.decode.complete(Clock::now());
         co_return co_await completion.answer();
       }
       route.decode.fail(completion.failure(), failed);

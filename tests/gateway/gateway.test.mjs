@@ -707,7 +707,7 @@ test('requests go to all endpoints, evenly', time_limit, async (t) => {
     const metrics = await quiet(gw, [...ps, ...ds]);
     for (const { role, id } of [...ps, ...ds]) assert.equal(metrics.chosen(role, id), 20, `${policy}: ${id}`);
   }
-  for (const policy of ['random', 'two-choices']) {
+  for (const policy of ['random', 'two-choices', 'peak-ewma']) {
     const gw = await gateway(t, { prefill: ps, decode: ds, 'policy prefill': policy, 'policy decode': policy });
     for (let i = 0; i < 40; ++i) await (await ask(gw, text)).text();
     const metrics = await quiet(gw, [...ps, ...ds]);
