@@ -25,6 +25,9 @@ struct ConfigError {
     capacity_in_range,
     capacity_counted,
     detached_leases_in_range,
+    sessions_in_range,
+    idle_in_range,
+    session_table_given,
   };
 
   /// One of the endpoints that were given: in the list of its role, the one at `index`, counted from 0.
@@ -61,6 +64,12 @@ struct ConfigError {
       return "a limit on tokens needs a role that counts them: wrap its policy in Counting<Policy, Tokens> or "
              "KvTokens, or give this role no such limit by EndpointTraits::capacity";
     case ConfigError::Rule::detached_leases_in_range: return "at most 16,777,216 leases may be detached at once";
+    case ConfigError::Rule::sessions_in_range:
+      return "a session table needs room for at least 1 and at most 67,108,864 bindings";
+    case ConfigError::Rule::idle_in_range:
+      return "the time that a session may be idle must be longer than zero and at most a hundred years";
+    case ConfigError::Rule::session_table_given:
+      return "a SessionAffinityPolicy needs a session table: give it one as .sessions";
   }
   return "";
 }

@@ -33,6 +33,8 @@
 #include <pdroute/policy/random.hpp>
 #include <pdroute/policy/report_costs.hpp>
 #include <pdroute/policy/round_robin.hpp>
+#include <pdroute/policy/session_affinity.hpp>
+#include <pdroute/policy/session_table.hpp>
 #include <pdroute/policy/tie_rule.hpp>
 #include <pdroute/pool/endpoint_pool.hpp>
 #include <pdroute/pool/endpoint_status.hpp>

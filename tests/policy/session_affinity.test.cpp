@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pdroute/policy/session_affinity.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <pdroute/load/request_rate.hpp>
+#include <pdroute/manual_clock.hpp>
+#include <pdroute/policy/check_policy.hpp>
+#include <pdroute/policy/load_costs.hpp>
+#include <pdroute/policy/local_context.hpp>
+#include <pdroute/policy/qps.hpp>
+#include <pdroute/policy/random.hpp>
+#include <pdroute/policy/round_robin.hpp>
+#include <type_traits>
+#include <vector>
+
+#include "catch2_compat.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using pdroute::key;
+using pdroute::ManualClock;
+using pdroute::Request;
+using pdroute::Role;
+using pdroute::RoundRobinPolicy;
+using pdroute::SessionAffinityPolicy;
+using pdroute::SessionTable;
+using Rule = pdroute::ConfigError::Rule;
+
+/// A registry of one's own, of nodes that say which life they are.
+struct Node {
+  std::uint64_t number;
+  [[nodiscard]] std::uint64_t incarnation() const { return number; }
+};
+struct DecodeNode : Node {
+  static constexpr Role role = Role::decode;
+};
+/// A member that is no constant of the type says nothing.
+struct NodeWithChangingRole : Node {
+  Role role = Role::decode;
+};
+using Nodes = std::vector<Node>;
+
+/// The fallback never chooses the first two, so who gets them was bound to them.
+struct Last {
+  std::optional<std::size_t> select(const auto& candidates, const auto& /*request*/, auto& /*context*/) const {
+    return candidates.size() == 0 ? std::nullopt : std::optional{candidates.size() - 1};
+  }
+};
+
+/// A context that counts how often somebody asks for the time.
+struct CountingContext {
+  ManualClock clock = {};
+  int readings = 0;
+
+  auto now() {
+    ++readings;
+    return clock.now();
+  }
+  static std::uint32_t below(std::uint32_t /*bound*/) { return 0; }
+};
+
+struct Gateway {
+  std::shared_ptr<SessionTable> sessions = std::make_shared<SessionTable>();
+  SessionAffinityPolicy<Last> policy{.sessions = sessions};
+  CountingContext context = {};
+  Nodes nodes{{11}, {12}, {13}};
+
+  std::optional<std::size_t> choose(const Request& request) { return policy.select(nodes, request, context); }
+  void accepted(pdroute::Key session, std::size_t i) { sessions->bind(session, nodes[i], context.clock.now()); }
+};
+
+const Request u42{.key = key("u42")};
+
+static_assert(pdroute::check_policy<SessionAffinityPolicy<Last>, Nodes>());
+static_assert(std::is_aggregate_v<SessionAffinityPolicy<Last>>);
+static_assert(sizeof(SessionAffinityPolicy<Last>) == sizeof(std::shared_ptr<SessionTable>));
+static_assert(pdroute::IncarnatedCandidates<Nodes> && !pdroute::IncarnatedCandidates<std::vector<int>>);
+static_assert(pdroute::detail::role_of<Node>() == Role::prefill);
+static_assert(pdroute::detail::role_of<DecodeNode>() == Role::decode);
+static_assert(pdroute::detail::role_of<NodeWithChangingRole>() == Role::prefill);
+// What the fallback lacks, the whole lacks; what it reads, the whole reads.
+static_assert(std::is_empty_v<pdroute::detail::StateOf<SessionAffinityPolicy<Last>>>);
+static_assert(std::is_same_v<SessionAffinityPolicy<Last>::Load, pdroute::NoLoad>);
+static_assert(std::is_same_v<SessionAffinityPolicy<pdroute::QpsPolicy<>>::Load, pdroute::RequestRate>);
+static_assert(
+    std::is_same_v<pdroute::detail::StateOf<SessionAffinityPolicy<RoundRobinPolicy<>>>, RoundRobinPolicy<>::State>);
+
+}  // namespace
+
+TEST_CASE("session affinity: none, one") {
+  Gateway gateway;
+  gateway.accepted(*u42.key, 0);
+  gateway.nodes = {};
+  CHECK(gateway.choose(u42) == std::nullopt);
+  gateway.nodes = {{12}};
+  CHECK(gateway.choose(u42) == 0U);
+}
+
+TEST_CASE("session affinity: without a key or a binding the fallback chooses") {
+  Gateway gateway;
+  gateway.accepted(*u42.key, 0);
+  CHECK(gateway.choose({}) == 2U);
+  CHECK(gateway.choose({.key = key("u43")}) == 2U);
+}
+
+TEST_CASE("session affinity: a session meets the endpoint that it is bound to, wherever that stands") {
+  Gateway gateway;
+  gateway.accepted(*u42.key, 1);
+  CHECK(gateway.choose(u42) == 1U);
+  gateway.nodes = {{12}, {10}, {11}};
+  CHECK(gateway.choose(u42) == 0U);
+}
+
+TEST_CASE("session affinity: a choice binds nobody") {
+  Gateway gateway;
+  CHECK(gateway.choose(u42) == 2U);
+  CHECK_FALSE(gateway.sessions->find(*u42.key, Role::prefill, gateway.context.clock.now()));
+}
+
+TEST_CASE("session affinity: idle for too long, the session is free; each accepted request begins the time anew") {
+  Gateway gateway;
+  for (int i = 0; i < 5; ++i) {
+    gateway.accepted(*u42.key, 0);
+    gateway.context.clock.advance(4h);
+    CHECK(gateway.choose(u42) == 0U);
+  }
+  gateway.context.clock.advance(1min);
+  CHECK(gateway.choose(u42) == 2U);
+}
+
+TEST_CASE(
+    "session affinity: the endpoint has gone, or has another life: the fallback chooses, and who serves is bound") {
+  Gateway gateway;
+  gateway.accepted(*u42.key, 0);
+  gateway.nodes = {{21}, {12}, {13}};
+  CHECK(gateway.choose(u42) == 2U);
+  gateway.accepted(*u42.key, 1);
+  CHECK(gateway.choose(u42) == 1U);
+  gateway.nodes = {{11}, {12}, {13}};  // back again, and forgotten
+  CHECK(gateway.choose(u42) == 1U);
+}
+
+TEST_CASE("session affinity: nodes without a role are not those of the other leg") {
+  Gateway gateway;
+  gateway.accepted(*u42.key, 0);
+  const std::vector<DecodeNode> decode{{{11}}, {{12}}, {{13}}};
+  CHECK(gateway.policy.select(decode, u42, gateway.context) == 2U);
+  gateway.sessions->bind(*u42.key, decode[1], gateway.context.clock.now());
+  CHECK(gateway.policy.select(decode, u42, gateway.context) == 1U);
+  CHECK(gateway.choose(u42) == 0U);
+}
+
+TEST_CASE("session affinity: the clock is read only for a request with a key") {
+  Gateway gateway;
+  static_cast<void>(gateway.choose({}));
+  CHECK(gateway.context.readings == 0);
+  static_cast<void>(gateway.choose(u42));
+  CHECK(gateway.context.readings == 1);
+}
+
+TEST_CASE("session affinity: a request type of one's own may have no key at all, or always one") {
+  struct Plain {};
+  struct Chat {
+    pdroute::Key key;
+  };
+  Gateway gateway;
+  gateway.accepted(key("u42"), 0);
+  CHECK(gateway.policy.select(gateway.nodes, Plain{}, gateway.context) == 2U);
+  CHECK(gateway.policy.select(gateway.nodes, Chat{key("u42")}, gateway.context) == 0U);
+}
+
+TEST_CASE("session affinity: whose turn it is does not move while a binding decides") {
+  const auto sessions = std::make_shared<SessionTable>();
+  const SessionAffinityPolicy<RoundRobinPolicy<>> policy{.sessions = sessions};
+  pdroute::LocalContext context{policy, ManualClock{}};
+  const Nodes nodes{{11}, {12}, {13}};
+  sessions->bind(*u42.key, nodes[2], context.now());
+  std::vector<std::optional<std::size_t>> others;
+  for (int i = 0; i < 6; ++i) {
+    for (int bound = 0; bound < i; ++bound) CHECK(policy.select(nodes, u42, context) == 2U);
+    others.push_back(policy.select(nodes, Request{}, context));
+  }
+  CHECK(others == std::vector<std::optional<std::size_t>>{0, 1, 2, 0, 1, 2});
+}
+
+TEST_CASE("session affinity: a missing table, a bad one, and a bad fallback are refused") {
+  const auto table = [](const SessionTable::Options& options) { return std::make_shared<SessionTable>(options); };
+  using Policy = SessionAffinityPolicy<pdroute::QpsPolicy<>>;
+  CHECK_FALSE(Policy{.sessions = table({})}.check());
+  CHECK(Policy{}.check()->rule == Rule::session_table_given);
+  CHECK(Policy{.sessions = table({.most_bindings = 0})}.check()->rule == Rule::sessions_in_range);
+  CHECK(Policy{.sessions = table({.idle = 0s})}.check()->rule == Rule::idle_in_range);
+  CHECK(Policy{.sessions = table({}), .fallback = {.window = 0s}}.check()->rule == Rule::window_in_range);
+}
+
+TEST_CASE("session affinity: without a table, or with a bad one, the fallback chooses") {
+  Gateway gateway;
+  gateway.policy.sessions = nullptr;
+  CHECK(gateway.choose(u42) == 2U);
+  gateway.policy.sessions = std::make_shared<SessionTable>(SessionTable::Options{.idle = 0s});
+  CHECK(gateway.choose(u42) == 2U);
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sessions through the router: limits, filters, restarts, role changes, retries, and threads.
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <pdroute/pdroute.hpp>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "catch2_compat.hpp"
+#include "router/support.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using pdroute::key;
+using pdroute::ManualClock;
+using pdroute::Request;
+using pdroute::Role;
+using pdroute::SessionTable;
+using Sticky = pdroute::SessionAffinityPolicy<pdroute::RoundRobinPolicy<>>;
+using Router = pdroute::DisaggregatedRouter<Sticky, Sticky, Node, ManualClock>;
+
+const Request u42{.prompt_tokens = 1, .key = key("u42")};
+
+struct Gateway {
+  ManualClock clock;
+  std::shared_ptr<SessionTable> sessions = std::make_shared<SessionTable>();
+  Router router = Router::create({.prefill = nodes("p", 3),
+                                  .decode = nodes("d", 4, {.requests = 2}),
+                                  .prefill_policy = {.sessions = sessions},
+                                  .decode_policy = {.sessions = sessions},
+                                  .clock = clock})
+                      .value();
+  Router::Dispatcher dispatcher = router.dispatcher();
+
+  /// Routes a request, which the engines then accept; says who they are.
+  std::string serve(const Request& request) {
+    auto route = dispatcher.route(request);
+    if (route && request.key) {
+      sessions->bind(*request.key, route->prefill, clock.now());
+      sessions->bind(*request.key, route->decode, clock.now());
+    }
+    return names(route);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("sessions: each leg keeps its own, while others rotate") {
+  Gateway gateway;
+  CHECK(gateway.serve({}) == "p0 d0");
+  CHECK(gateway.serve(u42) == "p1 d1");
+  CHECK(gateway.serve({}) == "p2 d2");
+  CHECK(gateway.serve(u42) == "p1 d1");
+  CHECK(gateway.serve({}) == "p0 d3");
+  gateway.sessions->forget(key("u42"), Role::decode);
+  CHECK(gateway.serve(u42) != "p1 d1");
+  CHECK(gateway.serve(u42).substr(0, 2) == "p1");
+}
+
+TEST_CASE("sessions: two tables, one per leg, may keep them for different times") {
+  ManualClock clock;
+  const auto for_prefill = std::make_shared<SessionTable>(SessionTable::Options{.idle = 1h});
+  const auto for_decode = std::make_shared<SessionTable>(SessionTable::Options{.idle = 1min});
+  auto router = Router::create({.prefill = nodes("p", 3),
+                                .decode = nodes("d", 3),
+                                .prefill_policy = {.sessions = for_prefill},
+                                .decode_policy = {.sessions = for_decode},
+                                .clock = clock})
+                    .value();
+  auto dispatcher = router.dispatcher();
+  {
+    auto route = dispatcher.route(u42).value();
+    CHECK(route.prefill.id() == "p0");
+    for_prefill->bind(*u42.key, route.prefill, clock.now());
+    for_decode->bind(*u42.key, route.decode, clock.now());
+  }
+  CHECK(names(dispatcher.route(u42)) == "p0 d0");
+  clock.advance(2min);
+  std::string decode;
+  for (int i = 0; i < 3; ++i) {
+    const auto route = dispatcher.route(u42).value();
+    CHECK(route.prefill.id() == "p0");
+    decode += route.decode.id();
+  }
+  CHECK(decode != "d0d0d0");  // free to rotate
+}
+
+TEST_CASE("sessions: a dispatch that fails binds nobody, so the next try goes where the fallback says") {
+  Gateway gateway;
+  auto route = gateway.dispatcher.route(u42).value();
+  CHECK(route.decode.id() == "d0");
+  route.decode.fail(pdroute::FailureKind::unreachable);
+  CHECK(gateway.dispatcher.decode(u42)->id() == "d1");
+}
+
+TEST_CASE("sessions: the bound endpoint is full: another serves, and the session stays unless it is bound anew") {
+  Gateway gateway;
+  CHECK(gateway.serve(u42) == "p0 d0");
+  std::array<Router::Route, 2> held{gateway.dispatcher.route(u42).value(), gateway.dispatcher.route(u42).value()};
+  CHECK(status(gateway.router, Role::decode, "d0").in_flight == 2);
+  CHECK(gateway.dispatcher.route(u42)->decode.id() != "d0");
+  held[0].complete();
+  CHECK(gateway.dispatcher.route(u42)->decode.id() == "d0");
+}
+
+TEST_CASE("sessions: the bound endpoint has failed and is excluded: the session moves with the next success") {
+  Gateway gateway;
+  CHECK(gateway.serve(u42) == "p0 d0");
+  pdroute::FailedEndpoints<> failed;
+  gateway.dispatcher.decode(u42)->fail(pdroute::FailureKind::broken, failed);
+  auto retry = gateway.dispatcher.decode(u42, {.exclude = failed}).value();
+  const std::string next(retry.id());
+  CHECK(next != "d0");
+  CHECK(gateway.dispatcher.decode(u42)->id() == "d0");  // not yet
+  gateway.sessions->bind(*u42.key, retry, gateway.clock.now());
+  CHECK(gateway.dispatcher.decode(u42)->id() == next);
+}
+
+TEST_CASE("sessions: unhealthy, removed, or restarted under its id: the fallback chooses") {
+  Gateway gateway;
+  CHECK(gateway.serve(u42) == "p0 d0");
+  gateway.router.set_health("d0", pdroute::Health::unhealthy);
+  for (int i = 0; i < 8; ++i) CHECK(gateway.dispatcher.decode(u42)->id() != "d0");
+  gateway.router.set_health("d0", pdroute::Health::healthy);  // the same life
+  for (int i = 0; i < 8; ++i) CHECK(gateway.dispatcher.decode(u42)->id() == "d0");
+
+  REQUIRE(gateway.router.assign(Role::decode, Nodes{{"d1"}, {"d2"}}));
+  CHECK(gateway.dispatcher.decode(u42));
+  REQUIRE(gateway.router.assign(Role::decode, Nodes{{"d0"}, {"d1"}, {"d2"}}));  // another life
+  std::string chosen;
+  for (int i = 0; i < 3; ++i) chosen += gateway.dispatcher.decode(u42)->id();
+  CHECK(chosen.find("d1") != std::string::npos);
+}
+
+TEST_CASE("sessions: an endpoint that changes its role leaves its sessions behind") {
+  Gateway gateway;
+  CHECK(gateway.serve(u42) == "p0 d0");
+  REQUIRE(gateway.router.change_role("d0", Role::prefill) == pdroute::RoleChange::done);
+  CHECK(gateway.dispatcher.decode(u42)->id() != "d0");
+  for (int i = 0; i < 4; ++i) CHECK(gateway.dispatcher.prefill(u42)->id() == "p0");
+  REQUIRE(gateway.router.change_role("d0", Role::decode) == pdroute::RoleChange::done);  // and back, as another life
+  std::string chosen;
+  for (int i = 0; i < 4; ++i) chosen += gateway.dispatcher.decode(u42)->id();
+  CHECK(chosen.find("d1") != std::string::npos);
+}
+
+TEST_CASE("sessions: the first requests of one, routed at once, may part; the last one bound wins") {
+  Gateway gateway;
+  auto first = gateway.dispatcher.route(u42).value();
+  auto second = gateway.dispatcher.route(u42).value();
+  CHECK(first.decode.id() != second.decode.id());
+  gateway.sessions->bind(*u42.key, second.decode, gateway.clock.now());
+  gateway.sessions->bind(*u42.key, first.decode, gateway.clock.now());
+  CHECK(gateway.dispatcher.decode(u42)->id() == first.decode.id());
+}
+
+TEST_CASE("sessions: a router without a table is refused") {
+  const auto refused = Router::create({.prefill_policy = {.sessions = std::make_shared<SessionTable>()}});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().rule == pdroute::ConfigError::Rule::session_table_given);
+}
+
+TEST_CASE("sessions: as one of several policies") {
+  using Any = pdroute::OneOfPolicy<pdroute::RandomPolicy<>, Sticky>;
+  const auto sessions = std::make_shared<SessionTable>();
+  auto router = pdroute::DisaggregatedRouter<Any, Any, Node>::create({.prefill = nodes("p", 1),
+                                                                      .decode = nodes("d", 9),
+                                                                      .prefill_policy = {},
+                                                                      .decode_policy = {Sticky{.sessions = sessions}}})
+                    .value();
+  auto dispatcher = router.dispatcher();
+  auto lease = dispatcher.decode(u42).value();
+  sessions->bind(*u42.key, lease, std::chrono::steady_clock::now());
+  for (int i = 0; i < 20; ++i) CHECK(dispatcher.decode(u42)->id() == lease.id());
+}
+
+TEST_CASE("sessions: threads that share a router and a table meet, once bound, the endpoint of their session") {
+  Gateway gateway;
+  const auto alone = [](std::size_t thread, int i) {
+    return Request{.key = key(static_cast<std::uint64_t>(i % 50) * 4 + thread)};
+  };
+  std::array<int, 4> strayed{};
+  std::vector<std::thread> workers;
+  for (std::size_t t = 0; t < strayed.size(); ++t) {
+    workers.emplace_back([&, t] {
+      auto dispatcher = gateway.router.dispatcher();
+      std::array<std::uint64_t, 50> bound{};
+      for (int i = 0; i < 20'000; ++i) {
+        const Request request = alone(t, i);
+        auto lease = dispatcher.prefill(request).value();
+        auto& expected = bound[static_cast<std::size_t>(i % 50)];
+        if (expected != 0 && lease.incarnation() != expected) ++strayed[t];
+        expected = lease.incarnation();
+        gateway.clock.advance(1us);
+        gateway.sessions->bind(*request.key, lease, gateway.clock.now());
+      }
+    });
+  }
+  for (auto& worker : workers) worker.join();
+  for (const int count : strayed) CHECK(count == 0);
+}
