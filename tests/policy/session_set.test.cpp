@@ -128,6 +128,15 @@ TEST_CASE("session set: a full set gives away the least recently used") {
   CHECK(known(set, 9, 20) == "01234678");
 }
 
+TEST_CASE("session set: sessions that the same incarnation serves at the same time replace each other too") {
+  SessionSet set;
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    set.bind(session(i), 1, 0);
+    CHECK(set.find(session(i), 0) == 1U);
+  }
+  CHECK_FALSE(set.find(session(0), 0));
+}
+
 TEST_CASE("session set: the expired go first, however often they were used") {
   SessionSet set;
   for (int uses = 0; uses < 3; ++uses) set.bind(session(6), 6, 0);
@@ -208,21 +217,29 @@ TEST_CASE("session set: threads that bind, move and forget at once never show a 
   CHECK(known(set, 200, 20000).empty());
 }
 
-TEST_CASE("session set: sessions that are in use are found while others use them too") {
+TEST_CASE("session set: a session is found while another thread uses it") {
+  constexpr std::int64_t uses = 1'000'000;
   SessionSet set;
-  for (std::uint64_t i = 0; i < 8; ++i) set.bind(session(i), i, 0);
+  set.bind(session(0), 7, 0);
+  std::atomic<std::int64_t> now = 0;
+  std::atomic<int> started = 0;
   std::atomic<int> missed = 0;
-  // However far the threads drift apart, it is less than a life.
-  const auto use = [&](std::int64_t ahead) {
-    for (std::int64_t now = 0; now < 10000; ++now) {
-      for (std::uint64_t i = 0; i < 8; ++i) {
-        set.bind(session(i), i, now / 10 + ahead);
-        if (set.find(session(i), now / 10) != i) ++missed;
-      }
+  const auto look = [&] {
+    ++started;
+    while (now < uses) {
+      const std::int64_t before = now;
+      const bool found = set.find(session(0), before) == 7U;
+      if (!found && now < before + life) ++missed;  // who slept longer is too far behind
     }
   };
-  std::vector<std::thread> workers;
-  for (std::int64_t t = 0; t < 4; ++t) workers.emplace_back(use, t);
-  for (auto& worker : workers) worker.join();
+  std::thread first(look);
+  std::thread second(look);
+  while (started < 2) std::this_thread::yield();
+  for (std::int64_t tick = 1; tick <= uses; ++tick) {
+    set.bind(session(0), 7, tick);
+    now = tick;
+  }
+  first.join();
+  second.join();
   CHECK(missed == 0);
 }

@@ -95,6 +95,17 @@ TEST_CASE("session table: known as long as it is idle for no longer than was sai
   }
 }
 
+TEST_CASE("session table: a clock that passes its epoch is not slower there") {
+  ManualClock clock;
+  SessionTable table({.idle = 1'024us});
+  clock.set(-999ns);
+  table.bind(key("u42"), decode, 1, clock.now());
+  clock.set(1'024us - 999ns);
+  CHECK(table.find(key("u42"), decode, clock.now()));
+  clock.set(1'024us + 1ns);
+  CHECK_FALSE(table.find(key("u42"), decode, clock.now()));
+}
+
 TEST_CASE("session table: any clock's time will do") {
   SessionTable table({.idle = 10s});
   const std::chrono::sys_seconds now{1'700'000'000s};
@@ -117,8 +128,12 @@ TEST_CASE("session table: an incarnation that does not fit is not remembered, an
   const auto now = ManualClock{}.now();
   table.bind(key("u42"), decode, SessionTable::most_incarnation, now);
   CHECK(table.find(key("u42"), decode, now) == SessionTable::most_incarnation);
-  table.bind(key("u42"), decode, SessionTable::most_incarnation + 1, now);
-  CHECK_FALSE(table.find(key("u42"), decode, now));
+  for (const std::uint64_t beyond : {SessionTable::most_incarnation + 1, SessionTable::most_incarnation + 2,
+                                     std::numeric_limits<std::uint64_t>::max()}) {
+    table.bind(key("u42"), decode, 7, now);
+    table.bind(key("u42"), decode, beyond, now);
+    CHECK_FALSE(table.find(key("u42"), decode, now));
+  }
 }
 
 TEST_CASE("session table: there is room for as many as was said, rounded up to sets of eight") {

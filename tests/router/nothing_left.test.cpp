@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Requests of every ending leave nothing behind: no allocation from the choice to the end, and no object that stays.
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <pdroute/pdroute.hpp>
@@ -90,4 +91,30 @@ TEST_CASE("fault: 325 bytes stay per finished request") {
     }
   }
   CHECK(life.use_count() == 1);
+}
+
+TEST_CASE("a session's requests allocate nothing, whether it is bound, moved, forgotten or one of too many") {
+  using Sticky = pdroute::SessionAffinityPolicy<Policy>;
+  const auto sessions = std::make_shared<pdroute::SessionTable>(pdroute::SessionTable::Options{.most_bindings = 256});
+  const std::array list{Watched{"0", nullptr, {.requests = 1}}, Watched{"1", nullptr}};
+  auto router = pdroute::DisaggregatedRouter<Sticky, Sticky, Watched>::create({.prefill = list,
+                                                                               .decode = list,
+                                                                               .prefill_policy = {.sessions = sessions},
+                                                                               .decode_policy = {.sessions = sessions}})
+                    .value();
+  auto dispatcher = router.dispatcher();
+  bool served = true;
+  const std::uint64_t before = bench::allocations_of_this_thread();
+  for (std::uint64_t i = 0; i < 10'000; ++i) {
+    const pdroute::Request request{.prompt_tokens = 1, .key = pdroute::key(i % 7 == 0 ? 0 : i)};
+    const auto now = std::chrono::steady_clock::now();
+    auto route = dispatcher.route(request);
+    auto other = dispatcher.route(request);  // the bound endpoint may be full
+    served = served && route && other;
+    sessions->bind(*request.key, route->prefill, now);
+    sessions->bind(*request.key, other->decode, now);
+    if (i % 3 == 0) sessions->forget(*request.key);
+  }
+  CHECK(bench::allocations_of_this_thread() == before);
+  CHECK(served);
 }

@@ -49,7 +49,7 @@ class alignas(64) SessionSet {  // two cache lines of its own
   void forget(std::uint64_t session) noexcept {
     for (Place& place : places_) {
       const std::uint64_t value = place.value.load(std::memory_order_relaxed);
-      if (place.holds(session, value)) place.clear(value);
+      if (place.holds(session, value)) place.clear(value);  // two, if threads have bound it at once
     }
   }
 
@@ -99,14 +99,12 @@ class alignas(64) SessionSet {  // two cache lines of its own
     bool held = false;
     for (Place& place : places_) {
       const std::uint64_t value = place.value.load(std::memory_order_relaxed);
-      const bool holds = place.holds(session, value);
-      if (holds && held) {
-        place.clear(value);  // two threads had bound it at once
-      } else if (holds || (!held && (chosen == nullptr || dispensable(value, now) > dispensable(seen, now)))) {
+      held = place.holds(session, value);
+      if (held || chosen == nullptr || dispensable(value, now) > dispensable(seen, now)) {
         chosen = &place;
         seen = value;
-        held = holds;
       }
+      if (held) break;
     }
     const bool again = held && alive(seen, now);
     const bool later = again && age(seen, now) < 0;
