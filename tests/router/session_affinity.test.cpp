@@ -161,7 +161,9 @@ TEST_CASE("sessions: the first requests of one, routed at once, may part; the la
 }
 
 TEST_CASE("sessions: a router without a table is refused") {
-  const auto refused = Router::create({.prefill_policy = {.sessions = std::make_shared<SessionTable>()}});
+  Router::Options options;
+  options.prefill_policy.sessions = std::make_shared<SessionTable>();
+  const auto refused = Router::create(std::move(options));
   REQUIRE_FALSE(refused);
   CHECK(refused.error().rule == pdroute::ConfigError::Rule::session_table_given);
 }

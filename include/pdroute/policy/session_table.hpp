@@ -120,7 +120,8 @@ class SessionTable {
     const std::uint64_t session = hash(key, role);
     sets_[place(session)].bind(session, incarnation, at(now));
   }
-  /// The same for what is at hand, such as a lease. Precondition: the lease holds a place.
+  /// The same for what is at hand, such as a lease. Precondition: the lease holds a place; one that may have ended leaves
+  /// its `key()`, which tells the role and the incarnation.
   template <NamesIncarnation Life, class Clock, class Duration>
   void bind(Key key, const Life& life, std::chrono::time_point<Clock, Duration> now) noexcept {
     bind(key, detail::role_of<Life>(), life.incarnation(), now);
