@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
+#include <pdroute/key.hpp>
 #include <pdroute/random.hpp>
 #include <utility>
 #include <vector>
@@ -82,6 +83,19 @@ std::vector<std::chrono::nanoseconds> draw_arrivals(std::size_t n, pdroute::Spli
   return arrivals;
 }
 
+/// Each request begins a session or goes on with that of an earlier one, any of them equally likely: most sessions stay
+/// short and a few grow long.
+std::vector<pdroute::Key> draw_keys(std::size_t n, pdroute::SplitMix64& generator) {
+  constexpr double new_sessions = 7'373.0 / 12'031;  // in Mooncake's trace, by the second block of the prompts
+  std::vector<pdroute::Key> keys;
+  keys.reserve(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const bool is_new = i == 0 || unit_draw(generator) < new_sessions;
+    keys.push_back(is_new ? pdroute::key(i) : keys[pdroute::below(generator, static_cast<std::uint32_t>(i))]);
+  }
+  return keys;
+}
+
 }  // namespace
 
 Trace generate_trace(std::size_t requests, std::uint64_t seed) {
@@ -89,9 +103,12 @@ Trace generate_trace(std::size_t requests, std::uint64_t seed) {
   const auto arrivals = draw_arrivals(requests, generator);
   const auto prompts = draw(Distribution{prompt_tokens}, requests, generator);
   const auto outputs = draw(Distribution{output_tokens}, requests, generator);
+  const auto keys = draw_keys(requests, generator);
   Trace trace;
   trace.reserve(requests);
-  for (std::size_t i = 0; i < requests; ++i) trace.push_back({arrivals[i] - arrivals[0], prompts[i], outputs[i]});
+  for (std::size_t i = 0; i < requests; ++i) {
+    trace.push_back({arrivals[i] - arrivals[0], prompts[i], outputs[i], keys[i]});
+  }
   return trace;
 }
 

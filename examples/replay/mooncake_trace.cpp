@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <pdroute/key.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -47,7 +49,9 @@ class Line {
     }
   }
 
-  void check_ids(const char* field) const {
+  /// The second block of the prompt names its session: the first is the system prompt that nearly all share. A prompt
+  /// of one block has none.
+  [[nodiscard]] std::optional<pdroute::Key> session(const char* field) const {
     const json& ids = at(field);
     if (!ids.is_array()) builder_->refuse(number_, field, "must be an array, but is " + shown(ids.dump()));
     for (const json& id : ids) {
@@ -55,6 +59,8 @@ class Line {
         builder_->refuse(number_, field, "must hold whole numbers from 0, but holds " + shown(id.dump()));
       }
     }
+    if (ids.size() < 2) return std::nullopt;
+    return pdroute::key(ids[1].get<std::uint64_t>());
   }
 
  private:
@@ -82,8 +88,7 @@ Trace read_mooncake(const std::string& file, std::string_view text) {
     const auto moment = line.milliseconds("timestamp");
     const std::uint64_t prompt = line.tokens("input_length");
     const std::uint64_t output = line.tokens("output_length");
-    line.check_ids("hash_ids");
-    builder.add(number, "timestamp", moment, prompt, output);
+    builder.add(number, "timestamp", moment, prompt, output, line.session("hash_ids"));
   }
   return std::move(builder).finish();
 }

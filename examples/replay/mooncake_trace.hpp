@@ -10,8 +10,8 @@
 namespace replay {
 
 /// Reads lines like {"timestamp": 27482, "input_length": 6955, "output_length": 52, "hash_ids": [46, 47]}:
-/// milliseconds, tokens, tokens, and the blocks of the prompt, which are checked and not kept. Other fields are
-/// ignored, and so are blank lines. `file` is for error messages. Throws TraceError.
+/// milliseconds, tokens, tokens, and the blocks of the prompt, of which the second becomes the request's key. Other
+/// fields are ignored, and so are blank lines. `file` is for error messages. Throws TraceError.
 [[nodiscard]] Trace read_mooncake(const std::string& file, std::string_view text);
 
 }  // namespace replay

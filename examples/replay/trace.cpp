@@ -7,6 +7,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <pdroute/key.hpp>
 #include <string_view>
 #include <utility>
 
@@ -18,7 +20,7 @@ TraceError::TraceError(std::string_view file, std::size_t line, std::string_view
     : std::runtime_error(fmt::format("{}:{}: {}: {}", file, line, field, problem)) {}
 
 void TraceBuilder::add(std::size_t line, std::string_view field, std::chrono::nanoseconds moment,
-                       std::uint64_t prompt_tokens, std::uint64_t output_tokens) {
+                       std::uint64_t prompt_tokens, std::uint64_t output_tokens, std::optional<pdroute::Key> key) {
   // Longer than any trace, and with every predicted time added still within 64-bit nanoseconds.
   constexpr std::chrono::hours longest{24 * 365 * 10};
   if (trace_.empty()) first_ = moment;
@@ -27,7 +29,7 @@ void TraceBuilder::add(std::size_t line, std::string_view field, std::chrono::na
     refuse(line, field, "must not be earlier than in the request before");
   }
   if (arrival > longest) refuse(line, field, "must be within ten years of the first request");
-  trace_.push_back({arrival, prompt_tokens, output_tokens});
+  trace_.push_back({arrival, prompt_tokens, output_tokens, key});
 }
 
 std::uint64_t TraceBuilder::tokens(std::size_t line, std::string_view field, std::string_view text) const {

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <pdroute/key.hpp>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -17,6 +19,7 @@ struct TraceRequest {
   std::chrono::nanoseconds arrival{};  ///< since the first request of the trace
   std::uint64_t prompt_tokens = 0;
   std::uint64_t output_tokens = 0;
+  std::optional<pdroute::Key> key = {};  ///< of its session; nothing where the trace does not say
 
   friend bool operator==(const TraceRequest&, const TraceRequest&) = default;
 };
@@ -40,7 +43,7 @@ class TraceBuilder {
 
   /// Adds the request of a line. `moment` counts from any fixed point; `field` is what the format calls it.
   void add(std::size_t line, std::string_view field, std::chrono::nanoseconds moment, std::uint64_t prompt_tokens,
-           std::uint64_t output_tokens);
+           std::uint64_t output_tokens, std::optional<pdroute::Key> key = {});
 
   /// The number in a field that counts tokens.
   [[nodiscard]] std::uint64_t tokens(std::size_t line, std::string_view field, std::string_view text) const;

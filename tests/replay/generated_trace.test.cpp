@@ -6,7 +6,9 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <numeric>
+#include <pdroute/key.hpp>
 #include <set>
 #include <vector>
 
@@ -78,6 +80,19 @@ TEST_CASE("generated trace: 3.4 requests per second within 1 %, in batches every
   CHECK(in_order);
   CHECK(on_the_beat);
   CHECK(near(static_cast<double>(moments.size()), 1'180, 0.01));
+}
+
+TEST_CASE("generated trace: as many sessions as in the published trace within 2 %, most of one request and few long") {
+  const auto trace = replay::generate_trace();
+  std::map<pdroute::Key, std::size_t> sizes;
+  for (const auto& request : trace) ++sizes[request.key.value()];
+  CHECK(near(static_cast<double>(sizes.size()), 7'373, 0.02));
+  const auto alone = std::count_if(sizes.begin(), sizes.end(), [](const auto& entry) { return entry.second == 1; });
+  CHECK(near(static_cast<double>(alone), 5'114, 0.05));
+  const auto longest =
+      std::max_element(sizes.begin(), sizes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  CHECK(longest->second > 10);
+  CHECK(longest->second < trace.size() / 50);
 }
 
 TEST_CASE("generated trace: short ones have the same mean within 5 %") {

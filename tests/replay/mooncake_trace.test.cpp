@@ -2,6 +2,7 @@
 #include "mooncake_trace.hpp"
 
 #include <chrono>
+#include <pdroute/key.hpp>
 #include <string>
 
 #include "catch2_compat.hpp"
@@ -27,7 +28,20 @@ std::string complaint_about(const std::string& line) {
 TEST_CASE("Mooncake trace: requests in order, their times counted from the first") {
   const auto trace = replay::read_mooncake(
       "t", good + "\n" + R"({"hash_ids": [], "output_length": 0, "timestamp": 3100, "input_length": 1, "x": null})");
-  CHECK(trace == replay::Trace{{0ms, 6758, 500}, {3000ms, 1, 0}});
+  CHECK(trace == replay::Trace{{0ms, 6758, 500, pdroute::key(1)}, {3000ms, 1, 0}});
+}
+
+TEST_CASE("Mooncake trace: the second block of a prompt is its key, and a prompt of one block has none") {
+  const auto key_of = [](const std::string& ids) {
+    return replay::read_mooncake(
+               "t", R"({"timestamp": 0, "input_length": 1, "output_length": 1, "hash_ids": )" + ids + "}")[0]
+        .key;
+  };
+  CHECK(!key_of("[]"));
+  CHECK(!key_of("[0]"));
+  CHECK(key_of("[0, 7]") == pdroute::key(7));
+  CHECK(key_of("[0, 7, 8, 9]") == key_of("[0, 7, 10]"));
+  CHECK(key_of("[0, 7, 8]") != key_of("[0, 11, 8]"));
 }
 
 TEST_CASE("Mooncake trace: Windows line ends and blank lines do no harm") {
