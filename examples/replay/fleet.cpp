@@ -23,6 +23,12 @@ std::string Fleet::id(std::size_t number) const {
   return fmt::format("{}{}", role_ == pdroute::Role::prefill ? 'p' : 'd', number);
 }
 
+void Fleet::drain(std::size_t number) {
+  const auto place = place_of(number);
+  assert(place != members_.end() && place->life->number == number && "only a member can be drained");
+  place->life->draining = true;
+}
+
 void Fleet::remove(std::size_t number) {
   const auto place = place_of(number);
   assert(place != members_.end() && place->life->number == number && "only a member can be removed");

@@ -2,6 +2,7 @@
 // The endpoints of a replay as their operator sees them: who is a member now, and who is still alive.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -10,14 +11,24 @@
 #include <string>
 #include <vector>
 
-#include "service_time.hpp"
-
 namespace replay {
 
 /// One incarnation of an endpoint, shared by all copies of the object below: it lives as long as the longest of them.
 struct Life {
-  std::size_t number = 0;  ///< of the endpoint within its role
-  DecodeBatch batch = {};  ///< what it decodes at present
+  std::size_t number = 0;               ///< of the endpoint within its role
+  bool draining = false;                ///< gets no new requests
+  std::uint64_t requests = 0;           ///< that wait or run there
+  std::uint64_t tokens = 0;             ///< of these: prompts for prefill, prompts and outputs for decode
+  std::chrono::nanoseconds free_at{0};  ///< for prefill: when the last of its prompts has been computed
+
+  void enter(std::uint64_t tokens_of_request) noexcept {
+    ++requests;
+    tokens += tokens_of_request;
+  }
+  void leave(std::uint64_t tokens_of_request) noexcept {
+    --requests;
+    tokens -= tokens_of_request;
+  }
 };
 
 /// What the router is given.
@@ -38,6 +49,8 @@ class Fleet {
   /// In order of their numbers, not of their registration.
   [[nodiscard]] std::span<const ReplayEndpoint> members() const noexcept { return members_; }
 
+  /// Precondition: it is a member.
+  void drain(std::size_t number);
   /// Precondition: it is a member.
   void remove(std::size_t number);
   /// Makes it a member again, as a new incarnation; one that is a member already is replaced.

@@ -35,7 +35,11 @@ void run(const replay::Options& options) {
     outcomes.push_back(replay::replay_trace(trace, policy, options.decode_policy.value_or(policy), setup));
     if (!options.json) fmt::print("{}", replay::table(outcomes.back()));
   }
-  if (options.json) fmt::print("{}", replay::json_text(outcomes));
+  if (options.json) {
+    fmt::print("{}", replay::json_text(outcomes));
+  } else if (outcomes.size() > 1) {
+    fmt::print("\n{}", replay::comparison(outcomes));
+  }
 }
 
 }  // namespace

@@ -28,17 +28,17 @@ constexpr std::uint64_t most_endpoints = 10'000;
 constexpr std::uint64_t most_requests = 10'000'000;
 constexpr std::uint64_t most_of_64_bits = std::numeric_limits<std::uint64_t>::max();
 
-std::string known_policy(std::string_view name) {
-  if (KnownPolicies::has(name)) return std::string{name};
+std::string policy_in(std::string_view name) {
+  if (policy_named(name) != nullptr) return std::string{name};
   throw UsageError(fmt::format("there is no policy {}; there are {}", name.empty() ? "without a name" : shown(name),
-                               fmt::join(KnownPolicies::names, ", ")));
+                               fmt::join(policy_names(), ", ")));
 }
 
-std::vector<std::string> known_policies(std::string_view names) {
+std::vector<std::string> policies_in(std::string_view names) {
   std::vector<std::string> result;
   for (;;) {
     const auto comma = names.find(',');
-    result.push_back(known_policy(names.substr(0, comma)));
+    result.push_back(policy_in(names.substr(0, comma)));
     if (comma == std::string_view::npos) return result;
     names.remove_prefix(comma + 1);
   }
@@ -86,11 +86,11 @@ std::variant<Options, HelpText> parse_options(int argc, const char* const* argv)
   add_number(app, "--prefill", options.prefill, 1, most_endpoints, "Number of prefill endpoints [4]");
   add_number(app, "--decode", options.decode, 1, most_endpoints, "Number of decode endpoints [4]");
   app.add_option_function<std::string>(
-         "--policy", [&](const std::string& names) { options.policies = known_policies(names); },
-         fmt::format("Prefill policies, each replayed by itself: {} [all]", fmt::join(KnownPolicies::names, ", ")))
+         "--policy", [&](const std::string& names) { options.policies = policies_in(names); },
+         fmt::format("Prefill policies, each replayed by itself: {} [all]", fmt::join(policy_names(), ", ")))
       ->type_name("NAME[,NAME...]");
   app.add_option_function<std::string>(
-         "--decode-policy", [&](const std::string& name) { options.decode_policy = known_policy(name); },
+         "--decode-policy", [&](const std::string& name) { options.decode_policy = policy_in(name); },
          "Decode policy [the prefill policy]")
       ->type_name("NAME");
   add_number(app, "--seed", options.settings.seed, 0, most_of_64_bits, "Of the router and of random policies [0]");

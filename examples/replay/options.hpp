@@ -20,7 +20,7 @@ struct Options {
   std::size_t requests = conversation_requests;  ///< in the generated trace
   std::size_t prefill = 4;
   std::size_t decode = 4;
-  std::vector<std::string> policies{KnownPolicies::names.begin(), KnownPolicies::names.end()};
+  std::vector<std::string> policies = policy_names();
   std::optional<std::string> decode_policy;  ///< nothing: the same as for prefill
   PolicySettings settings;
   std::optional<std::uint64_t> churn;  ///< its seed; nothing: no churn

@@ -20,6 +20,16 @@ std::optional<double> max_over_mean(const std::vector<EndpointShare>& shares, st
   return static_cast<double>(most) * static_cast<double>(shares.size()) / static_cast<double>(sum);
 }
 
+std::optional<double> max_over_mean(const Outstanding& outstanding) {
+  if (outstanding.mean == 0) return std::nullopt;
+  return outstanding.most / outstanding.mean;
+}
+
+std::optional<double> tokens_ahead(const Outstanding& outstanding) {
+  if (outstanding.looks == 0) return std::nullopt;
+  return outstanding.ahead / static_cast<double>(outstanding.looks);
+}
+
 std::uint64_t unrouted_requests(const Outcome& outcome) {
   std::uint64_t sum = 0;
   for (const auto& [reason, requests] : outcome.unrouted) sum += requests;

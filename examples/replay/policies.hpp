@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// The policies that the replay knows by name. To add one, write a struct like those below and list it at the end.
+// The policies that the replay knows by name. To add one, list its type and its name.
 #pragma once
 
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <pdroute/policy/load_costs.hpp>
+#include <pdroute/policy/one_of.hpp>
 #include <pdroute/policy/qps.hpp>
 #include <pdroute/policy/random.hpp>
 #include <pdroute/policy/round_robin.hpp>
+#include <string>
 #include <string_view>
-#include <type_traits>
+#include <vector>
 
 namespace replay {
 
@@ -19,36 +22,38 @@ struct PolicySettings {
   std::chrono::nanoseconds qps_window = std::chrono::seconds{60};
 };
 
-struct RoundRobin {
-  static constexpr std::string_view name = "round-robin";
-  [[nodiscard]] static pdroute::RoundRobinPolicy<> make(const PolicySettings& /*settings*/) { return {}; }
+using AnyPolicy = pdroute::OneOfPolicy<pdroute::RoundRobinPolicy<>, pdroute::RandomPolicy<>, pdroute::QpsPolicy<>,
+                                       pdroute::LeastRequestPolicy, pdroute::PowerOfTwoChoicesPolicy<>,
+                                       pdroute::LeastTokensPolicy, pdroute::LeastKvPolicy>;
+
+struct NamedPolicy {
+  std::string_view name;
+  AnyPolicy (*make)(const PolicySettings& settings);
 };
 
-struct Random {
-  static constexpr std::string_view name = "random";
-  [[nodiscard]] static pdroute::RandomPolicy<> make(const PolicySettings& settings) { return {.seed = settings.seed}; }
-};
+inline constexpr auto known_policies = std::to_array<NamedPolicy>({
+    {"round-robin", [](const PolicySettings& /*settings*/) -> AnyPolicy { return {pdroute::RoundRobinPolicy<>{}}; }},
+    {"random", [](const PolicySettings& s) -> AnyPolicy { return {pdroute::RandomPolicy<>{.seed = s.seed}}; }},
+    {"qps", [](const PolicySettings& s) -> AnyPolicy { return {pdroute::QpsPolicy<>{.window = s.qps_window}}; }},
+    {"least-requests", [](const PolicySettings& /*settings*/) -> AnyPolicy { return {pdroute::LeastRequestPolicy{}}; }},
+    {"two-choices",
+     [](const PolicySettings& /*settings*/) -> AnyPolicy { return {pdroute::PowerOfTwoChoicesPolicy<>{}}; }},
+    {"least-tokens", [](const PolicySettings& /*settings*/) -> AnyPolicy { return {pdroute::LeastTokensPolicy{}}; }},
+    {"least-kv", [](const PolicySettings& /*settings*/) -> AnyPolicy { return {pdroute::LeastKvPolicy{}}; }},
+});
 
-struct Qps {
-  static constexpr std::string_view name = "qps";
-  [[nodiscard]] static pdroute::QpsPolicy<> make(const PolicySettings& settings) {
-    return {.window = settings.qps_window};
+/// Null if there is none of that name.
+[[nodiscard]] constexpr const NamedPolicy* policy_named(std::string_view name) {
+  for (const NamedPolicy& known : known_policies) {
+    if (known.name == name) return &known;
   }
-};
+  return nullptr;
+}
 
-template <class... Named>
-struct PolicyList {
-  static constexpr std::array<std::string_view, sizeof...(Named)> names{Named::name...};
-
-  [[nodiscard]] static constexpr bool has(std::string_view name) { return ((name == Named::name) || ...); }
-
-  /// Calls `use` with the named entry. False: there is none of that name.
-  template <class Use>
-  static bool with(std::string_view name, const Use& use) {
-    return ((name == Named::name && (static_cast<void>(use(std::type_identity<Named>{})), true)) || ...);
-  }
-};
-
-using KnownPolicies = PolicyList<RoundRobin, Random, Qps>;
+[[nodiscard]] inline std::vector<std::string> policy_names() {
+  std::vector<std::string> names;
+  for (const NamedPolicy& known : known_policies) names.emplace_back(known.name);
+  return names;
+}
 
 }  // namespace replay

@@ -19,7 +19,7 @@ struct Setup {
   ChurnSchedule churn = {};      ///< empty: all endpoints stay, and no request is cancelled
 };
 
-/// Throws std::invalid_argument if `KnownPolicies` lacks one of the names.
+/// Throws std::invalid_argument if `known_policies` lacks one of the names.
 [[nodiscard]] Outcome replay_trace(const Trace& trace, std::string_view prefill_policy, std::string_view decode_policy,
                                    const Setup& setup);
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -26,14 +27,21 @@ std::string ratio(std::optional<double> value) {
   return value ? fmt::format("{:.3f}", *value) : "-";
 }
 
-void add_role(std::string& text, const Shares& shares, std::string_view role, std::string_view tokens) {
+std::string rounded(std::optional<double> value) {
+  return value ? grouped(static_cast<std::uint64_t>(std::llround(*value))) : "-";
+}
+
+void add_role(std::string& text, const Shares& shares, const Outstanding& outstanding, std::string_view role,
+              std::string_view tokens) {
   const auto out = std::back_inserter(text);
   fmt::format_to(out, "  {:<10}{:>12}{:>18}\n", role, "requests", tokens);
   for (const EndpointShare& share : shares) {
     fmt::format_to(out, "  {:<10}{:>12}{:>18}\n", share.id, grouped(share.requests), grouped(share.tokens));
   }
-  fmt::format_to(out, "  {:<10}{:>12}{:>18}\n\n", "max/mean", ratio(max_over_mean(shares, &EndpointShare::requests)),
+  fmt::format_to(out, "  {:<10}{:>12}{:>18}\n", "max/mean", ratio(max_over_mean(shares, &EndpointShare::requests)),
                  ratio(max_over_mean(shares, &EndpointShare::tokens)));
+  fmt::format_to(out, "  {:<22}{:>18}\n", "outstanding max/mean", ratio(max_over_mean(outstanding)));
+  fmt::format_to(out, "  {:<22}{:>18}\n\n", "tokens ahead", rounded(tokens_ahead(outstanding)));
 }
 
 /// Nothing becomes null.
@@ -62,6 +70,15 @@ ordered_json json_of(const Outcome& outcome) {
           {"imbalance_max_over_mean",
            {{"prefill", json_of(max_over_mean(outcome.prefill, &EndpointShare::requests))},
             {"decode", json_of(max_over_mean(outcome.decode, &EndpointShare::requests))}}},
+          {"token_imbalance_max_over_mean",
+           {{"prefill", json_of(max_over_mean(outcome.prefill, &EndpointShare::tokens))},
+            {"decode", json_of(max_over_mean(outcome.decode, &EndpointShare::tokens))}}},
+          {"outstanding_max_over_mean",
+           {{"prefill", json_of(max_over_mean(outcome.prefill_outstanding))},
+            {"decode", json_of(max_over_mean(outcome.decode_outstanding))}}},
+          {"tokens_ahead",
+           {{"prefill", json_of(tokens_ahead(outcome.prefill_outstanding))},
+            {"decode", json_of(tokens_ahead(outcome.decode_outstanding))}}},
           {"decision_ns", outcome.cost.median.count()}};
 }
 
@@ -87,8 +104,8 @@ std::string trace_line(std::string_view name, const Trace& trace) {
 
 std::string table(const Outcome& outcome) {
   std::string text = fmt::format("\nprefill by {}, decode by {}\n\n", outcome.prefill_policy, outcome.decode_policy);
-  add_role(text, outcome.prefill, "prefill", "prompt tokens");
-  add_role(text, outcome.decode, "decode", "output tokens");
+  add_role(text, outcome.prefill, outcome.prefill_outstanding, "prefill", "prompt tokens");
+  add_role(text, outcome.decode, outcome.decode_outstanding, "decode", "output tokens");
   const auto out = std::back_inserter(text);
   fmt::format_to(out, "  unrouted {}, cancelled {}, left in flight {}\n", grouped(unrouted_requests(outcome)),
                  grouped(outcome.cancelled), grouped(outcome.in_flight_end));
@@ -97,6 +114,21 @@ std::string table(const Outcome& outcome) {
   }
   fmt::format_to(out, "  a decision took {} ns (median over {} calls of route, less {} ns for reading the clock)\n",
                  outcome.cost.median.count(), grouped(outcome.requests), outcome.cost.timer.count());
+  return text;
+}
+
+std::string comparison(std::span<const Outcome> outcomes) {
+  constexpr std::string_view row = "| {:<14} | {:>14} | {:>11} | {:>9} | {:>13} | {:>11} | {:>9} |\n";
+  std::string text =
+      fmt::format(row, "policy", "prefill tokens", "outstanding", "ahead", "decode tokens", "outstanding", "ahead");
+  text += "| --- | --: | --: | --: | --: | --: | --: |\n";
+  for (const Outcome& outcome : outcomes) {
+    text += fmt::format(
+        row, outcome.prefill_policy, ratio(max_over_mean(outcome.prefill, &EndpointShare::tokens)),
+        ratio(max_over_mean(outcome.prefill_outstanding)), rounded(tokens_ahead(outcome.prefill_outstanding)),
+        ratio(max_over_mean(outcome.decode, &EndpointShare::tokens)), ratio(max_over_mean(outcome.decode_outstanding)),
+        rounded(tokens_ahead(outcome.decode_outstanding)));
+  }
   return text;
 }
 

@@ -18,6 +18,9 @@ namespace replay {
 /// One policy's result.
 [[nodiscard]] std::string table(const Outcome& outcome);
 
+/// All results side by side, a line per prefill policy; in Markdown, so that it can stand in a document.
+[[nodiscard]] std::string comparison(std::span<const Outcome> outcomes);
+
 /// All results, as one array with an object per policy.
 [[nodiscard]] std::string json_text(std::span<const Outcome> outcomes);
 

@@ -8,6 +8,9 @@
 
 namespace replay {
 
+/// How often a gateway tells the router that an answer has grown: after so many tokens. It could not know what is half.
+inline constexpr std::uint64_t tokens_per_report = 256;
+
 /// What an endpoint decodes at one moment.
 struct DecodeBatch {
   std::uint64_t requests = 0;

@@ -42,6 +42,8 @@ std::uint64_t check_against_reference(const replay::Trace& trace, std::string_vi
   CHECK(requests(outcome.prefill) == expected.prefill);
   CHECK(requests(outcome.decode) == expected.decode);
   CHECK(replay::unrouted_requests(outcome) == expected.unrouted);
+  CHECK(replay::max_over_mean(outcome.prefill_outstanding).value_or(0) == Approx(expected.prefill_max_over_mean));
+  CHECK(replay::max_over_mean(outcome.decode_outstanding).value_or(0) == Approx(expected.decode_max_over_mean));
   CHECK(outcome.in_flight_end == 0);
   return expected.unrouted;
 }
@@ -49,7 +51,7 @@ std::uint64_t check_against_reference(const replay::Trace& trace, std::string_vi
 /// Returns how many requests found nobody.
 std::uint64_t check_every_policy(const replay::Trace& trace) {
   std::uint64_t unrouted = 0;
-  for (const std::string_view policy : replay::KnownPolicies::names) {
+  for (const std::string& policy : replay::policy_names()) {
     check_against_reference(trace, policy, policy, {});
     for (const std::uint64_t seed : {1U, 2U, 3U, 4U, 5U}) {
       INFO("churn seed " << seed);
@@ -69,8 +71,8 @@ TEST_CASE("placement: the generated trace lands where the rules say") {
 
 TEST_CASE("placement: every pair of policies, unequal and coprime role sizes") {
   const auto trace = replay::generate_trace(3000);
-  for (const std::string_view prefill : replay::KnownPolicies::names) {
-    for (const std::string_view decode : replay::KnownPolicies::names) {
+  for (const std::string& prefill : replay::policy_names()) {
+    for (const std::string& decode : replay::policy_names()) {
       check_against_reference(trace, prefill, decode, {.prefill_endpoints = 5, .decode_endpoints = 3});
       check_against_reference(
           trace, prefill, decode,
@@ -81,7 +83,7 @@ TEST_CASE("placement: every pair of policies, unequal and coprime role sizes") {
 
 TEST_CASE("placement: one endpoint per role") {
   const auto trace = replay::generate_trace(1000);
-  for (const std::string_view policy : replay::KnownPolicies::names) {
+  for (const std::string& policy : replay::policy_names()) {
     check_against_reference(
         trace, policy, policy,
         {.prefill_endpoints = 1, .decode_endpoints = 1, .churn = replay::make_churn(trace, 1, 1, 3)});

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "catch2_compat.hpp"
+#include "policies.hpp"
 
 namespace {
 
@@ -39,8 +40,8 @@ TEST_CASE("program: one JSON object per policy, and nothing is lost") {
   const Run result = run("--json --churn 3 --prefill 3 --decode 2");
   REQUIRE(result.exit_code == 0);
   const auto all = nlohmann::json::parse(result.printed);
-  REQUIRE(all.size() == 3);
-  const std::array names{"round-robin", "random", "qps"};
+  const auto names = replay::policy_names();
+  REQUIRE(all.size() == names.size());
   for (std::size_t i = 0; i < all.size(); ++i) {
     const auto& object = all[i];
     CHECK(object["policy"] == names[i]);
@@ -50,6 +51,9 @@ TEST_CASE("program: one JSON object per policy, and nothing is lost") {
     CHECK(object["cancelled"] > 0);
     CHECK(object["decision_ns"] >= 0);
     CHECK(object["imbalance_max_over_mean"]["decode"] >= 1.0);
+    CHECK(object["token_imbalance_max_over_mean"]["prefill"] >= 1.0);
+    CHECK(object["outstanding_max_over_mean"]["prefill"] >= 1.0);
+    CHECK(object["tokens_ahead"]["decode"] > 0.0);
     REQUIRE(object["per_endpoint"].size() == 5);
     std::uint64_t routed = object["unrouted"];
     for (const auto& endpoint : object["per_endpoint"]) {
@@ -81,7 +85,7 @@ TEST_CASE("program: tables name the policies, and every endpoint") {
   REQUIRE(result.exit_code == 0);
   CHECK(result.printed.find("generated trace: 100 requests") == 0);
   for (const std::string part : {"prefill by random, decode by qps", "prefill by round-robin, decode by qps", "  p3 ",
-                                 "  d1 ", "max/mean", "left in flight 0"}) {
+                                 "  d1 ", "max/mean", "left in flight 0", "\n| policy ", "\n| round-robin "}) {
     INFO(part);
     CHECK(result.printed.find(part) != std::string::npos);
   }

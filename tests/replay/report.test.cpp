@@ -19,6 +19,8 @@ replay::Outcome example() {
           .requests = 1004,
           .prefill = {{"p0", Role::prefill, 750, 3'000'000}, {"p1", Role::prefill, 250, 1'000'000}},
           .decode = {{"d0", Role::decode, 1000, 12'345}},
+          .prefill_outstanding = {.looks = 1000, .most = 3e6, .mean = 2e6, .ahead = 1'499'500},
+          .decode_outstanding = {.looks = 1000, .most = 7, .mean = 7, .ahead = 0},
           .unrouted = {{"no decode endpoint: there are none", 1}, {"no decode endpoint: 1 draining of 1", 3}},
           .cancelled = 5,
           .in_flight_end = 0,
@@ -47,10 +49,14 @@ prefill by random, decode by qps
   p0                 750         3,000,000
   p1                 250         1,000,000
   max/mean         1.500             1.500
+  outstanding max/mean               1.500
+  tokens ahead                       1,500
 
   decode        requests     output tokens
   d0               1,000            12,345
   max/mean         1.000             1.000
+  outstanding max/mean               1.000
+  tokens ahead                           0
 
   unrouted 4, cancelled 5, left in flight 0
     no decode endpoint: 1 draining of 1: 3 requests
@@ -71,13 +77,30 @@ TEST_CASE("report: JSON for programs") {
     "per_endpoint": [{"id": "p0", "role": "prefill", "requests": 750, "tokens": 3000000},
                      {"id": "p1", "role": "prefill", "requests": 250, "tokens": 1000000},
                      {"id": "d0", "role": "decode", "requests": 1000, "tokens": 12345}],
-    "imbalance_max_over_mean": {"prefill": 1.5, "decode": 1.0}, "decision_ns": 42})"));
+    "imbalance_max_over_mean": {"prefill": 1.5, "decode": 1.0},
+    "token_imbalance_max_over_mean": {"prefill": 1.5, "decode": 1.0},
+    "outstanding_max_over_mean": {"prefill": 1.5, "decode": 1.0},
+    "tokens_ahead": {"prefill": 1499.5, "decode": 0.0}, "decision_ns": 42})"));
+}
+
+TEST_CASE("report: policies side by side, as a table in Markdown") {
+  replay::Outcome nobody_came;
+  nobody_came.prefill_policy = "round-robin";
+  const std::vector<replay::Outcome> outcomes{example(), nobody_came};
+  CHECK(replay::comparison(outcomes) ==
+        R"(| policy         | prefill tokens | outstanding |     ahead | decode tokens | outstanding |     ahead |
+| --- | --: | --: | --: | --: | --: | --: |
+| random         |          1.500 |       1.500 |     1,500 |         1.000 |       1.000 |         0 |
+| round-robin    |              - |           - |         - |             - |           - |         - |
+)");
 }
 
 TEST_CASE("report: without a single request there is no imbalance") {
   replay::Outcome outcome;
   outcome.prefill = {{"p0", Role::prefill, 0, 0}};
   CHECK(!replay::max_over_mean(outcome.prefill, &replay::EndpointShare::requests));
+  CHECK(!replay::max_over_mean(outcome.prefill_outstanding));
+  CHECK(!replay::tokens_ahead(outcome.prefill_outstanding));
   const std::vector<replay::Outcome> outcomes{outcome};
   CHECK(nlohmann::json::parse(replay::json_text(outcomes))[0]["imbalance_max_over_mean"]["prefill"].is_null());
 }

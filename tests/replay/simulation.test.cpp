@@ -3,6 +3,7 @@
 #include "simulation.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <pdroute/role.hpp>
@@ -71,6 +72,70 @@ TEST_CASE("simulation: a request that shares its endpoint decodes more slowly, u
   };
   CHECK(cancelled_after_the_first_at(alone - 1ns) == 2);
   CHECK(cancelled_after_the_first_at(alone) == 1);
+}
+
+TEST_CASE("simulation: an endpoint computes one prompt after the other") {
+  const replay::Trace trace{{0s, 1000, 1}, {0s, 2000, 10}};
+  const auto end = replay::prefill_time(1000) + replay::prefill_time(2000) + replay::transfer_time(2000) +
+                   replay::decode_time(10, {.requests = 1, .kv_tokens = 2010});
+  const auto cancelled_at = [&](std::chrono::nanoseconds at) {
+    return replay::replay_trace(trace, "round-robin", "round-robin",
+                                {.prefill_endpoints = 1,
+                                 .decode_endpoints = 2,
+                                 .churn = {{.at = at, .kind = Kind::cancel, .number = 1}}})
+        .cancelled;
+  };
+  CHECK(cancelled_at(end - 1ns) == 1);
+  CHECK(cancelled_at(end) == 0);
+}
+
+TEST_CASE("simulation: however many absurd prompts wait, time does not run over") {
+  const auto n = std::chrono::nanoseconds::max() / replay::prefill_time(replay::most_tokens) + 2;
+  const auto last = static_cast<std::size_t>(n) - 1;
+  const auto outcome = replay::replay_trace(
+      replay::Trace(static_cast<std::size_t>(n), {0s, replay::most_tokens, 1}), "round-robin", "round-robin",
+      {.prefill_endpoints = 1, .churn = {{.at = 24h * 365, .kind = Kind::cancel, .number = last}}});
+  CHECK(outcome.cancelled == 1);  // it still waits
+  CHECK(outcome.in_flight_end == 0);
+}
+
+TEST_CASE("simulation: the router hears of every 256 tokens that an answer has grown, and not of its length") {
+  // The first grows by its 256th token, about 5 s after its arrival; the second, on the other endpoint, has no more.
+  const auto decode_of_third = [](std::chrono::nanoseconds arrival) {
+    const replay::Trace trace{{0s, 1000, 1000}, {1s, 1100, 256}, {arrival, 1, 1}};
+    const auto outcome = replay::replay_trace(trace, "round-robin", "least-kv", {.decode_endpoints = 2});
+    return outcome.decode[0].requests == 2 ? "d0" : "d1";
+  };
+  CHECK(decode_of_third(4s) == std::string{"d0"});      // 1000 against 1100
+  CHECK(decode_of_third(5500ms) == std::string{"d1"});  // 1256 against 1100
+}
+
+TEST_CASE("simulation: the tokens outstanding, worked out by hand") {
+  // Round robin over two by two: p0 d0, p1 d1, p0 d1, p1 d0. The last request arrives when p0 has computed its first
+  // prompt (in 81 ms) and not its second (in 148 ms more), nor p1 its only one (in 217 ms).
+  const auto outcome = run({{0s, 1000, 100}, {0s, 3000, 100}, {0s, 2000, 100}, {160ms, 500, 100}});
+  REQUIRE(outcome.prefill[0].tokens == 3000);
+  REQUIRE(outcome.decode[1].tokens == 200);
+  // Found on p0, p1:           0, 0    1000, 0    1000, 3000    2000, 3000
+  CHECK(outcome.prefill_outstanding.most == 0 + 1000 + 3000 + 3000);
+  CHECK(outcome.prefill_outstanding.mean == 0 + 500 + 2000 + 2500);
+  CHECK(outcome.prefill_outstanding.ahead == 0 + 0 + 1000 + 3000);
+  CHECK(replay::max_over_mean(outcome.prefill_outstanding) == Approx(1.4));
+  CHECK(replay::tokens_ahead(outcome.prefill_outstanding) == Approx(1000));
+  // Found on d0, d1:           0, 0    1100, 0    1100, 3100    1100, 5200
+  CHECK(outcome.decode_outstanding.most == 0 + 1100 + 3100 + 5200);
+  CHECK(outcome.decode_outstanding.mean == 0 + 550 + 2100 + 3150);
+  CHECK(outcome.decode_outstanding.ahead == 0 + 0 + 3100 + 1100);
+}
+
+TEST_CASE("simulation: what is outstanding at an endpoint that may not be chosen does not count") {
+  const auto outcome =
+      run({{0s, 1000, 100}, {1ms, 1000, 100}}, {{.at = 1ms, .kind = Kind::drain, .role = Role::prefill, .number = 0},
+                                                {.at = 1ms, .kind = Kind::remove, .role = Role::decode, .number = 0}});
+  CHECK(outcome.prefill_outstanding.looks == 2);
+  CHECK(outcome.prefill_outstanding.most == 0);
+  CHECK(outcome.decode_outstanding.most == 0);
+  CHECK(!replay::max_over_mean(outcome.prefill_outstanding));
 }
 
 TEST_CASE("simulation: a request that finds nobody is counted by the reason") {
