@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "catch2_compat.hpp"
+#include "policies.hpp"
 #include "refusal.hpp"
 
 using namespace std::chrono_literals;
@@ -36,8 +38,7 @@ TEST_CASE("options: the defaults") {
   CHECK(o.requests == 12'031);
   CHECK(o.prefill == 4);
   CHECK(o.decode == 4);
-  CHECK(o.policies == std::vector<std::string>{"round-robin", "random", "qps", "least-requests", "two-choices",
-                                               "least-tokens", "least-kv"});
+  CHECK(o.policies == replay::policy_names());
   CHECK(!o.decode_policy);
   CHECK(o.settings.seed == 0);
   CHECK(o.settings.qps_window == 60s);
@@ -81,7 +82,10 @@ TEST_CASE("options: what is wrong is said in a sentence") {
     CHECK(complaint({"--qps-window", value.c_str()}) ==
           "--qps-window: must be a number of seconds from 1e-9 to 1000000, but is " + value);
   }
-  const std::string known = "; there are round-robin, random, qps, least-requests, two-choices, least-tokens, least-kv";
+  std::string known = "; there are round-robin";
+  for (std::size_t i = 1; i < replay::known_policies.size(); ++i) {
+    known += ", " + std::string{replay::known_policies[i].name};
+  }
   CHECK(complaint({"--policy", "best"}) == "there is no policy best" + known);
   CHECK(complaint({"--policy", "qps,,random"}) == "there is no policy without a name" + known);
   CHECK(complaint({"--policy", "qps,"}) == "there is no policy without a name" + known);
