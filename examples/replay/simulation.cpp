@@ -25,6 +25,7 @@ std::uint64_t kv_tokens(const TraceRequest& request) {
 
 std::vector<EndpointShare> no_shares(const Fleet& fleet, pdroute::Role role) {
   std::vector<EndpointShare> shares;
+  shares.reserve(fleet.size());
   for (std::size_t i = 0; i < fleet.size(); ++i) shares.push_back({.id = fleet.id(i), .role = role});
   return shares;
 }
@@ -69,8 +70,8 @@ Simulation::Simulation(const Trace& trace, const ChurnSchedule& churn, Fleet pre
       decode_(std::move(decode)),
       router_(Router::create({.prefill = prefill_.members(),
                               .decode = decode_.members(),
-                              .prefill_policy = std::move(prefill_policy),
-                              .decode_policy = std::move(decode_policy),
+                              .prefill_policy = prefill_policy,
+                              .decode_policy = decode_policy,
                               .clock = clock_,
                               .seed = seed})
                   .value()),
