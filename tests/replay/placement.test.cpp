@@ -70,7 +70,7 @@ TEST_CASE("placement: the generated trace lands where the rules say") {
 }
 
 TEST_CASE("placement: every pair of policies, unequal and coprime role sizes") {
-  const auto trace = replay::generate_trace(3000);
+  const auto trace = replay::generate_trace(1500);
   for (const std::string& prefill : replay::policy_names()) {
     for (const std::string& decode : replay::policy_names()) {
       check_against_reference(trace, prefill, decode, {.prefill_endpoints = 5, .decode_endpoints = 3});

@@ -91,9 +91,10 @@ struct Routed {
   std::chrono::nanoseconds decode_begin{0};
   std::chrono::nanoseconds decode_end{0};
 
+  std::uint64_t told = 0;
+
   /// The tokens that the router has been told to have been generated: whole lots of 256, and none with the last token.
-  [[nodiscard]] std::uint64_t reported(std::chrono::nanoseconds now) const {
-    std::uint64_t told = 0;
+  [[nodiscard]] std::uint64_t reported(std::chrono::nanoseconds now) {
     while (told + 256 < request.output_tokens && decode_begin + replay::decode_time(told + 256, batch) <= now) {
       told += 256;
     }
@@ -257,7 +258,7 @@ inline Counts predict(const replay::Trace& trace, const replay::ChurnSchedule& c
     decode.forget_what_runs();
     routed.erase(std::remove_if(routed.begin(), routed.end(), [&](const Routed& r) { return r.decode_end <= now; }),
                  routed.end());
-    for (const Routed& r : routed) {
+    for (Routed& r : routed) {
       const std::uint64_t prompt = r.request.prompt_tokens;
       if (now < r.prefill_end) {
         r.prefill->requests += 1;
