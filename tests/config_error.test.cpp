@@ -3,6 +3,7 @@
 
 #include <pdroute/capacity.hpp>
 #include <pdroute/policy/session_table.hpp>
+#include <pdroute/endpoint.hpp>
 #include <pdroute/pool/lease_table.hpp>
 #include <pdroute/pool/slot.hpp>
 #include <set>
@@ -34,20 +35,19 @@ std::string with_commas(std::size_t number) {
 }  // namespace
 
 TEST_CASE("every rule is a sentence of its own") {
-  const std::set<std::string_view> sentences{text(Rule::id_not_empty),       text(Rule::id_unique),
-                                             text(Rule::id_known),           text(Rule::window_in_range),
-                                             text(Rule::weight_in_range),    text(Rule::capacity_in_range),
-                                             text(Rule::capacity_counted),   text(Rule::detached_leases_in_range),
-                                             text(Rule::sessions_in_range),  text(Rule::idle_in_range),
-                                             text(Rule::session_table_given)};
-  CHECK(sentences.size() == 11);
-  CHECK(sentences.count("") == 0);
+  std::set<std::string_view> sentences;
+  int rules = 0;
+  while (!text(static_cast<Rule>(rules)).empty()) sentences.insert(text(static_cast<Rule>(rules++)));
+  CHECK(sentences.size() == static_cast<std::size_t>(rules));
+  for (int none = rules; none < 256; ++none) CHECK(text(static_cast<Rule>(none)).empty());  // no gap: a rule without one
+  CHECK(rules > 10);
 }
 
 TEST_CASE("the numbers in the sentences are those of the code") {
   CHECK(says(Rule::capacity_in_range, "at most " + with_commas(pdroute::Capacity::most_requests)));
   CHECK(says(Rule::detached_leases_in_range, "at most " + with_commas(Table::most_places)));
   CHECK(says(Rule::sessions_in_range, "at most " + with_commas(pdroute::SessionTable::most_places)));
+  CHECK(says(Rule::endpoint_weight_in_range, "from 1 to " + with_commas(pdroute::highest_endpoint_weight)));
 }
 
 TEST_CASE("a limit on what is not counted comes with the remedy") {

@@ -40,6 +40,14 @@ struct Gpus {
   std::string id;
   unsigned count;
 };
+struct Heavy {
+  std::string id;
+  short weight;
+};
+struct Bits {
+  std::string id;
+  unsigned weight : 8;  // no reference can be bound to it
+};
 class Engine {
  public:
   explicit Engine(std::string name) : name_(std::move(name)) {}
@@ -65,6 +73,9 @@ struct pdroute::EndpointTraits<Gpus> {
   static pdroute::Capacity capacity(const Gpus& gpus, pdroute::Role role) {
     if (role == pdroute::Role::prefill) return {.requests = 4 * gpus.count};
     return {.requests = 64 * gpus.count, .kv_tokens = 500'000};
+  }
+  static unsigned weight(const Gpus& gpus, pdroute::Role role) {
+    return role == pdroute::Role::prefill ? gpus.count : 10 * gpus.count;
   }
 };
 
@@ -117,4 +128,15 @@ TEST_CASE("a capacity is read from the member .capacity for both roles, or as En
   CHECK(pdroute::detail::capacity_of(gpus, pdroute::Role::prefill) == pdroute::Capacity{.requests = 32});
   CHECK(pdroute::detail::capacity_of(gpus, pdroute::Role::decode) ==
         pdroute::Capacity{.requests = 512, .kv_tokens = 500'000});
+}
+
+TEST_CASE("a weight is read from the member .weight for both roles, or as EndpointTraits says for each; else it is 1") {
+  const auto role = GENERATE(pdroute::Role::prefill, pdroute::Role::decode);
+  CHECK(pdroute::detail::endpoint_weight(Plain{"p0"}, role) == 1);
+  CHECK(pdroute::detail::endpoint_weight(Engine{"p0"}, role) == 1);
+  CHECK(pdroute::detail::endpoint_weight(Heavy{"p0", 7}, role) == 7);
+  CHECK(pdroute::detail::endpoint_weight(Heavy{"p0", -7}, role) == -7);  // as it says; a pool refuses it
+  CHECK(pdroute::detail::endpoint_weight(Bits{"p0", 9}, role) == 9);
+  CHECK(pdroute::detail::endpoint_weight(Gpus{"p0", 8}, pdroute::Role::prefill) == 8);
+  CHECK(pdroute::detail::endpoint_weight(Gpus{"p0", 8}, pdroute::Role::decode) == 80);
 }

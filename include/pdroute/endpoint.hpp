@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstdint>
 #include <pdroute/capacity.hpp>
+#include <pdroute/key.hpp>
 #include <pdroute/role.hpp>
 #include <string>
 #include <string_view>
@@ -12,6 +13,10 @@
 #include <utility>
 
 namespace pdroute::inline v0 {
+
+/// The highest weight of an endpoint; the lowest is 1. Shares of 0.01 % can be told apart, and the weights of 400,000
+/// endpoints add up to less than 2^32.
+inline constexpr std::uint32_t highest_endpoint_weight = 10'000;
 
 /// Says how to read an endpoint of the caller's type. The default reads the member `.id`, and `.incarnation` where
 /// there is one. For other types, specialise it:
@@ -21,12 +26,18 @@ namespace pdroute::inline v0 {
 ///       static std::string_view id(const Engine& engine) { return engine.name(); }
 ///       static std::string_view incarnation(const Engine& engine) { return engine.pod_uid(); }          // optional
 ///       static pdroute::Capacity capacity(const Engine& engine, pdroute::Role role) { return {...}; }  // optional
+///       static std::uint32_t weight(const Engine& engine, pdroute::Role role) { return engine.gpus(); }  // optional
 ///     };
 ///
 /// An id names an endpoint and is unique within a role; an incarnation tells two lives of the same id apart (a pod's
 /// UID, a start time). Both are strings (anything convertible to std::string_view) or integers, and must not change
 /// while the router holds its copy of the endpoint. The capacity is read when the endpoint is added; without one, or
 /// by default without a member `.capacity`, there are no limits.
+///
+/// The weight says how much an endpoint can take compared with the others of its role: an integer from 1 to
+/// `highest_endpoint_weight`, by default the member `.weight` if that is an integer, and 1 where there is none. It is
+/// read when the endpoint is added to a role whose policy weighs, such as `WeightedRoundRobinPolicy`; other roles do not
+/// look at it. As long as a member is kept, so is its weight: a new one comes with a new incarnation key.
 template <class Endpoint>
 struct EndpointTraits {
   using ReadsMembers = void;  ///< tells this from a specialisation
@@ -56,6 +67,11 @@ struct EndpointTraits {
   {
     return endpoint.capacity;
   }
+  static constexpr auto weight(const Endpoint& endpoint, Role /*role*/) noexcept
+    requires requires { requires std::integral<std::remove_cvref_t<decltype(endpoint.weight)>>; }
+  {
+    return std::remove_cvref_t<decltype(endpoint.weight)>{endpoint.weight};
+  }
 };
 
 namespace detail {
@@ -71,6 +87,10 @@ template <class T>
 concept LastingKey = std::integral<std::remove_cvref_t<T>> ||
                      (StringLike<std::remove_cvref_t<T>> &&
                       (std::is_lvalue_reference_v<T> || std::same_as<T, std::string_view> || std::is_pointer_v<T>));
+
+/// Any integer that can be a weight; a truth value is none.
+template <class T>
+concept WeightType = std::integral<T> && !std::same_as<T, bool>;
 
 template <class T>
 using KeyView = std::conditional_t<StringLike<T>, std::string_view, T>;  // cheap, points into the endpoint
@@ -129,6 +149,37 @@ template <EndpointType E>
         "pdroute: limits are read by `static Capacity capacity(const E&, Role)` of EndpointTraits<E>, or from a "
         "member `.capacity` of type pdroute::Capacity if EndpointTraits is not specialised");
     return {};
+  }
+}
+
+/// As the endpoint says, in 64 bits; it may be out of range.
+template <EndpointType E>
+[[nodiscard]] auto endpoint_weight(const E& endpoint, Role role) {
+  if constexpr (requires {
+                  { EndpointTraits<E>::weight(endpoint, role) } -> WeightType;
+                }) {
+    using Given = decltype(EndpointTraits<E>::weight(endpoint, role));
+    using Wide = std::conditional_t<std::is_signed_v<Given>, std::int64_t, std::uint64_t>;
+    return static_cast<Wide>(EndpointTraits<E>::weight(endpoint, role));
+  } else {
+    // A weight must not be lost because of a slip.
+    constexpr bool by_members = requires { typename EndpointTraits<E>::ReadsMembers; };
+    constexpr bool meant = requires { endpoint.weight; } || requires { endpoint.weight(); } ||
+                           (!by_members && requires { &EndpointTraits<E>::weight; });
+    static_assert(!meant,
+                  "pdroute: weights are integers, read by `static std::uint32_t weight(const E&, Role)` of "
+                  "EndpointTraits<E>, or from an integral member `.weight` if EndpointTraits is not specialised");
+    return std::uint64_t{1};
+  }
+}
+
+/// The same for the same id on every platform.
+template <EndpointType E>
+[[nodiscard]] std::uint64_t id_hash(EndpointIdView<E> id) noexcept {
+  if constexpr (StringLike<EndpointIdView<E>>) {
+    return static_cast<std::uint64_t>(pdroute::key(id));
+  } else {
+    return static_cast<std::uint64_t>(pdroute::key(static_cast<std::uint64_t>(id)));
   }
 }
 

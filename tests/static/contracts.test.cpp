@@ -19,6 +19,14 @@ static_assert(sizeof(Slot<Role::prefill, Engine, NoLoad>) == 128);  // one line 
 static_assert(sizeof(Slot<Role::prefill, Engine, RequestRate>) > sizeof(Slot<Role::prefill, Engine, NoLoad>));
 static_assert(alignof(Slot<Role::prefill, Engine>) == 64);
 
+// Who asks for no identity stores none: it would be empty otherwise.
+template <class Policy>
+inline constexpr bool stores_identity = std::is_base_of_v<
+    Identity, typename DisaggregatedRouter<Policy, Policy, Engine>::Dispatcher::Core::PrefillLeg::Slot>;
+static_assert(sizeof(Identity) == 16 && !stores_identity<RandomPolicy<>> && !stores_identity<LeastTokensPolicy>);
+static_assert(stores_identity<WeightedRoundRobinPolicy> && stores_identity<RendezvousPolicy<>> &&
+              stores_identity<RendezvousPolicy<LeastTokensPolicy>>);
+
 // What a gateway keeps per request: two pointers.
 using RandomRouter = DisaggregatedRouter<RandomPolicy<>, RandomPolicy<>, Engine>;
 static_assert(sizeof(RandomRouter::Route) == 2 * sizeof(void*));
@@ -78,6 +86,7 @@ static_assert(std::is_empty_v<detail::StateOf<Plain>>);
 static_assert(sizeof(LocalContext<Plain>) == sizeof(SplitMix64) + sizeof(std::uint64_t));
 
 static_assert(std::is_aggregate_v<RoundRobinPolicy<>> && std::is_aggregate_v<RandomPolicy<>> &&
-              std::is_aggregate_v<QpsPolicy<>>);
+              std::is_aggregate_v<QpsPolicy<>> && std::is_aggregate_v<WeightedRoundRobinPolicy> &&
+              std::is_aggregate_v<RendezvousPolicy<>>);
 
 }  // namespace

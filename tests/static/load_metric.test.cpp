@@ -49,6 +49,14 @@ struct MinimalTimer {
 };
 
 static_assert(LoadMetric<Minimal> && !CountsChoices<Minimal> && !WeighsLeases<Minimal>);
+struct MinimalIdentity {
+  struct Options {};
+  explicit MinimalIdentity(Options);
+  void identify(std::uint64_t, std::uint32_t);
+};
+
+static_assert(LoadMetric<Minimal> && !CountsChoices<Minimal> && !WeighsLeases<Minimal> && !IdentifiesEndpoint<Minimal>);
+static_assert(IdentifiesEndpoint<MinimalIdentity> && !CountsChoices<MinimalIdentity> && !WeighsLeases<MinimalIdentity>);
 static_assert(CountsChoices<MinimalCounter> && !WeighsLeases<MinimalCounter>);
 static_assert(WeighsLeases<MinimalWeigher> && !CountsChoices<MinimalWeigher> && !TimesLeases<MinimalWeigher>);
 static_assert(TimesLeases<MinimalTimer> && !CountsChoices<MinimalTimer> && !WeighsLeases<MinimalTimer>);
@@ -146,6 +154,19 @@ static_assert(!WeighsLeases<RoomIsNotConst>);
 static_assert(!WeighsLeases<CannotGrow>);
 static_assert(!WeighsLeases<CannotLetGo>);
 static_assert(!WeighsLeases<WithoutLimits>);
+
+// --- metrics that do not know their endpoint
+
+struct WantsTheIdAsText : Minimal {
+  using Minimal::Minimal;
+  void identify(std::string, std::uint32_t);
+};
+struct WantsNoWeight : Minimal {
+  using Minimal::Minimal;
+  void identify(std::uint64_t);
+};
+static_assert(!IdentifiesEndpoint<WantsTheIdAsText>);
+static_assert(!IdentifiesEndpoint<WantsNoWeight>);
 
 // --- what a metric does not do is kept as nothing
 

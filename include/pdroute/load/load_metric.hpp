@@ -9,7 +9,7 @@
 
 namespace pdroute::inline v0 {
 
-/// A measure of how busy one endpoint is; see `NoLoad` for the members. The next two say more.
+/// A measure of how busy one endpoint is; see `NoLoad` for the members. The next three say more.
 template <class M>
 concept LoadMetric = requires { typename M::Options; } && std::constructible_from<M, typename M::Options>;
 
@@ -40,6 +40,12 @@ concept TimesLeases =
       metric.first_token(held, now);
       metric.complete(held, now);
     };
+
+/// A metric that is told which endpoint it belongs to.
+template <class M>
+concept IdentifiesEndpoint =
+    LoadMetric<M> &&
+    requires(M& metric, std::uint64_t id_hash, std::uint32_t weight) { metric.identify(id_hash, weight); };
 
 namespace detail {
 

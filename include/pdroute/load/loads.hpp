@@ -107,6 +107,14 @@ class Loads : public Metrics... {
     });
   }
 
+  void identify(std::uint64_t id_hash, std::uint32_t weight)
+    requires(IdentifiesEndpoint<Metrics> || ...)
+  {
+    each([&]<class M, std::size_t i>(M& metric, Place<i> /*place*/) {
+      if constexpr (IdentifiesEndpoint<M>) metric.identify(id_hash, weight);
+    });
+  }
+
  private:
   template <std::size_t... i>
   Loads(const Options& options, std::index_sequence<i...> /*places*/) : Metrics(std::get<i>(options))... {}

@@ -25,6 +25,8 @@ namespace pdroute::inline v0 {
 /// - `void begin(Held&, time_point now)`: the router has reserved;
 /// - `void first_token(Held&, time_point now)`: as `Lease::first_token`, told at most once;
 /// - `void complete(Held&, time_point now)`: as `Lease::complete`; after a failure or a cancel it is not called.
+/// A metric that knows its endpoint (`IdentifiesEndpoint`, such as `Identity`) also has
+/// - `void identify(std::uint64_t id_hash, std::uint32_t weight)`: called once, before anybody else sees the metric.
 struct NoLoad {
   struct Options {};
 

@@ -8,12 +8,14 @@
 #include <pdroute/capacity.hpp>
 #include <pdroute/config_error.hpp>
 #include <pdroute/endpoint.hpp>
+#include <pdroute/load/load_metric.hpp>
 #include <pdroute/load/token_count.hpp>
 #include <pdroute/role.hpp>
 #include <span>
 #include <string>
 #include <type_traits>
 #include <unordered_set>
+#include <utility>
 
 namespace pdroute::inline v0::detail {
 
@@ -50,7 +52,29 @@ template <class Endpoint, class Load>
   return std::nullopt;
 }
 
-/// An empty id, one that stands in the list twice, or a capacity that cannot be.
+/// A weight out of range, where it is asked for.
+template <Role role, class Endpoint, class Load>
+[[nodiscard]] std::optional<ConfigError> check_weight(const Endpoint& endpoint) {
+  if constexpr (IdentifiesEndpoint<Load>) {
+    const auto weight = detail::endpoint_weight(endpoint, role);
+    if (std::cmp_less(weight, 1) || std::cmp_greater(weight, highest_endpoint_weight)) {
+      return ConfigError{
+          ConfigError::Rule::endpoint_weight_in_range,
+          id_text<Endpoint>(pdroute::endpoint_id(endpoint)).append(": weight ").append(std::to_string(weight))};
+    }
+  }
+  return std::nullopt;
+}
+
+/// What the endpoint says of itself for this role and cannot be.
+template <Role role, class Endpoint, class Load>
+[[nodiscard]] std::optional<ConfigError> check_endpoint(const Endpoint& endpoint) {
+  if (auto error = check_capacity<Endpoint, Load>(pdroute::endpoint_id(endpoint), capacity_of(endpoint, role)))
+    return error;
+  return check_weight<role, Endpoint, Load>(endpoint);
+}
+
+/// An empty id, one that stands in the list twice, or a capacity or weight that cannot be.
 template <Role role, class Endpoint, class Load>
 [[nodiscard]] std::optional<ConfigError> check_endpoints(std::span<const Endpoint> list) {
   using enum ConfigError::Rule;
@@ -63,7 +87,7 @@ template <Role role, class Endpoint, class Load>
       if (id.empty()) return ConfigError{id_not_empty, std::string("endpoint #").append(std::to_string(i)), place};
     }
     if (!seen.insert(id).second) return ConfigError{id_unique, id_text<Endpoint>(id), place};
-    if (auto error = check_capacity<Endpoint, Load>(id, capacity_of(list[i], role))) {
+    if (auto error = check_endpoint<role, Endpoint, Load>(list[i])) {
       error->endpoint = place;
       return error;
     }

@@ -53,8 +53,8 @@ class EndpointPool {
   }
 
   /// Makes the members be exactly those of `list`, compared by id and, where the endpoint has one, incarnation key.
-  /// A kept member stays as it is: its count, its health, a drain in progress, its capacity, and the copy of the
-  /// endpoint taken when it was added. New members come after the kept ones in registration order. A removed member gets no new leases;
+  /// A kept member stays as it is: its count, its health, a drain in progress, its capacity, its weight, and the copy
+  /// of the endpoint taken when it was added. New members come after the kept ones in registration order. A removed member gets no new leases;
   /// those that run stay valid. An endpoint that has left for the other role comes back, as a new life, if the list
   /// names it. Complexity: O(members + list). On an error nothing has changed.
   Result<Assignment<Endpoint>, ConfigError> assign(std::span<const Endpoint> list) {
@@ -198,9 +198,9 @@ class EndpointPool {
     if (!gone.empty()) removed.reset(gone.front());
     return true;
   }
-  /// Whether the endpoint's capacity for this role can be, see `set_capacity`.
+  /// Whether the endpoint's capacity for this role can be, see `set_capacity`, and its weight.
   [[nodiscard]] static bool fits(const Endpoint& endpoint) {
-    return !detail::check_capacity<Endpoint, Load>(pdroute::endpoint_id(endpoint), detail::capacity_of(endpoint, role));
+    return !detail::check_endpoint<role, Endpoint, Load>(endpoint);
   }
   /// Whether the id is a member that is not draining.
   [[nodiscard]] bool active(EndpointIdView<Endpoint> id) const {
@@ -283,6 +283,10 @@ class EndpointPool {
   [[nodiscard]] OwnedSlot make_slot(const Endpoint& endpoint) {
     OwnedSlot slot{new Slot(endpoint, ++incarnations_, options_)};
     slot->set_capacity(detail::capacity_of(endpoint, role));
+    if constexpr (IdentifiesEndpoint<Load>) {
+      const auto weight = detail::endpoint_weight(endpoint, role);
+      slot->identify(detail::id_hash<Endpoint>(slot->id()), static_cast<std::uint32_t>(weight));
+    }
     return slot;
   }
 

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pdroute/load/identity.hpp>
+
+#include <cstdint>
+#include <pdroute/key.hpp>
+#include <pdroute/load/joined_loads.hpp>
+#include <pdroute/load/load_metric.hpp>
+#include <pdroute/load/loads.hpp>
+#include <pdroute/load/no_load.hpp>
+#include <pdroute/load/token_count.hpp>
+#include <pdroute/pool/endpoint_pool.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "catch2_compat.hpp"
+
+namespace {
+
+using pdroute::ConfigError;
+using pdroute::Identity;
+using pdroute::Loads;
+using pdroute::Role;
+using pdroute::Tokens;
+
+static_assert(pdroute::IdentifiesEndpoint<Identity> && !pdroute::CountsChoices<Identity> &&
+              !pdroute::WeighsLeases<Identity>);
+static_assert(pdroute::IdentifiesEndpoint<Loads<Tokens, Identity>> && pdroute::WeighsLeases<Loads<Tokens, Identity>>);
+static_assert(!pdroute::IdentifiesEndpoint<pdroute::NoLoad> && !pdroute::IdentifiesEndpoint<Loads<Tokens>>);
+
+struct Weighed {
+  std::string id;
+  int weight;
+};
+struct Numbered {
+  std::int64_t id;
+};
+using List = std::vector<Weighed>;
+
+template <class Endpoint, class Load>
+using PoolOf = pdroute::EndpointPool<Role::prefill, Endpoint, Load>;
+
+std::uint64_t hash(std::string_view id) {
+  return static_cast<std::uint64_t>(pdroute::key(id));
+}
+
+/// What a pool that weighs says of an endpoint with this weight.
+std::string refused(int weight) {
+  PoolOf<Weighed, Identity> pool;
+  REQUIRE(pool.assign(List{{"a", 7}}));
+  const auto answer = pool.assign(List{{"b", 1}, {"a", 7}, {"c", weight}});
+  REQUIRE_FALSE(answer);
+  CHECK(answer.error().rule == ConfigError::Rule::endpoint_weight_in_range);
+  CHECK(answer.error().endpoint == ConfigError::Place{Role::prefill, 2});
+  CHECK(pool.endpoints().size() == 1);
+  return answer.error().text();
+}
+
+}  // namespace
+
+TEST_CASE("identity: a pool tells each slot the hash of its id and its weight") {
+  PoolOf<Weighed, Identity> pool;
+  REQUIRE(pool.assign(List{{"a", 1}, {"b", 10'000}}));
+  const auto snapshot = pool.snapshot();
+  const auto candidates = snapshot->candidates();
+  CHECK(candidates[0].id_hash() == hash("a"));
+  CHECK(candidates[0].weight() == 1);
+  CHECK(candidates[1].id_hash() == hash("b"));
+  CHECK(candidates[1].weight() == 10'000);
+}
+
+TEST_CASE("identity: among other metrics it is told as well") {
+  PoolOf<Weighed, Loads<Tokens, Identity>> pool;
+  REQUIRE(pool.assign(List{{"a", 3}}));
+  const auto snapshot = pool.snapshot();
+  CHECK(snapshot->candidates()[0].weight() == 3);
+  CHECK(snapshot->candidates()[0].id_hash() == hash("a"));
+}
+
+TEST_CASE("identity: numbers are ids, also negative ones; without a weight it is 1") {
+  PoolOf<Numbered, Identity> pool;
+  REQUIRE(pool.assign(std::vector<Numbered>{{7}, {-1}}));
+  const auto snapshot = pool.snapshot();
+  CHECK(snapshot->candidates()[0].id_hash() == static_cast<std::uint64_t>(pdroute::key(std::uint64_t{7})));
+  CHECK(snapshot->candidates()[1].id_hash() == static_cast<std::uint64_t>(pdroute::key(UINT64_MAX)));
+  CHECK(snapshot->candidates()[0].weight() == 1);
+}
+
+TEST_CASE("identity: a weight out of range is refused by name and value, and nothing has changed") {
+  CHECK(refused(0) == "an endpoint's weight must be an integer from 1 to 10,000: c: weight 0");
+  CHECK(refused(-5) == "an endpoint's weight must be an integer from 1 to 10,000: c: weight -5");
+  CHECK(refused(10'001) == "an endpoint's weight must be an integer from 1 to 10,000: c: weight 10001");
+}
+
+TEST_CASE("identity: a role that does not weigh does not look at weights") {
+  PoolOf<Weighed, Tokens> pool;
+  CHECK(pool.assign(List{{"a", -1}}));
+}
+
+TEST_CASE("identity: a kept member keeps its weight; a new life has its own, and the same hash") {
+  PoolOf<Weighed, Identity> pool;
+  REQUIRE(pool.assign(List{{"a", 1}}));
+  REQUIRE(pool.assign(List{{"a", 9}}));
+  CHECK(pool.snapshot()->candidates()[0].weight() == 1);
+  REQUIRE(pool.assign(List{}));
+  REQUIRE(pool.assign(List{{"a", 9}}));
+  CHECK(pool.snapshot()->candidates()[0].weight() == 9);
+  CHECK(pool.snapshot()->candidates()[0].id_hash() == hash("a"));
+}
+
+TEST_CASE("identity: an endpoint that changes roles is asked for its weight there, and one that has none stays") {
+  CHECK(PoolOf<Weighed, Identity>::fits({"a", 1}));
+  CHECK_FALSE(PoolOf<Weighed, Identity>::fits({"a", 0}));
+  CHECK(PoolOf<Weighed, Tokens>::fits({"a", 0}));
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pdroute/policy/weighted_rotation.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
+#include <pdroute/random.hpp>
+#include <vector>
+
+#include "catch2_compat.hpp"
+
+namespace {
+
+using pdroute::detail::longest_wait;
+using pdroute::detail::spreading_stride;
+using pdroute::detail::WeightedRotation;
+
+struct Node {
+  std::uint32_t share;
+  [[nodiscard]] std::uint32_t weight() const { return share; }
+};
+using Nodes = std::vector<Node>;
+
+/// By walking: over all arcs, the highest product of length and longest wait.
+std::uint64_t longest_wait_by_walking(std::uint64_t circle, std::uint64_t stride) {
+  std::uint64_t longest = circle;
+  for (std::uint64_t length = 1; length < circle; ++length) {
+    std::uint64_t last = 0;
+    for (std::uint64_t t = 1; t <= 2 * circle; ++t) {
+      if (t * stride % circle >= length) continue;
+      longest = std::max(longest, (t - last) * length);
+      last = t;
+    }
+  }
+  return longest;
+}
+
+WeightedRotation rotation(const Nodes& nodes, std::uint32_t first_turn = 0) {
+  WeightedRotation made{first_turn};
+  made.build(nodes, 1);
+  return made;
+}
+
+/// Weights of all sorts: alike, a few heavy ones among many light ones, with a common divisor, extreme.
+std::vector<Nodes> lists() {
+  std::vector<Nodes> all{{{7}},           {{1}, {1}},      {{1}, {2}, {5}},   {{3}, {3}, {3}, {3}, {3}},
+                         {{10'000}, {1}}, {{500}, {1500}}, {{1}, {0}, {2}}, {{1}, {10'000}, {1}, {1}, {1}, {1}}};
+  pdroute::SplitMix64 random{3};
+  for (std::uint32_t n = 1; n < 40; ++n) {
+    Nodes list;
+    for (std::uint32_t i = 0; i < n; ++i) list.push_back({1 + pdroute::below(random, i % 5 == 0 ? 200 : 4)});
+    all.push_back(list);
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("the longest wait on a circle is what a walk finds") {
+  for (std::uint64_t circle = 2; circle < 60; ++circle) {
+    for (std::uint64_t stride = 1; stride < circle; ++stride) {
+      INFO(stride << " on " << circle);
+      const bool everywhere = std::gcd(circle, stride) == 1;
+      REQUIRE(longest_wait(circle, stride, UINT64_MAX) ==
+              (everywhere ? longest_wait_by_walking(circle, stride) : 0));
+    }
+  }
+}
+
+TEST_CASE("every circle has a stride that visits all of it and lets nobody wait three times the mean") {
+  const auto holds = [](std::uint64_t circle) {
+    return longest_wait(circle, spreading_stride(circle), 3 * circle) != 0;
+  };
+  for (std::uint64_t circle = 2; circle < 20'000; ++circle) {
+    INFO(circle);
+    REQUIRE(holds(circle));
+  }
+  pdroute::SplitMix64 random{5};
+  for (int i = 0; i < 1000; ++i) {
+    const std::uint64_t circle = 20'000 + (random() >> (32 + static_cast<unsigned>(i) % 16));
+    INFO(circle);
+    REQUIRE(holds(circle));
+  }
+  CHECK(spreading_stride(1) == 1);
+  // The coprime stride next to the golden section would make somebody wait 19 times the mean.
+  CHECK(longest_wait(5040, 3113, UINT64_MAX) > 19 * 5040);
+}
+
+TEST_CASE("in as many turns as all weigh together, each gets exactly its weight, wherever one begins to count") {
+  for (const Nodes& nodes : lists()) {
+    std::uint32_t unit = 0;
+    for (const Node& node : nodes) unit = std::gcd(unit, node.share);
+    std::uint32_t sum = 0;
+    for (const Node& node : nodes) sum += node.share / unit;
+    const WeightedRotation made = rotation(nodes);
+    for (const std::uint32_t from : {0U, 1U, sum / 2 + 1, 4'000'000'000U}) {
+      std::vector<std::uint32_t> count(nodes.size(), 0);
+      for (std::uint32_t turn = from; turn < from + sum; ++turn) ++count.at(made.index(turn, 0, 0));
+      for (std::size_t i = 0; i < nodes.size(); ++i) REQUIRE(count[i] == nodes[i].share / unit);
+    }
+  }
+}
+
+TEST_CASE("nobody waits longer than three times the mean for the next turn") {
+  for (const Nodes& nodes : lists()) {
+    const WeightedRotation made = rotation(nodes);
+    std::uint64_t sum = 0;
+    for (const Node& node : nodes) sum += node.share;
+    std::vector<std::uint64_t> last(nodes.size(), 0);
+    std::vector<std::uint64_t> longest(nodes.size(), 0);
+    for (std::uint32_t turn = 0; turn < 3 * sum; ++turn) {
+      const std::size_t i = made.index(turn, 0, 0);
+      if (last[i] != 0) longest[i] = std::max(longest[i], turn + 1 - last[i]);
+      last[i] = turn + 1;
+    }
+    for (std::size_t i = 0; i < nodes.size(); ++i) CHECK(longest[i] * nodes[i].share <= 3 * sum);
+  }
+}
+
+TEST_CASE("the second leg: each block of turns is exact, and begins elsewhere") {
+  const Nodes nodes{{1}, {2}, {5}};
+  const std::uint32_t origin = GENERATE(0U, 3U, 4'294'967'290U);
+  const WeightedRotation made = rotation(nodes);
+  std::vector<std::vector<std::size_t>> orders;
+  for (std::uint32_t block = 0; block < 200; ++block) {
+    std::vector<std::size_t> order;
+    for (std::uint32_t k = 0; k < 8; ++k) order.push_back(made.index(origin + 8 * block + k, origin, 3));
+    for (std::size_t i = 0; i < nodes.size(); ++i)
+      REQUIRE(std::count(order.begin(), order.end(), i) == static_cast<std::ptrdiff_t>(nodes[i].share));
+    orders.push_back(order);
+  }
+  std::sort(orders.begin(), orders.end());
+  orders.erase(std::unique(orders.begin(), orders.end()), orders.end());
+  CHECK(orders.size() == 8);  // every angle of a circle of 8 places
+}
+
+TEST_CASE("a rotation may start anywhere, also where adding turns would overflow") {
+  const Nodes nodes{{3}, {4}, {2}};
+  const WeightedRotation from_zero = rotation(nodes);
+  const WeightedRotation from_two = rotation(nodes, 2);
+  const WeightedRotation from_the_end = rotation(nodes, UINT32_MAX);
+  for (std::uint32_t turn = 0; turn < 20; ++turn) {
+    CHECK(from_two.index(turn, 0, 0) == from_zero.index(turn + 2, 0, 0));
+    // 2^32 - 1 is 3 more than a multiple of 9.
+    CHECK(from_the_end.index(turn, 0, 0) == from_zero.index(turn + 3, 0, 0));
+  }
+}
+
+TEST_CASE("the largest weights of many do not overflow") {
+  const WeightedRotation made = rotation(Nodes(100'000, {9'999}), 12'345);
+  CHECK(made.weight(99'999) == 9'999);
+  Nodes nodes(100'000, {10'000});
+  nodes[5].share = 9'999;
+  const WeightedRotation uneven = rotation(nodes, UINT32_MAX);
+  for (std::uint32_t turn = UINT32_MAX - 10; turn != 10; ++turn) {
+    CHECK(uneven.index(turn, 7, 0) < nodes.size());
+    CHECK(uneven.index(turn, 7, 1) < nodes.size());
+  }
+}
+
+TEST_CASE("a rotation knows the weights, and which candidates it was built for") {
+  for (const Nodes& nodes : lists()) {
+    const WeightedRotation made = rotation(nodes);
+    CHECK_FALSE(made.empty());
+    CHECK(made.fits(nodes.size(), 1));
+    CHECK_FALSE(made.fits(nodes.size(), 2));
+    CHECK_FALSE(made.fits(nodes.size() + 1, 1));
+    for (std::size_t i = 0; i < nodes.size(); ++i) CHECK(made.weight(i) == nodes[i].share);
+  }
+}
+
+TEST_CASE("nobody who weighs anything is an empty rotation") {
+  CHECK(WeightedRotation{}.empty());
+  CHECK(rotation({}).empty());
+  CHECK(rotation({{0}, {0}}).empty());
+  CHECK_FALSE(rotation({{0}, {1}}).empty());
+}
