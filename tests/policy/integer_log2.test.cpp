@@ -35,8 +35,9 @@ TEST_CASE("log2: between the entries it is too high, by 2^-18 or a thousandth of
     // All magnitudes, of the number and of its distance from 2^64.
     const std::uint64_t drawn = random() >> (static_cast<unsigned>(i) % 60);
     const std::uint64_t u = i % 2 == 0 ? drawn + 1 : UINT64_MAX - drawn;
-    const long double exact = i % 2 == 0 ? 64 - std::log2(static_cast<long double>(u))
-                                         : -std::log1p(-(static_cast<long double>(drawn) + 1) * 0x1p-64L) / std::log(2.0L);
+    const long double exact = i % 2 == 0
+                                  ? 64 - std::log2(static_cast<long double>(u))
+                                  : -std::log1p(-(static_cast<long double>(drawn) + 1) * 0x1p-64L) / std::log(2.0L);
     const long double ours = static_cast<long double>(negative_log2(u)) / unit;
     const long double table = 0x1p-29L;
     INFO(u);

@@ -41,9 +41,16 @@ WeightedRotation rotation(const Nodes& nodes, std::uint32_t first_turn = 0) {
   return made;
 }
 
+/// What all weights can be divided by.
+std::uint32_t unit_of(const Nodes& nodes) {
+  std::uint32_t unit = 0;
+  for (const Node& node : nodes) unit = std::gcd(unit, node.share);
+  return unit;
+}
+
 /// Weights of all sorts: alike, a few heavy ones among many light ones, with a common divisor, extreme.
 std::vector<Nodes> lists() {
-  std::vector<Nodes> all{{{7}},           {{1}, {1}},      {{1}, {2}, {5}},   {{3}, {3}, {3}, {3}, {3}},
+  std::vector<Nodes> all{{{7}},           {{1}, {1}},      {{1}, {2}, {5}}, {{3}, {3}, {3}, {3}, {3}},
                          {{10'000}, {1}}, {{500}, {1500}}, {{1}, {0}, {2}}, {{1}, {10'000}, {1}, {1}, {1}, {1}}};
   pdroute::SplitMix64 random{3};
   for (std::uint32_t n = 1; n < 40; ++n) {
@@ -61,8 +68,7 @@ TEST_CASE("the longest wait on a circle is what a walk finds") {
     for (std::uint64_t stride = 1; stride < circle; ++stride) {
       INFO(stride << " on " << circle);
       const bool everywhere = std::gcd(circle, stride) == 1;
-      REQUIRE(longest_wait(circle, stride, UINT64_MAX) ==
-              (everywhere ? longest_wait_by_walking(circle, stride) : 0));
+      REQUIRE(longest_wait(circle, stride, UINT64_MAX) == (everywhere ? longest_wait_by_walking(circle, stride) : 0));
     }
   }
 }
@@ -88,8 +94,7 @@ TEST_CASE("every circle has a stride that visits all of it and lets nobody wait 
 
 TEST_CASE("in as many turns as all weigh together, each gets exactly its weight, wherever one begins to count") {
   for (const Nodes& nodes : lists()) {
-    std::uint32_t unit = 0;
-    for (const Node& node : nodes) unit = std::gcd(unit, node.share);
+    const std::uint32_t unit = unit_of(nodes);
     std::uint32_t sum = 0;
     for (const Node& node : nodes) sum += node.share / unit;
     const WeightedRotation made = rotation(nodes);
@@ -155,6 +160,21 @@ TEST_CASE("the largest weights of many do not overflow") {
   for (std::uint32_t turn = UINT32_MAX - 10; turn != 10; ++turn) {
     CHECK(uneven.index(turn, 7, 0) < nodes.size());
     CHECK(uneven.index(turn, 7, 1) < nodes.size());
+  }
+}
+
+TEST_CASE("whose place it is, is found in less than a step on average") {
+  for (const Nodes& nodes : lists()) {
+    const WeightedRotation made = rotation(nodes);
+    std::uint64_t place = 0;
+    std::uint64_t steps = 0;
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      for (std::uint32_t k = 0; k < nodes[i].share / unit_of(nodes); ++k) {
+        REQUIRE(made.owner(place) == i);
+        steps += i - made.guide(place++);
+      }
+    }
+    CHECK(steps < place);
   }
 }
 

@@ -21,8 +21,9 @@ static_assert(alignof(Slot<Role::prefill, Engine>) == 64);
 
 // Who asks for no identity stores none: it would be empty otherwise.
 template <class Policy>
-inline constexpr bool stores_identity = std::is_base_of_v<
-    Identity, typename DisaggregatedRouter<Policy, Policy, Engine>::Dispatcher::Core::PrefillLeg::Slot>;
+inline constexpr bool stores_identity =
+    std::is_base_of_v<Identity,
+                      typename DisaggregatedRouter<Policy, Policy, Engine>::Dispatcher::Core::PrefillLeg::Slot>;
 static_assert(sizeof(Identity) == 16 && !stores_identity<RandomPolicy<>> && !stores_identity<LeastTokensPolicy>);
 static_assert(stores_identity<WeightedRoundRobinPolicy> && stores_identity<RendezvousPolicy<>> &&
               stores_identity<RendezvousPolicy<LeastTokensPolicy>>);

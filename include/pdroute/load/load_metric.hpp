@@ -43,9 +43,9 @@ concept TimesLeases =
 
 /// A metric that is told which endpoint it belongs to.
 template <class M>
-concept IdentifiesEndpoint =
-    LoadMetric<M> &&
-    requires(M& metric, std::uint64_t id_hash, std::uint32_t weight) { metric.identify(id_hash, weight); };
+concept IdentifiesEndpoint = LoadMetric<M> && requires(M& metric, std::uint64_t id_hash, std::uint32_t weight) {
+  metric.identify(id_hash, weight);
+};
 
 namespace detail {
 

@@ -13,7 +13,8 @@ namespace pdroute::inline v0::detail {
 inline constexpr unsigned log2_fraction = 40;
 
 /// log2(1 + i / 256) for i = 0..256, computed bit by bit: squaring doubles a logarithm, and where the square reaches 2,
-/// the next bit is 1. Right to 2^-29, for each of 40 squarings loses at most a unit of 2^-31, and later ones count less.
+/// the next bit is 1. Right to 2^-29: each squaring loses at most a unit of 2^-31, and each counts half as much as the
+/// one before.
 inline constexpr auto log2_table = [] {
   std::array<std::uint64_t, 257> table{};
   for (std::uint64_t i = 0; i < 256; ++i) {
@@ -30,8 +31,8 @@ inline constexpr auto log2_table = [] {
 }();
 
 /// -log2(u / 2^64) in units of 2^-40, for u > 0: 64 * 2^40 for 1, and never rises with u, nor reaches zero.
-/// Linear between the table's entries, so too high by at most 2^-18; and near u = 2^64, where the result goes to zero, by
-/// at most a thousandth of it and eight units.
+/// Linear between the table's entries, so too high by at most 2^-18; and near u = 2^64, where the result goes to zero,
+/// by at most a thousandth of it and eight units.
 [[nodiscard]] constexpr std::uint64_t negative_log2(std::uint64_t u) noexcept {
   const auto zeros = static_cast<unsigned>(std::countl_zero(u));
   const std::uint64_t mantissa = u << zeros << 1U;  // what follows the leading one

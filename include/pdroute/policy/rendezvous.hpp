@@ -69,14 +69,14 @@ class LoadBound {
 /// Gives every key an endpoint of its own: equal keys go to the same one, so that what it has cached for a session or a
 /// prefix is found there, and no table is kept. Requests without a key are `Fallback`'s.
 ///
-/// Guarantees. Keys are shared out in proportion to the weights (`EndpointTraits::weight`), chance apart within 0.1 % of
-/// a share. A key's home follows from the key, the seed, and the ids and weights of the candidates alone: every gateway
-/// with the same list agrees, in whatever order, on every platform. When an endpoint goes, its keys are shared out among
-/// the others and no other key moves; when it is back, exactly those return.
+/// Guarantees. Keys are shared out in proportion to the weights (`EndpointTraits::weight`), chance apart within 0.1 %
+/// of a share. A key's home follows from the key, the seed, and the ids and weights of the candidates alone: every
+/// gateway with the same list agrees, in whatever order, on every platform. When an endpoint goes, its keys are shared
+/// out among the others and no other key moves; when it is back, exactly those return.
 ///
 /// But no endpoint is given more than its share by weight of the requests in flight, this one included, times `bound`,
-/// rounded up: whoever would be, passes the request on to the next in the key's own order. So one hot key spreads over as
-/// many endpoints as it needs, and returns when they are idle. What is in flight is what this gateway knows. (Threads
+/// rounded up: whoever would be, passes the request on to the next in the key's own order. So one hot key spreads over
+/// as many endpoints as it needs, and returns when they are idle. What is in flight is what this gateway knows. (Threads
 /// that choose at the same moment do not see each other, and may pass the bound by one each.)
 ///
 /// Use it for sessions, users or prefixes with a key (`Request::key`, or an optional member `key` of your own request
@@ -90,10 +90,10 @@ class LoadBound {
 template <class Fallback = PowerOfTwoChoicesPolicy<>>
 struct RendezvousPolicy {
   /// How many times its share an endpoint may have in flight; from 1, and a million is no bound in practice. 1.25 as in
-  /// Envoy's and HAProxy's examples: lower moves more requests away from their caches, higher lets queues differ more.
+  /// KubeAI and SGLang's gateway: lower moves more requests away from their caches, higher lets queues differ more.
   double bound = 1.25;
-  /// Gateways that shall agree need the same one. With different ones, the two legs of a route place keys independently,
-  /// also where both roles have endpoints of the same ids.
+  /// Gateways that shall agree need the same one. With different ones, the two legs of a route place keys
+  /// independently, also where both roles have endpoints of the same ids.
   std::uint64_t seed = 0;
   [[no_unique_address]] Fallback fallback = {};
 
@@ -123,7 +123,8 @@ struct RendezvousPolicy {
   template <class Candidates>
   [[nodiscard]] std::optional<std::size_t> home_of(Key key, const Candidates& candidates) const {
     std::uint64_t requests = 1;
-    for (std::size_t i = 0; i < candidates.size(); ++i) requests += static_cast<std::uint64_t>(candidates[i].in_flight());
+    for (std::size_t i = 0; i < candidates.size(); ++i)
+      requests += static_cast<std::uint64_t>(candidates[i].in_flight());
     const std::uint64_t weights = detail::sum_of_weights(candidates);
     if (weights == 0) return std::nullopt;
     const detail::LoadBound share(bound, requests, weights);

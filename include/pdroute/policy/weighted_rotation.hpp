@@ -14,9 +14,9 @@ namespace pdroute::inline v0::detail {
 
 /// How long an arc of a circle of `circle` places waits at worst between two visits of a walk by `stride`, times its
 /// length: over all lengths, the highest such product; 0 if the walk misses places or the product passes `limit`.
-/// The mean wait times the length is `circle`. By the three-distance theorem (Sós 1958): `down` and `up` are the closest
-/// that the walk has come to its start from either side, after `late_down` and `late_up` steps; an arc longer than both
-/// and shorter than their sum waits for late_down + late_up steps at worst.
+/// The mean wait times the length is `circle`. By the three-distance theorem (Sós 1958): `down` and `up` are the
+/// closest that the walk has come to its start from either side, after `late_down` and `late_up` steps; an arc longer
+/// than both and shorter than their sum waits for late_down + late_up steps at worst.
 [[nodiscard]] constexpr std::uint64_t longest_wait(std::uint64_t circle, std::uint64_t stride,
                                                    std::uint64_t limit) noexcept {
   std::uint64_t longest = circle;
@@ -78,8 +78,7 @@ class WeightedRotation {
     ends_.clear();
     guides_.clear();
     unit_ = 0;
-    for (std::size_t i = 0; i < candidates.size(); ++i)
-      unit_ = std::gcd(unit_, candidate_weight(candidates[i]));
+    for (std::size_t i = 0; i < candidates.size(); ++i) unit_ = std::gcd(unit_, candidate_weight(candidates[i]));
     if (unit_ == 0) return;
     std::uint64_t end = 0;
     for (std::size_t i = 0; i < candidates.size(); ++i) {
@@ -88,10 +87,10 @@ class WeightedRotation {
     }
     shift_ = 0;
     while (end >> (shift_ + 1) >= ends_.size()) ++shift_;  // so that there are n to 2 n guides
-    std::uint32_t owner = 0;
+    std::uint32_t i = 0;
     for (std::uint64_t place = 0; place < end; place += std::uint64_t{1} << shift_) {
-      while (place >= ends_[owner]) ++owner;
-      guides_.push_back(owner);
+      while (place >= ends_[i]) ++i;
+      guides_.push_back(i);
     }
     stride_ = spreading_stride(end);
     start_ = first_turn_ % end * stride_ % end;
@@ -99,7 +98,8 @@ class WeightedRotation {
     circle_ = end;
   }
 
-  /// Precondition: neither of the two is called before `build`, or when `empty()`.
+  // Precondition for all that follow: not `empty()`.
+
   [[nodiscard]] std::uint64_t weight(std::size_t i) const noexcept {
     return (ends_[i] - (i == 0 ? 0 : ends_[i - 1])) * unit_;
   }
@@ -116,10 +116,16 @@ class WeightedRotation {
       place += since * stride_ + SplitMix64::mix(since / circle_ + 1) % circle_;
     }
     place %= circle_;
-    std::size_t i = guides_[place >> shift_];
+    return owner(place);
+  }
+
+  /// Whose place it is, and where the search for that begins. Precondition: there is such a place.
+  [[nodiscard, gnu::always_inline]] inline std::size_t owner(std::uint64_t place) const noexcept {
+    std::size_t i = guide(place);
     while (place >= ends_[i]) ++i;
     return i;
   }
+  [[nodiscard]] std::size_t guide(std::uint64_t place) const noexcept { return guides_[place >> shift_]; }
 
  private:
   std::vector<std::uint64_t> ends_;    // of each endpoint's places

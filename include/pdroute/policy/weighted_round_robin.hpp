@@ -17,9 +17,9 @@ namespace pdroute::inline v0 {
 /// Guarantees. Divide the weights by what all of them can be divided by; let W be their sum then. On the first leg each
 /// endpoint gets exactly its weight of any W consecutive turns, over all dispatchers together, and waits for its next
 /// turn at most three times as long as on average: a heavy one's turns do not come in a row. On the second leg the same
-/// holds for each block of W turns since the candidates changed; each block begins elsewhere, by a hash of its number, so
-/// that all pairs with the first leg are used, over many blocks in proportion to both weights. Where two blocks meet, an
-/// endpoint may wait twice as long.
+/// holds for each block of W turns since the candidates changed; each block begins elsewhere, by a hash of its number,
+/// so that all pairs with the first leg are used, over many blocks in proportion to both weights. Where two blocks meet,
+/// an endpoint may wait twice as long.
 ///
 /// Where a request's filter or full endpoints leave only some of the eligible, one of those is drawn at random in
 /// proportion to the weights, for the reason that `RoundRobinPolicy` gives.
@@ -28,8 +28,8 @@ namespace pdroute::inline v0 {
 /// It sees neither load nor size, and a share of 1 in 10,000 is still one request that may be long.
 ///
 /// Cost: O(1) amortised over the turns; O(n) and perhaps an allocation per dispatcher at its first choice and whenever
-/// the candidates of either role have changed; O(n) for a draw. One shared atomic addition per route. About 16 bytes per
-/// endpoint, dispatcher and leg.
+/// the candidates of either role have changed; O(n) for a draw. One shared atomic addition per route. 12 to 16 bytes
+/// per endpoint, dispatcher and leg.
 /// Thread safety: `select` may be called from many threads at once, each with its own context. Candidates of the
 /// caller's own must keep their weights as long as the context; a changed one is seen when its turn comes.
 /// Source: weighted round robin as in nginx and Envoy; by a golden-section stride instead of a schedule, because the

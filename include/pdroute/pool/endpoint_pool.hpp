@@ -54,9 +54,9 @@ class EndpointPool {
 
   /// Makes the members be exactly those of `list`, compared by id and, where the endpoint has one, incarnation key.
   /// A kept member stays as it is: its count, its health, a drain in progress, its capacity, its weight, and the copy
-  /// of the endpoint taken when it was added. New members come after the kept ones in registration order. A removed member gets no new leases;
-  /// those that run stay valid. An endpoint that has left for the other role comes back, as a new life, if the list
-  /// names it. Complexity: O(members + list). On an error nothing has changed.
+  /// of the endpoint taken when it was added. New members come after the kept ones in registration order. A removed
+  /// member gets no new leases; those that run stay valid. An endpoint that has left for the other role comes back,
+  /// as a new life, if the list names it. Complexity: O(members + list). On an error nothing has changed.
   Result<Assignment<Endpoint>, ConfigError> assign(std::span<const Endpoint> list) {
     if (auto error = detail::check_endpoints<role, Endpoint, Load>(list)) return std::move(*error);
     Positions listed;

@@ -17,7 +17,7 @@ enum class [[nodiscard]] RoleChange : std::uint8_t {
   done,
   no_such_endpoint,  ///< the role that it should leave has no such id
   already_there,     ///< it is a member of the other role that is not draining
-  capacity_refused,  ///< its capacity or weight for the other role cannot be: zero, too high, or of tokens not counted there
+  capacity_refused,  ///< its capacity or weight for the other role cannot be: zero, too high, or not counted there
   last_of_its_role,  ///< no other endpoint of the role it should leave is eligible
 };
 

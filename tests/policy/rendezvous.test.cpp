@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pdroute/policy/rendezvous.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <pdroute/config_error.hpp>
+#include <pdroute/key.hpp>
+#include <pdroute/load/loads.hpp>
+#include <pdroute/policy/check_policy.hpp>
+#include <pdroute/policy/local_context.hpp>
+#include <pdroute/policy/round_robin.hpp>
+#include <pdroute/policy/weighted_round_robin.hpp>
+#include <pdroute/random.hpp>
+#include <pdroute/request.hpp>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "catch2_compat.hpp"
+
+namespace {
+
+using pdroute::Key;
+using pdroute::RendezvousPolicy;
+using pdroute::Request;
+using pdroute::RoundRobinPolicy;
+
+/// An element of a list of the caller's own.
+struct Node {
+  std::string id;
+  std::uint32_t share = 1;
+  std::uint32_t requests = 0;
+  [[nodiscard]] std::uint64_t id_hash() const { return static_cast<std::uint64_t>(pdroute::key(id)); }
+  [[nodiscard]] std::uint32_t weight() const { return share; }
+  [[nodiscard]] std::uint32_t in_flight() const { return requests; }
+};
+using Nodes = std::vector<Node>;
+
+static_assert(pdroute::check_policy<RendezvousPolicy<>, Nodes>());
+static_assert(std::is_empty_v<pdroute::detail::StateOf<RendezvousPolicy<>>>);  // nothing is remembered
+static_assert(std::is_same_v<RendezvousPolicy<>::Load, pdroute::Identity>);
+static_assert(std::is_same_v<RendezvousPolicy<pdroute::LeastTokensPolicy>::Load,
+                             pdroute::Loads<pdroute::Identity, pdroute::Tokens>>);
+static_assert(std::is_same_v<RendezvousPolicy<pdroute::WeightedRoundRobinPolicy>::Load, pdroute::Identity>);
+
+Nodes nodes(const std::vector<std::uint32_t>& weights) {
+  Nodes list;
+  for (const std::uint32_t weight : weights) list.push_back({"p" + std::to_string(list.size()), weight});
+  return list;
+}
+
+template <class Policy>
+std::optional<std::size_t> choose(const Policy& policy, const Nodes& list, const Request& request) {
+  pdroute::LocalContext context{policy};
+  return policy.select(list, request, context);
+}
+
+/// The id chosen for a key.
+std::string home(const Nodes& list, Key key, const RendezvousPolicy<>& policy = {}) {
+  return list.at(choose(policy, list, {.key = key}).value()).id;
+}
+
+/// The last digits of the homes of session-0, session-1, ...
+std::string homes(const Nodes& list, int count, const RendezvousPolicy<>& policy = {}) {
+  std::string digits;
+  for (int i = 0; i < count; ++i) digits += home(list, pdroute::key("session-" + std::to_string(i)), policy).back();
+  return digits;
+}
+
+Key numbered(std::uint64_t i) {
+  return pdroute::key(i);
+}
+
+std::string refused(double bound) {
+  const auto error = RendezvousPolicy<>{.bound = bound}.check();
+  return error ? error->text() : "";
+}
+
+}  // namespace
+
+TEST_CASE("rendezvous: none, one, and nobody who weighs anything") {
+  CHECK_FALSE(choose(RendezvousPolicy<>{}, {}, {.key = numbered(1)}));
+  CHECK(choose(RendezvousPolicy<>{}, nodes({1}), {.key = numbered(1)}) == 0U);
+  CHECK_FALSE(choose(RendezvousPolicy<>{}, nodes({0, 0}), {.key = numbered(1)}));
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    REQUIRE(choose(RendezvousPolicy<>{}, nodes({0, 1, 0}), {.key = numbered(i)}) == 1U);
+  }
+}
+
+TEST_CASE("rendezvous: the same homes on every platform, so that a fleet of gateways agrees") {
+  // Computed by another program, in exact fractions.
+  CHECK(homes(nodes({1, 1, 1, 1, 1, 1, 1, 1}), 32) == "31040545652024522307672241023016");
+  CHECK(homes(nodes({1, 2, 5}), 32) == "21010022222020122101112221022012");
+  CHECK(homes(nodes({1, 1, 1, 1, 1, 1, 1, 1}), 32, {.seed = 42}) == "34134770201124462033722066217112");
+}
+
+TEST_CASE("rendezvous: the order of the list does not matter, nor what the weights are multiplied by") {
+  Nodes list = nodes({1, 2, 5, 3});
+  const std::string before = homes(list, 200);
+  std::reverse(list.begin(), list.end());
+  CHECK(homes(list, 200) == before);
+  CHECK(homes(nodes({2000, 4000, 10'000, 6000}), 200) == before);
+}
+
+TEST_CASE("rendezvous: keys are shared out in proportion to the weights") {
+  constexpr int times = 100'000;
+  const auto weights = GENERATE(
+      values<std::vector<std::uint32_t>>({{1, 1, 1, 1, 1, 1, 1, 1}, {1, 2, 5}, {1, 10'000}, {7, 7, 7, 3, 200, 45}}));
+  const std::uint64_t seed = GENERATE(0U, 1U);
+  const Nodes list = nodes(weights);
+  double sum = 0;
+  for (const std::uint32_t weight : weights) sum += weight;
+  std::vector<int> count(weights.size(), 0);
+  for (std::uint64_t i = 0; i < times; ++i)
+    ++count.at(choose(RendezvousPolicy<>{.seed = seed}, list, {.key = Key{i}}).value());  // keys that nobody has mixed
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    const double share = weights[i] / sum;
+    INFO("weight " << weights[i] << " of " << sum << " got " << count[i]);
+    // Five standard deviations, and the logarithm's error of a thousandth of a share.
+    CHECK(std::abs(count[i] - times * share) <= 5 * std::sqrt(times * share * (1 - share)) + times * share / 1000);
+  }
+}
+
+TEST_CASE("rendezvous: who leaves takes only the own keys along, and gets exactly those back") {
+  const Nodes all = nodes({1, 2, 5, 2, 1});
+  for (std::size_t gone = 0; gone < all.size(); ++gone) {
+    Nodes rest = all;
+    rest.erase(rest.begin() + static_cast<std::ptrdiff_t>(gone));
+    std::vector<int> taken_over(all.size(), 0);
+    for (std::uint64_t i = 0; i < 5000; ++i) {
+      const std::string before = home(all, numbered(i));
+      const std::string without = home(rest, numbered(i));
+      if (before == all[gone].id) {
+        ++taken_over.at(static_cast<std::size_t>(without.back() - '0'));
+      } else {
+        REQUIRE(without == before);
+      }
+    }
+    for (std::size_t i = 0; i < all.size(); ++i) CHECK((taken_over[i] > 0) == (i != gone));  // shared out among all
+  }
+}
+
+TEST_CASE("rendezvous: a weight that rises brings keys and moves none between the others") {
+  const Nodes before = nodes({4, 4, 4});
+  const Nodes after = nodes({4, 4, 6});
+  int moved = 0;
+  for (std::uint64_t i = 0; i < 5000; ++i) {
+    const std::string old_home = home(before, numbered(i));
+    const std::string new_home = home(after, numbered(i));
+    if (old_home == new_home) continue;
+    REQUIRE(new_home == "p2");
+    ++moved;
+  }
+  // From 1/3 to 3/7 of the keys: 2/21 move. Five standard deviations.
+  CHECK(std::abs(moved - 5000 * 2 / 21.0) <= 5 * std::sqrt(5000 * 2 / 21.0));
+}
+
+TEST_CASE("rendezvous: same seed, same choices; another seed, others") {
+  const Nodes list = nodes({1, 1, 1, 1});
+  CHECK(homes(list, 100, {.seed = 1}) == homes(list, 100, {.seed = 1}));
+  CHECK(homes(list, 100, {.seed = 1}) != homes(list, 100, {.seed = 2}));
+}
+
+TEST_CASE("fault: one hot block sends 1000 of 1000 requests to one of 8 endpoints") {
+  const auto bound = GENERATE(1.0, 1.25, 2.0);
+  Nodes list = nodes({1, 1, 1, 1, 1, 1, 1, 1});
+  const Request hot{.key = pdroute::key("hot")};
+  for (std::uint32_t total = 1; total <= 1000; ++total) {
+    ++list.at(choose(RendezvousPolicy<>{.bound = bound}, list, hot).value()).requests;
+    const double share = total / 8.0;
+    for (const Node& node : list) REQUIRE(node.requests <= std::ceil(bound * share));
+  }
+  // It takes as many endpoints as it needs, each up to the bound but the last.
+  const auto busy = std::count_if(list.begin(), list.end(), [](const Node& node) { return node.requests > 1; });
+  CHECK(busy == static_cast<std::ptrdiff_t>(std::ceil(8 / bound)));
+}
+
+TEST_CASE("rendezvous: the bound goes by weight") {
+  Nodes list = nodes({1, 2, 5});
+  for (std::uint32_t total = 1; total <= 800; ++total) {
+    ++list.at(choose(RendezvousPolicy<>{}, list, {.key = numbered(total % 3)}).value()).requests;
+    for (const Node& node : list) REQUIRE(node.requests <= std::ceil(1.25 * total * node.share / 8));
+  }
+}
+
+TEST_CASE(
+    "rendezvous: whoever is over the bound passes on in the key's own order, and has it back when there is room") {
+  Nodes list = nodes({1, 1, 1, 1});
+  const Key key = pdroute::key("u42");
+  const std::string first = home(list, key);
+  Nodes rest = list;
+  rest.erase(std::find_if(rest.begin(), rest.end(), [&](const Node& node) { return node.id == first; }));
+  const std::string second = home(rest, key);
+  Node& busy = *std::find_if(list.begin(), list.end(), [&](const Node& node) { return node.id == first; });
+  busy.requests = 2;  // of 3, this one included: 1.25 times a quarter of them is 1
+  CHECK(home(list, key) == second);
+  busy.requests = 0;
+  CHECK(home(list, key) == first);
+}
+
+TEST_CASE("rendezvous: as long as counts stand still, somebody is below the bound") {
+  pdroute::SplitMix64 random{9};
+  for (int round = 0; round < 2000; ++round) {
+    Nodes list = nodes({1, 1, 1});
+    std::uint64_t total = 1;
+    std::uint64_t weights = 0;
+    for (Node& node : list) {
+      node.share = 1 + pdroute::below(random, 10);
+      node.requests = pdroute::below(random, 30);
+      total += node.requests;
+      weights += node.share;
+    }
+    const Node& chosen = list.at(choose(RendezvousPolicy<>{.bound = 1}, list, {.key = Key{random()}}).value());
+    REQUIRE(chosen.requests * weights < total * chosen.share);
+  }
+}
+
+TEST_CASE("rendezvous: if everybody has passed the bound meanwhile, the key's first takes it") {
+  struct Growing : Node {
+    mutable int looks = 0;
+    // Busy with the second look, as if other threads had chosen in between.
+    [[nodiscard]] std::uint32_t in_flight() const { return looks++ == 0 ? 0 : 1000; }
+  };
+  const std::vector<Growing> list{{{"p0"}}, {{"p1"}}, {{"p2"}}};
+  const RendezvousPolicy<> policy;
+  pdroute::LocalContext context{policy};
+  const auto chosen = policy.select(list, Request{.key = pdroute::key("u42")}, context);
+  CHECK(list.at(chosen.value()).id == home(nodes({1, 1, 1}), pdroute::key("u42")));
+}
+
+TEST_CASE("rendezvous: fewer bits per weight are in front, and the id decides where they are equal") {
+  using Rank = pdroute::detail::RendezvousRank;
+  CHECK(Rank{10, 1, 5} < Rank{11, 1, 4});
+  CHECK(Rank{19, 2, 5} < Rank{10, 1, 4});
+  CHECK(Rank{20, 2, 4} < Rank{10, 1, 5});
+  CHECK_FALSE(Rank{20, 2, 5} < Rank{10, 1, 4});
+  constexpr std::uint64_t most = std::uint64_t{64} << 40U;
+  CHECK(Rank{most - 1, 10'000, 5} < Rank{most, 10'000, 4});  // no overflow
+}
+
+TEST_CASE("a bound on load: exact shares, rounded up, at any size") {
+  using pdroute::detail::LoadBound;
+  CHECK(LoadBound(1, 8, 8).limit(1) == 1);
+  CHECK(LoadBound(1, 9, 8).limit(1) == 2);
+  CHECK(LoadBound(1.25, 8, 8).limit(1) == 2);
+  CHECK(LoadBound(1.25, 8, 8).limit(4) == 5);
+  CHECK(LoadBound(1.25, 800, 8).limit(5) == 625);
+  CHECK(LoadBound(1.25, 800, 8).limit(0) == 0);
+  CHECK(LoadBound(1'000'000, 1 << 28, 4'000'000'000).limit(10'000) == 671'088'640);
+  CHECK(LoadBound(1'000'000, 1 << 28, 10'000).limit(10'000) == std::uint64_t{1'000'000} << 28U);
+}
+
+TEST_CASE("rendezvous: without a key the fallback chooses, with a state of its own") {
+  const Nodes list = nodes({1, 1, 1});
+  const RendezvousPolicy<RoundRobinPolicy<pdroute::Rotation::per_dispatcher>> policy{.fallback = {.first_turn = 1}};
+  pdroute::LocalContext context{policy};
+  std::vector<std::size_t> chosen;
+  for (int i = 0; i < 4; ++i) {
+    static_cast<void>(policy.select(list, Request{.key = numbered(7)}, context));  // does not move the rotation
+    chosen.push_back(policy.select(list, Request{}, context).value());
+  }
+  CHECK(chosen == std::vector<std::size_t>{1, 2, 0, 1});
+  // Where the fallback stands can be taken back.
+  auto& state = context.state();
+  const auto cursor = pdroute::detail::cursor_of(state);
+  CHECK(policy.select(list, Request{}, context) == 2U);
+  pdroute::detail::go_back(state, cursor);
+  CHECK(policy.select(list, Request{}, context) == 2U);
+}
+
+TEST_CASE("rendezvous: by default, what has no key goes to the better of two") {
+  Nodes list = nodes({1, 1});
+  list[0].requests = 1;
+  CHECK(choose(RendezvousPolicy<>{}, list, {}) == 1U);
+}
+
+TEST_CASE("rendezvous: a key of the caller's own request type") {
+  struct Session {
+    Key key;
+  };
+  const RendezvousPolicy<> policy;
+  pdroute::LocalContext context{policy};
+  const Nodes list = nodes({1, 1, 1, 1, 1});
+  const auto chosen = policy.select(list, Session{pdroute::key("u42")}, context);
+  CHECK(list.at(chosen.value()).id == home(list, pdroute::key("u42")));
+}
+
+TEST_CASE("rendezvous: a bound that cannot be is refused, by value") {
+  CHECK(refused(0.99) == "a bound on load must be a number from 1 to 1,000,000: 0.990000");
+  CHECK(refused(1'000'001) == "a bound on load must be a number from 1 to 1,000,000: 1000001.000000");
+  CHECK(refused(std::numeric_limits<double>::infinity()) ==
+        "a bound on load must be a number from 1 to 1,000,000: inf");
+  CHECK(refused(-1).find("-1.0") != std::string::npos);
+  CHECK_FALSE(refused(std::numeric_limits<double>::quiet_NaN()).empty());
+  CHECK(refused(1).empty());
+  CHECK(refused(1'000'000).empty());
+}
+
+TEST_CASE("rendezvous: what is wrong with the fallback is wrong") {
+  const RendezvousPolicy<RendezvousPolicy<>> nested{.fallback = {.bound = 0.5}};
+  const auto error = nested.check();
+  REQUIRE(error);
+  CHECK(error->rule == pdroute::ConfigError::Rule::load_bound_in_range);
+}
