@@ -202,6 +202,15 @@ TEST_CASE(
   CHECK(home(list, key) == first);
 }
 
+TEST_CASE("rendezvous: the request that is on its way counts in the shares") {
+  Nodes list = nodes({1, 1, 1, 1});
+  const Key key = pdroute::key("u42");
+  const std::string first = home(list, key);
+  std::uint32_t others = 0;  // will have 0, 1 and 2 in flight
+  for (Node& node : list) node.requests = node.id == first ? 1 : others++;
+  CHECK(home(list, key, {.bound = 1}) == first);  // of 5 requests it may have 2, of 4 it might not
+}
+
 TEST_CASE("rendezvous: as long as counts stand still, somebody is below the bound") {
   pdroute::SplitMix64 random{9};
   for (int round = 0; round < 2000; ++round) {
@@ -247,6 +256,7 @@ TEST_CASE("a bound on load: exact shares, rounded up, at any size") {
   CHECK(LoadBound(1, 8, 8).limit(1) == 1);
   CHECK(LoadBound(1, 9, 8).limit(1) == 2);
   CHECK(LoadBound(1.25, 8, 8).limit(1) == 2);
+  CHECK(LoadBound(1, 1, 70'000).limit(10'000) == 1);
   CHECK(LoadBound(1.25, 8, 8).limit(4) == 5);
   CHECK(LoadBound(1.25, 800, 8).limit(5) == 625);
   CHECK(LoadBound(1.25, 800, 8).limit(0) == 0);

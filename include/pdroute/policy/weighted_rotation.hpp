@@ -93,7 +93,7 @@ class WeightedRotation {
       guides_.push_back(i);
     }
     stride_ = spreading_stride(end);
-    start_ = first_turn_ % end * stride_ % end;
+    start_ = first_turn_ * stride_ % end;
     generation_ = generation;
     circle_ = end;
   }
