@@ -130,27 +130,25 @@ struct RendezvousPolicy {
     const detail::LoadBound share(bound, requests, weights);
     const std::uint64_t salt = stream_seed(seed, static_cast<std::uint64_t>(key));
 
-    constexpr detail::RendezvousRank last{1, 0, UINT64_MAX};  // behind everyone who weighs anything
-    detail::RendezvousRank front = last;
-    detail::RendezvousRank front_within = last;
-    std::optional<std::size_t> best;
-    std::optional<std::size_t> best_within;
-    for (std::size_t i = 0; i < candidates.size(); ++i) {
-      const std::uint64_t weight = detail::candidate_weight(candidates[i]);
-      const std::uint64_t id_hash = candidates[i].id_hash();
-      const std::uint64_t u = std::max<std::uint64_t>(SplitMix64::mix(salt ^ id_hash), 1);
-      const detail::RendezvousRank rank{detail::negative_log2(u), weight, id_hash};
-      if (rank < front) {
-        front = rank;
-        best = i;
+    const auto front_of = [&](const auto& admitted) {
+      std::optional<std::size_t> front;
+      detail::RendezvousRank lowest{};
+      for (std::size_t i = 0; i < candidates.size(); ++i) {
+        const std::uint64_t id_hash = candidates[i].id_hash();
+        const std::uint64_t u = std::max<std::uint64_t>(SplitMix64::mix(salt ^ id_hash), 1);
+        const detail::RendezvousRank rank{detail::negative_log2(u), detail::candidate_weight(candidates[i]), id_hash};
+        if ((front && !(rank < lowest)) || !admitted(candidates[i], rank.weight)) continue;
+        lowest = rank;
+        front = i;
       }
-      if (rank < front_within && static_cast<std::uint64_t>(candidates[i].in_flight()) < share.limit(weight)) {
-        front_within = rank;
-        best_within = i;
-      }
-    }
-    // All limits together leave room for this request; unless counts have grown since they were added up.
-    return best_within ? best_within : best;
+      return front;
+    };
+    const auto below_bound = [&](const auto& candidate, std::uint64_t weight) {
+      return static_cast<std::uint64_t>(candidate.in_flight()) < share.limit(weight);
+    };
+    if (const auto front = front_of(below_bound)) return front;
+    // All limits together leave room for this request, so counts have grown since they were added up.
+    return front_of([](const auto& /*candidate*/, std::uint64_t weight) { return weight > 0; });
   }
 };
 
