@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <pdroute/role.hpp>
 #include <string>
+#include <string_view>
 
 namespace pdroute::inline v0 {
 
@@ -55,5 +56,24 @@ struct NoEndpoint {
 
   friend bool operator==(const NoEndpoint&, const NoEndpoint&) = default;
 };
+
+namespace detail {
+
+/// What rules an endpoint out: the count of `NoEndpoint` under which it falls; null for nothing.
+using Reason = std::uint32_t NoEndpoint::*;
+
+/// As in `NoEndpoint::each_reason`; empty for nothing.
+[[nodiscard]] constexpr std::string_view name_of(Reason reason) {
+  std::string_view found;
+  if (reason == nullptr) return found;
+  NoEndpoint one;
+  one.*reason = 1;
+  one.each_reason([&](std::string_view name, std::uint32_t count) {
+    if (count > 0) found = name;
+  });
+  return found;
+}
+
+}  // namespace detail
 
 }  // namespace pdroute::inline v0

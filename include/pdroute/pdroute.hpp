@@ -54,6 +54,7 @@
 #include <pdroute/role.hpp>
 #include <pdroute/router/disaggregated_router.hpp>
 #include <pdroute/router/dispatcher.hpp>
+#include <pdroute/router/explanation.hpp>
 #include <pdroute/router/filter.hpp>
 #include <pdroute/router/predicate_ref.hpp>
 #include <pdroute/router/refusals.hpp>

@@ -85,3 +85,31 @@ TEST_CASE("what names a thing or says what went wrong prints as one word or sent
   CHECK(fmt::format("{}", pdroute::RoleChange::already_there) == "already there");
   CHECK(fmt::format("{}", pdroute::RoleChange::last_of_its_role) == "last of its role");
 }
+
+TEST_CASE("explanations print as a table: costs or what ruled out, and who is chosen") {
+  using Router = pdroute::DisaggregatedRouter<pdroute::LeastTokensPolicy, pdroute::RoundRobinPolicy<>, Engine>;
+  auto router =
+      Router::create({.prefill = Engines{{"p0"}, {"long-p1"}, {"p2"}}, .decode = Engines{{"d0"}, {"long-d1"}}}).value();
+  const auto printed = [&] { return fmt::format("{}", router.explain()); };
+  const auto lease = router.prefill({.prompt_tokens = 812}).value();
+  router.set_health("p2", pdroute::Health::unhealthy);
+  CHECK(printed() ==
+        "prefill: long-p1, lowest cost of 2\n"
+        "  p0       tokens 812\n"
+        "  long-p1  tokens 0    <- chosen\n"
+        "  p2       unhealthy\n"
+        "decode: d0, its turn\n"
+        "  d0       <- chosen\n"
+        "  long-d1");
+  REQUIRE_FALSE(router.set_capacity(Role::prefill, "p0", {.requests = 1}));
+  const auto other = router.prefill({.prompt_tokens = 7}).value();
+  REQUIRE_FALSE(router.set_capacity(Role::prefill, "long-p1", {.requests = 1}));
+  CHECK(printed() ==
+        "prefill: nobody: 1 unhealthy, 2 full of 3\n"
+        "  p0       full\n"
+        "  long-p1  full\n"
+        "  p2       unhealthy\n"
+        "decode: nobody, because there is no prefill endpoint\n"
+        "  d0\n"
+        "  long-d1");
+}

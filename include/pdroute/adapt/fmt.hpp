@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <pdroute/capacity.hpp>
 #include <pdroute/config_error.hpp>
@@ -16,10 +18,13 @@
 #include <pdroute/pool/lease_table.hpp>
 #include <pdroute/pool/role_change.hpp>
 #include <pdroute/role.hpp>
+#include <pdroute/router/explanation.hpp>
 #include <pdroute/router/refusals.hpp>
 #include <pdroute/router/route.hpp>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace pdroute::inline v0::detail {
 
@@ -184,5 +189,58 @@ template <>
 struct fmt::formatter<pdroute::RoleChange> : pdroute::detail::PlainFormatter {
   static auto format(pdroute::RoleChange change, fmt::format_context& context) {
     return fmt::format_to(context.out(), "{}", to_string(change));
+  }
+};
+
+/// "full", "tokens 812, in_flight 3", or nothing to say
+template <class Endpoint>
+struct fmt::formatter<pdroute::ExplainedEndpoint<Endpoint>> : pdroute::detail::PlainFormatter {
+  static auto format(const pdroute::ExplainedEndpoint<Endpoint>& endpoint, fmt::format_context& context) {
+    pdroute::detail::FormattedList list(context);
+    if (!endpoint.ruled_out.empty()) list.add("{}", endpoint.ruled_out);
+    for (const pdroute::NamedCost& cost : endpoint.costs) list.add("{} {}", cost.name, cost.value);
+    return list.end("");
+  }
+};
+
+/// Several lines:
+///     prefill: p1, lowest cost of 2
+///       p0  tokens 812
+///       p1  tokens 40   <- chosen
+///       p2  unhealthy
+template <class Endpoint>
+struct fmt::formatter<pdroute::ExplainedRole<Endpoint>> : pdroute::detail::PlainFormatter {
+  static auto format(const pdroute::ExplainedRole<Endpoint>& role, fmt::format_context& context) {
+    const auto* const chosen = role.chosen();
+    auto out = chosen ? fmt::format_to(context.out(), "{}: {}, {}", role.role, chosen->id, role.why)
+                      : fmt::format_to(context.out(), "{}: {}", role.role, role.why);
+    std::vector<std::pair<std::string, std::string>> rows;
+    std::size_t id_width = 0;
+    std::size_t width = 0;
+    for (const auto& endpoint : role.endpoints) {
+      rows.emplace_back(fmt::format("{}", endpoint.id), fmt::format("{}", endpoint));
+      id_width = std::max(id_width, rows.back().first.size());
+      width = std::max(width, rows.back().second.size());
+    }
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const auto& [id, said] = rows[i];
+      const bool is_chosen = role.endpoints[i].chosen;
+      if (said.empty() && !is_chosen) {
+        out = fmt::format_to(out, "\n  {}", id);
+      } else {
+        out = is_chosen
+                  ? fmt::format_to(out, "\n  {:{}}  {:{}}{}<- chosen", id, id_width, said, width, width > 0 ? "  " : "")
+                  : fmt::format_to(out, "\n  {:{}}  {}", id, id_width, said);
+      }
+    }
+    return out;
+  }
+};
+
+/// Both roles
+template <class Endpoint>
+struct fmt::formatter<pdroute::Explanation<Endpoint>> : pdroute::detail::PlainFormatter {
+  static auto format(const pdroute::Explanation<Endpoint>& explanation, fmt::format_context& context) {
+    return fmt::format_to(context.out(), "{}\n{}", explanation.prefill, explanation.decode);
   }
 };

@@ -52,6 +52,7 @@ template <class Value>
 ///     using Cheapest = pdroute::LowestCostPolicy<decltype([](const auto& c) { return c.endpoint().price; })>;
 ///
 /// Optional members, as of a policy: `Load` and `load_options() const`, the load metric that it reads; `check() const`.
+/// And `static constexpr std::string_view name`: what an explanation calls it, "cost" without one.
 template <class C, class Candidates, class Request, class Context>
 concept CostFunction = requires(const C& cost, const Candidates& candidates, const Request& request, Context& context) {
   { detail::prepared(cost, candidates, request, context)(candidates[0]) } -> std::totally_ordered;

@@ -11,6 +11,7 @@
 #include <pdroute/config_error.hpp>
 #include <pdroute/policy/cost.hpp>
 #include <pdroute/policy/policy_traits.hpp>
+#include <pdroute/policy/tell_cost.hpp>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -36,6 +37,18 @@ struct CombinedCosts {
           std::optional<ConfigError> error;
           static_cast<void>(((error = detail::check_configuration(each)) || ...));
           return error;
+        },
+        costs);
+  }
+  /// For explanations: tells each of the costs.
+  template <class LookedAt, class Request, class Context>
+  [[nodiscard]] auto teller(const LookedAt& looked_at, const Request& request, Context& context) const {
+    return std::apply(
+        [&](const auto&... each) {
+          return [tellers = std::tuple{detail::teller(each, looked_at, request, context)...}](const auto& candidate,
+                                                                                              const auto& visit) {
+            std::apply([&](const auto&... tell) { (tell(candidate, visit), ...); }, tellers);
+          };
         },
         costs);
   }
@@ -106,6 +119,15 @@ struct WeightedSum : detail::CombinedCosts<Costs...> {
         return ((weights[i] * static_cast<double>(values)) + ...);
       }(std::index_sequence_for<Costs...>{});
     });
+  }
+  /// For explanations: tells each of the costs as it is, without its weight, and then the sum.
+  template <class LookedAt, class Request, class Context>
+  [[nodiscard]] auto teller(const LookedAt& looked_at, const Request& request, Context& context) const {
+    return [parts = detail::CombinedCosts<Costs...>::teller(looked_at, request, context),
+            sum = prepare(looked_at, request, context)](const auto& candidate, const auto& visit) {
+      parts(candidate, visit);
+      visit("sum", sum(candidate));
+    };
   }
 };
 

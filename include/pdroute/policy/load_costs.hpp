@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <pdroute/load/token_count.hpp>
 #include <pdroute/policy/lowest_cost.hpp>
+#include <string_view>
 
 namespace pdroute::inline v0 {
 
 /// Requests that run at the candidate. Every endpoint counts them.
 struct InFlight {
+  static constexpr std::string_view name = "in_flight";
   [[nodiscard]] constexpr auto operator()(const auto& candidate) const
     requires requires { candidate.in_flight(); }
   {
@@ -19,6 +21,7 @@ struct InFlight {
 
 /// Prompt tokens that wait or run at the candidate, those that its cache holds left out.
 struct QueuedTokens {
+  static constexpr std::string_view name = "tokens";
   using Load = Tokens;
   [[nodiscard]] constexpr auto operator()(const auto& candidate) const
     requires requires { candidate.tokens(); }
@@ -29,6 +32,7 @@ struct QueuedTokens {
 
 /// Tokens whose KV the candidate holds, or has promised to hold for requests on their way.
 struct HeldKvTokens {
+  static constexpr std::string_view name = "kv_tokens";
   using Load = KvTokens;
   [[nodiscard]] constexpr auto operator()(const auto& candidate) const
     requires requires { candidate.kv_tokens(); }

@@ -9,9 +9,12 @@
 #include <pdroute/load/no_load.hpp>
 #include <pdroute/policy/cost.hpp>
 #include <pdroute/policy/endpoint_selector.hpp>
+#include <pdroute/policy/explain_lowest.hpp>
 #include <pdroute/policy/lowest.hpp>
 #include <pdroute/policy/policy_traits.hpp>
+#include <pdroute/policy/tell_cost.hpp>
 #include <pdroute/policy/tie_rule.hpp>
+#include <string>
 
 namespace pdroute::inline v0 {
 
@@ -62,6 +65,28 @@ struct LowestCostPolicy {
       return detail::lowest<tie>(candidates, prepare(candidates), context);
     } else {
       return detail::lowest_of_some<looks>(candidates, prepare, context);
+    }
+  }
+
+  /// Tells the costs of those that `select` looks at.
+  template <CandidateRange Candidates, class Request, ChoiceContext Context, class Account>
+    requires CostFunction<Cost, Candidates, Request, Context>
+  void explain(const Candidates& candidates, const Request& request, Context& context, Account& account) const {
+    if constexpr (looks == everyone) {
+      detail::tell_costs(
+          candidates, detail::teller(cost, candidates, request, context), [](std::size_t i) { return i; }, account);
+      const auto equal = detail::count_of_lowest(candidates, detail::prepared(cost, candidates, request, context));
+      account.reason(detail::lowest_of(candidates.size(), equal, detail::tie_text<tie>(context)));
+    } else {
+      const auto prepare = [&](const auto& some) {  // is given those that the same draws find
+        detail::tell_costs(
+            some, detail::teller(cost, some, request, context), [&](std::size_t i) { return some.places[i]; }, account);
+        auto evaluate = detail::prepared(cost, some, request, context);
+        const auto drawn = some.size() < candidates.size() ? " drawn at random" : "";
+        account.reason(detail::lowest_of(some.size(), detail::count_of_lowest(some, evaluate), "drawn first", drawn));
+        return evaluate;
+      };
+      static_cast<void>(detail::lowest_of_some<looks>(candidates, prepare, context));
     }
   }
 };

@@ -7,6 +7,7 @@
 #include <optional>
 #include <pdroute/config_error.hpp>
 #include <pdroute/policy/endpoint_selector.hpp>
+#include <pdroute/policy/explain_choice.hpp>
 #include <pdroute/policy/part_context.hpp>
 #include <pdroute/policy/policy_traits.hpp>
 #include <utility>
@@ -100,6 +101,12 @@ struct OneOfPolicy {
       chosen = detail::held<Place::value>(policy).select(candidates, request, part);
     });
     return chosen;
+  }
+  void explain(const auto& candidates, const auto& request, auto& context, auto& account) const {
+    detail::at_place<sizeof...(Policies)>(policy.index(), [&]<class Place>(Place /*place*/) {
+      detail::PartContext part(context, context.state().template part<Place::value>());
+      detail::explain_choice(detail::held<Place::value>(policy), candidates, request, part, account);
+    });
   }
 };
 

@@ -11,6 +11,7 @@
 #include <pdroute/load/rate_window.hpp>
 #include <pdroute/load/request_rate.hpp>
 #include <pdroute/policy/endpoint_selector.hpp>
+#include <pdroute/policy/explain_lowest.hpp>
 #include <pdroute/policy/lowest.hpp>
 #include <pdroute/policy/tie_rule.hpp>
 
@@ -62,6 +63,18 @@ struct QpsPolicy {
                                                                              const Request& request,
                                                                              Context& context) const {
     return detail::lowest<tie>(candidates, ArrivalRate{window}.prepare(candidates, request, context), context);
+  }
+
+  /// Tells the arrivals within the window.
+  template <RatedCandidates Candidates, class Request, ChoiceContext Context, class Account>
+  void explain(const Candidates& candidates, const Request& /*request*/, Context& context, Account& account) const {
+    const auto arrivals = [bucket = window.bucket(context.now())](const auto& candidate) {
+      return candidate.arrivals(bucket);
+    };
+    for (std::size_t i = 0; i < candidates.size(); ++i)
+      account.cost(i, "arrivals", static_cast<double>(arrivals(candidates[i])));
+    account.reason(detail::lowest_of(candidates.size(), detail::count_of_lowest(candidates, arrivals),
+                                     detail::tie_text<tie>(context)));
   }
 };
 

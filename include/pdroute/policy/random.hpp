@@ -7,6 +7,7 @@
 #include <optional>
 #include <pdroute/policy/endpoint_selector.hpp>
 #include <pdroute/random.hpp>
+#include <string_view>
 
 namespace pdroute::inline v0 {
 
@@ -23,6 +24,8 @@ namespace pdroute::inline v0 {
 template <BitGenerator Generator = SplitMix64>
 struct RandomPolicy {
   std::uint64_t seed = 0;  ///< equal seeds, equal choices; give each gateway of a fleet its own
+
+  static constexpr std::string_view reason = "drawn at random";
 
   struct State {
     Generator generator;

@@ -84,6 +84,9 @@ struct RoundRobinPolicy {
     }
     return state.rotation.index(turn, origin, context.first_size(), candidates.size());
   }
+  void explain(const auto& /*candidates*/, const auto& /*request*/, auto& context, auto& account) const {
+    account.reason(context.narrowed() ? "drawn at random" : "its turn");
+  }
 };
 
 }  // namespace pdroute::inline v0

@@ -225,6 +225,24 @@ class EndpointPool {
     return status_of(*member);
   }
 
+  /// A member, and what keeps it from being eligible.
+  struct Standing {
+    EndpointStatus<Endpoint> status;
+    detail::Reason ruled_out;
+  };
+  /// Every member in registration order, and the snapshot of those that nothing rules out, of one moment.
+  struct Picture {
+    std::vector<Standing> members;
+    std::shared_ptr<const Snapshot> snapshot;
+  };
+  [[nodiscard]] Picture picture() const {
+    const std::lock_guard lock{mutex_};
+    Picture picture{{}, snapshot_};
+    picture.members.reserve(members_.size());
+    for (const Member& member : members_) picture.members.push_back({status_of(member), member.ruled_out()});
+    return picture;
+  }
+
   /// Changes whenever the snapshot does.
   [[nodiscard]] std::uint64_t generation() const noexcept {
     // Acquire: whoever sees that a drain has been published also sees what came before it.
@@ -247,9 +265,13 @@ class EndpointPool {
     Capacity capacity = {};
     bool left = false;  // drained because it took the other role
 
-    [[nodiscard]] bool eligible() const noexcept {
-      return health == Health::healthy && intake == Intake::accepting && !draining;
+    [[nodiscard]] detail::Reason ruled_out() const noexcept {
+      if (health != Health::healthy) return &NoEndpoint::unhealthy;
+      if (intake != Intake::accepting) return &NoEndpoint::paused;
+      if (draining) return &NoEndpoint::draining;
+      return nullptr;
     }
+    [[nodiscard]] bool eligible() const noexcept { return ruled_out() == nullptr; }
   };
 
   [[nodiscard]] static auto find(auto& members, IdView id) {
@@ -321,12 +343,8 @@ class EndpointPool {
     std::vector<Slot*> eligible;
     eligible.reserve(members.size());
     for (const Member& member : members) {
-      if (member.health != Health::healthy) {
-        ++left_out.unhealthy;
-      } else if (member.intake != Intake::accepting) {
-        ++left_out.paused;
-      } else if (member.draining) {
-        ++left_out.draining;
+      if (const detail::Reason reason = member.ruled_out()) {
+        ++(left_out.*reason);
       } else {
         eligible.push_back(member.slot);
       }

@@ -21,6 +21,7 @@
 #include <pdroute/result.hpp>
 #include <pdroute/role.hpp>
 #include <pdroute/router/dispatcher.hpp>
+#include <pdroute/router/explanation.hpp>
 #include <pdroute/router/refusals.hpp>
 #include <span>
 #include <string>
@@ -95,6 +96,15 @@ class DisaggregatedRouter {
   template <RequestType Req = Request>
   auto decode(const Req& request = {}, const Filter& filter = {}) {
     return borrow([&](Dispatcher& dispatcher) { return dispatcher.choose_one(dispatcher.decode_, request, filter); });
+  }
+
+  /// See `Dispatcher::explain`: what the internal dispatcher would choose next, and why.
+  template <RequestType Req = Request>
+  [[nodiscard]] Explanation<Endpoint> explain(const Req& request = {}, const RouteFilter& filter = {}) const {
+    const auto prefill = core_->prefill.picture();  // outlive the lock, because their end may destroy endpoints
+    const auto decode = core_->decode.picture();
+    return borrow(
+        [&](const Dispatcher& dispatcher) { return dispatcher.explain_over(prefill, decode, request, filter); });
   }
 
   /// Leaves a lease in the router's keeping and gives a token for it, to be adopted later, once, on any thread. If
@@ -211,7 +221,7 @@ class DisaggregatedRouter {
   // Old snapshots are let go only after the lock is free, because their end may destroy endpoints.
 
   template <class Use>
-  auto borrow(const Use& use) {
+  auto borrow(const Use& use) const {
     typename Dispatcher::OldSnapshots old;
     const std::lock_guard lock{internal_->mutex};
     if (!internal_->dispatcher) internal_->dispatcher.emplace(core_);

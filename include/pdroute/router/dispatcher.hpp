@@ -15,6 +15,7 @@
 #include <pdroute/request.hpp>
 #include <pdroute/result.hpp>
 #include <pdroute/role.hpp>
+#include <pdroute/router/explain.hpp>
 #include <pdroute/router/filter.hpp>
 #include <pdroute/router/route.hpp>
 #include <pdroute/router/route_context.hpp>
@@ -103,6 +104,13 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
     return choose_one(decode_, request, filter);
   }
 
+  /// What `route` would choose next and why, if nothing else happens: every member of both roles, what rules it out, what
+  /// it costs. Nothing is reserved, recorded or changed. For people and logs: it allocates, and takes the pools' locks.
+  template <RequestType Req = Request>
+  [[nodiscard]] Explanation<Endpoint> explain(const Req& request = {}, const RouteFilter& filter = {}) const {
+    return explain_over(core_->prefill.picture(), core_->decode.picture(), request, filter);
+  }
+
   /// Like the functions of the router, for when that has gone. These two may be called on any thread.
   template <class Slot>
   [[nodiscard]] std::optional<LeaseToken> detach(Lease<Slot>&& lease) const noexcept {
@@ -147,6 +155,12 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
   [[nodiscard]] Facts facts_for(Legs legs) noexcept {
     return {detail::OneReading<Clock>{core_->clock}, detail::Turns::Draw{core_->turns, legs}, &generator_,
             prefill_.generation() + decode_.generation()};
+  }
+
+  [[nodiscard]] Explanation<Endpoint> explain_over(const auto& prefill, const auto& decode, const auto& request,
+                                                   const RouteFilter& filter) const {
+    return detail::explain(*core_, generator_, detail::Rehearsal(prefill_, prefill), detail::Rehearsal(decode_, decode),
+                           request, filter);
   }
 
   // What the public functions do once both legs are up to date.

@@ -22,6 +22,9 @@
 
 namespace pdroute::inline v0::detail {
 
+template <Role role, class Policy, class Endpoint>
+class Rehearsal;
+
 /// Thread-compatible, like the dispatcher that owns it. The policy and the pool must outlive it.
 template <Role role_of_leg, class Policy, class Endpoint>
 class Leg {
@@ -162,7 +165,28 @@ class Leg {
   /// Why there is nobody, right after nothing was reserved or if there are no candidates.
   [[nodiscard]] NoEndpoint nobody() const noexcept { return candidates_.size() == 0 ? snapshot_->left_out() : reason_; }
 
+  /// What rules an eligible endpoint out before the policy is asked.
+  template <class Request, class Compatible>
+  [[nodiscard]] static Reason ruled_out(const Slot& slot, const Request& request, const Filter<Endpoint>& filter,
+                                        const Compatible& compatible) {
+    const auto failed = std::find_if(
+        filter.exclude.begin(), filter.exclude.end(),
+        [key = EndpointKey{role, slot.incarnation()}](const FailedEndpoint& endpoint) { return endpoint.key == key; });
+    if (failed != filter.exclude.end())
+      return failed->kind == FailureKind::overloaded ? &NoEndpoint::full : &NoEndpoint::excluded;
+    const auto among = [](const auto& list, const auto& value) {
+      return std::find(list.begin(), list.end(), value) != list.end();
+    };
+    if ((filter.allowed && !among(*filter.allowed, slot.id())) || (filter.accept && !filter.accept(slot.endpoint())))
+      return &NoEndpoint::disallowed;
+    if (!compatible(slot.endpoint())) return &NoEndpoint::incompatible;
+    if (!slot.has_room(request)) return &NoEndpoint::full;
+    return nullptr;
+  }
+
  private:
+  friend class Rehearsal<role, Policy, Endpoint>;  // goes the same way without reserving
+
   template <Among among, class Clock>
   [[nodiscard]] RouteContext<among, Clock, State> context_among(CallFacts<Clock>& facts,
                                                                 std::size_t first_size) noexcept {
@@ -199,22 +223,8 @@ class Leg {
     rest_.clear();
     for (std::size_t i = 0; i < candidates_.size(); ++i) {
       Slot* const slot = candidates_.slot(i);
-      const auto among = [](const auto& list, const auto& value) {
-        return std::find(list.begin(), list.end(), value) != list.end();
-      };
-      const auto failed = std::find_if(filter.exclude.begin(), filter.exclude.end(),
-                                       [key = EndpointKey{role, slot->incarnation()}](const FailedEndpoint& endpoint) {
-                                         return endpoint.key == key;
-                                       });
-      if (failed != filter.exclude.end()) {
-        ++(failed->kind == FailureKind::overloaded ? reason_.full : reason_.excluded);
-      } else if ((filter.allowed && !among(*filter.allowed, slot->id())) ||
-                 (filter.accept && !filter.accept(slot->endpoint()))) {
-        ++reason_.disallowed;
-      } else if (!compatible(slot->endpoint())) {
-        ++reason_.incompatible;
-      } else if (!slot->has_room(request)) {
-        ++reason_.full;
+      if (const Reason reason = ruled_out(*slot, request, filter, compatible)) {
+        ++(reason_.*reason);
       } else {
         rest_.push_back(slot);
       }

@@ -16,7 +16,7 @@ class Turns {
   /// The turns of one call, drawn when first asked for.
   class Draw {
    public:
-    enum class For : std::uint8_t { prefill, decode, both };
+    enum class For : std::uint8_t { prefill, decode, both, neither };  // neither: sees the next turns, takes none
 
     Draw(Turns& turns, For legs) noexcept : turns_(&turns), legs_(legs) {}
 
@@ -40,6 +40,7 @@ class Turns {
 
    private:
     [[nodiscard]] std::uint64_t step() const noexcept {
+      if (legs_ == For::neither) return 0;
       return (legs_ == For::decode ? 0 : one_prefill) + (legs_ == For::prefill ? 0 : one_decode);
     }
 

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Has a policy account for a choice: by its optional members, or not at all.
+#pragma once
+
+#include <string_view>
+
+namespace pdroute::inline v0::detail {
+
+/// See `EndpointSelector` for what the policy may say. Precondition: the context is a copy of the one that `select` will
+/// be given, so that draws from it are those of the choice and change nothing.
+template <class Policy, class Candidates, class Request, class Context, class Account>
+void explain_choice(const Policy& policy, const Candidates& candidates, const Request& request, Context& context,
+                    Account& account) {
+  if constexpr (requires { policy.explain(candidates, request, context, account); }) {
+    policy.explain(candidates, request, context, account);
+  } else {
+    static_assert(
+        !requires(Policy& changed) { changed.explain(candidates, request, context, account); },
+        "pdroute: a policy's `explain` must be const, or it is not called");
+    if constexpr (requires { std::string_view{policy.reason}; }) {
+      account.reason(policy.reason);
+    } else {
+      account.reason("the policy's choice");
+    }
+  }
+}
+
+}  // namespace pdroute::inline v0::detail
