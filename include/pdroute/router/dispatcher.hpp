@@ -104,8 +104,8 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
     return choose_one(decode_, request, filter);
   }
 
-  /// What `route` would choose next and why, if nothing else happens: every member of both roles, what rules it out, what
-  /// it costs. Nothing is reserved, recorded or changed. For people and logs: it allocates, and takes the pools' locks.
+  /// What `route` would choose next and why, if nothing else happens. Nothing is reserved, recorded or changed. For people
+  /// and logs: it allocates, and takes the pools' locks.
   template <RequestType Req = Request>
   [[nodiscard]] Explanation<Endpoint> explain(const Req& request = {}, const RouteFilter& filter = {}) const {
     return explain_over(core_->prefill.picture(), core_->decode.picture(), request, filter);

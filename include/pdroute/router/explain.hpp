@@ -78,7 +78,7 @@ template <class First, class Second, class Request, class Facts, class Endpoint>
 template <class Core, class Prefill, class Decode, class Request, class Endpoint>
 [[nodiscard]] Explanation<Endpoint> explain(Core& core, SplitMix64 generator, Prefill prefill, Decode decode,
                                             const Request& request, const RouteFilter<Endpoint>& filter) {
-  CallFacts facts{OneReading{core.clock}, Turns::Draw{core.turns, Turns::Draw::For::neither}, &generator,
+  CallFacts facts{OneReading{core.clock}, Turns::Draw::foreseen(core.turns), &generator,
                   prefill.generation() + decode.generation()};
   Explanation<Endpoint> explanation;
   explanation.refusal = core.first == Role::prefill ? detail::rehearse(prefill, decode, request, facts, filter)

@@ -216,9 +216,10 @@ class Leg {
     if constexpr (CountsChoices<LoadOf<Policy>> || TimesLeases<LoadOf<Policy>>) static_cast<void>(context.now());
   }
 
-  /// Leaves in `rest_` who passes, and counts in `reason_` why the others do not.
+  /// Leaves in `rest_` who passes, and counts in `reason_` why the others do not. Flat: a call for each endpoint would cost
+  /// clang's filters an eighth.
   template <class Request, class Compatible>
-  void screen(const Request& request, const Filter<Endpoint>& filter, const Compatible& compatible) {
+  [[gnu::flatten]] void screen(const Request& request, const Filter<Endpoint>& filter, const Compatible& compatible) {
     reason_ = snapshot_->left_out();
     rest_.clear();
     for (std::size_t i = 0; i < candidates_.size(); ++i) {

@@ -16,9 +16,17 @@ class Turns {
   /// The turns of one call, drawn when first asked for.
   class Draw {
    public:
-    enum class For : std::uint8_t { prefill, decode, both, neither };  // neither: sees the next turns, takes none
+    enum class For : std::uint8_t { prefill, decode, both };
 
     Draw(Turns& turns, For legs) noexcept : turns_(&turns), legs_(legs) {}
+
+    /// The turns that would be drawn next. They are not drawn, so there is nothing to undo.
+    [[nodiscard]] static Draw foreseen(Turns& turns) noexcept {
+      Draw draw(turns, For::both);
+      draw.word_ = turns.word_.load(std::memory_order_relaxed);
+      draw.drawn_ = true;
+      return draw;
+    }
 
     [[nodiscard]] std::uint32_t turn(Role role) noexcept {
       if (!drawn_) {
@@ -40,7 +48,6 @@ class Turns {
 
    private:
     [[nodiscard]] std::uint64_t step() const noexcept {
-      if (legs_ == For::neither) return 0;
       return (legs_ == For::decode ? 0 : one_prefill) + (legs_ == For::prefill ? 0 : one_decode);
     }
 
