@@ -31,20 +31,21 @@ struct Drawn {
     std::uint32_t asked = 0;
   };
   [[nodiscard]] State make_state(std::uint64_t /*stream*/) const { return {}; }
+  static std::size_t chosen(std::size_t n, const auto& request, auto& context) {
+    return (context.below(1000) + request.prompt_tokens + ++context.state().asked) % n;
+  }
   std::optional<std::size_t> select(const auto& candidates, const auto& request, auto& context) const {
-    ++context.state().asked;
-    return (context.below(1000) + request.prompt_tokens) % candidates.size();
+    return chosen(candidates.size(), request, context);
   }
   void explain(const auto& candidates, const auto& request, auto& context, auto& account) const {
-    const std::uint32_t draw = context.below(1000);
-    for (std::size_t i = 0; i < candidates.size(); ++i) {
-      account.cost(i, "distance",
-                   static_cast<double>((i + candidates.size() - draw % candidates.size()) % candidates.size()));
+    const std::size_t n = candidates.size();
+    const std::size_t drawn = chosen(n, request, context);
+    for (std::size_t i = 0; i < n; ++i) {
+      account.cost(i, "distance", static_cast<double>((i + n - drawn) % n));
       account.cost(i, "in flight", candidates[i].in_flight());
     }
-    account.cost(candidates.size(), "of nobody", 1);  // is ignored
-    account.reason("drew " + std::to_string((draw + request.prompt_tokens) % candidates.size()) + " in choice " +
-                   std::to_string(++context.state().asked));
+    account.cost(n, "of nobody", 1);  // is ignored
+    account.reason("drew " + std::to_string(drawn) + " in choice " + std::to_string(context.state().asked));
   }
 };
 
@@ -82,6 +83,7 @@ TEST_CASE("explain: a policy of one's own may tell more; it sees what its select
       for (const auto& endpoint : role->endpoints) {
         REQUIRE(endpoint.costs.size() == 2);
         CHECK(endpoint.costs[0].name == "distance");
+        CHECK((endpoint.costs[0].value == 0) == endpoint.chosen);
         CHECK(endpoint.costs[1].value == endpoint.in_flight);
       }
     }
