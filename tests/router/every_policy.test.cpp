@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <pdroute/pdroute.hpp>
 #include <string>
 #include <tuple>
@@ -30,8 +31,21 @@ using LoadPolicies =
 using BlindPolicies =
     std::tuple<RoundRobinPolicy<>, RoundRobinPolicy<Rotation::per_dispatcher>, RandomPolicy<>, QpsPolicy<>,
                QpsPolicy<TieRule::random>, LowestCostPolicy<MeanLatency>, LowestCostPolicy<MeanTimeToFirstToken, 2>,
+               WeightedRoundRobinPolicy, RendezvousPolicy<>, RendezvousPolicy<WeightedRoundRobinPolicy>,
+               SessionAffinityPolicy<LeastRequestPolicy>,
                OneOfPolicy<RoundRobinPolicy<>, LeastTokensPolicy, PeakEwmaPolicy>>;
 using EveryPolicy = decltype(std::tuple_cat(std::declval<LoadPolicies>(), std::declval<BlindPolicies>()));
+
+template <class Policy>
+Policy make() {
+  return {};
+}
+template <>
+SessionAffinityPolicy<LeastRequestPolicy> make() {
+  SessionAffinityPolicy<LeastRequestPolicy> policy;
+  policy.sessions = std::make_shared<SessionTable>();
+  return policy;
+}
 
 template <class Policy>
 struct World {
@@ -39,9 +53,13 @@ struct World {
   using Route = typename Router::Route;
 
   explicit World(std::size_t each, std::uint64_t seed = 0)
-      : router(
-            Router::create({.prefill = engines("p", each), .decode = engines("d", each), .clock = clock, .seed = seed})
-                .value()),
+      : router(Router::create({.prefill = engines("p", each),
+                               .decode = engines("d", each),
+                               .prefill_policy = make<Policy>(),
+                               .decode_policy = make<Policy>(),
+                               .clock = clock,
+                               .seed = seed})
+                   .value()),
         dispatcher(router.dispatcher()) {}
 
   Route route() {

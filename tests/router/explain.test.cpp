@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <pdroute/pdroute.hpp>
 #include <string>
@@ -264,6 +265,44 @@ TEST_CASE("explain: the others say in a few words how they choose") {
   CHECK(router_of<First>(2, 2).explain().decode.why == "lowest cost of 2, shared by 2: the first");
   using Drawn = pdroute::QpsPolicy<pdroute::TieRule::random>;
   CHECK(router_of<Drawn>(2, 3).explain().decode.why == "lowest cost of 3, shared by 3: drawn at random");
+}
+
+TEST_CASE("explain: by weight, by key, by session") {
+  CHECK(router_of<pdroute::WeightedRoundRobinPolicy>(2, 2).explain().prefill.why == "its turn");
+  CHECK(router_of<pdroute::WeightedRoundRobinPolicy>(3, 2)
+            .explain({}, {.prefill = {.accept = [](const Node& node) { return node.id != "p0"; }}})
+            .prefill.why == "drawn at random, by weight");
+
+  const pdroute::Request keyed{.key = pdroute::key("u42")};
+  auto by_key = router_of(4, 1, pdroute::RendezvousPolicy<RoundRobin>{});
+  CHECK(by_key.explain().prefill.why == "its turn");
+  CHECK(by_key.explain(keyed).prefill.why == "the home of the request's key");
+  const auto held = by_key.prefill(keyed).value();
+  CHECK(by_key.explain(keyed).prefill.why == "next in the key's order: its home has its share");
+
+  const auto sessions = std::make_shared<pdroute::SessionTable>();
+  pdroute::SessionAffinityPolicy<RoundRobin> sticky;
+  sticky.sessions = sessions;
+  auto by_session = router_of(4, 1, sticky);
+  CHECK(by_session.explain(keyed).prefill.why == "its turn");
+  const auto lease = by_session.prefill(keyed).value();
+  sessions->bind(*keyed.key, lease, pdroute::ManualClock{}.now());
+  CHECK(by_session.explain(keyed).prefill.why == "it serves the session");
+  CHECK(by_session.explain(keyed).prefill.chosen()->id == lease.id());
+}
+
+TEST_CASE("explain: what was measured, by name") {
+  CHECK(costs(router_of<pdroute::PeakEwmaPolicy>(2, 2).explain().prefill.endpoints[0]) == Costs{{"peak_ewma", 1}});
+  using pdroute::LowestCostPolicy;
+  using Two = pdroute::Lexicographic<pdroute::MeanLatency, pdroute::MeanTimeToFirstToken>;
+  CHECK(costs(router_of<LowestCostPolicy<Two>>(2, 2).explain().prefill.endpoints[0]) ==
+        Costs{{"latency", 1}, {"time_to_first_token", 1}});
+  using Three = pdroute::Lexicographic<pdroute::ReportedRequests, pdroute::ReportedQueue, pdroute::ReportedKvUsage>;
+  auto router = router_of<LowestCostPolicy<Three>>(2, 2);
+  CHECK_FALSE(router.report<Role::prefill>(
+      "p0", {.running = 3, .waiting = 2, .kv_cache = pdroute::EngineReport::KvCache{0.5, 100}}, {}));
+  CHECK(costs(router.explain().prefill.endpoints[0]) ==
+        Costs{{"requests", 5}, {"queue_depth", 2}, {"kv_cache_usage", 0.5}});
 }
 
 TEST_CASE("explain: one that is full and had been looked at keeps its costs, and whoever is next is explained") {

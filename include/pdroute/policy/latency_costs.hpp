@@ -6,11 +6,13 @@
 #include <pdroute/load/latency.hpp>
 #include <pdroute/policy/expected.hpp>
 #include <pdroute/policy/lowest_cost.hpp>
+#include <string_view>
 
 namespace pdroute::inline v0 {
 
 /// Seconds that a request took lately, see `Latency`.
 struct MeanLatency {
+  static constexpr std::string_view name = "latency";
   Fading fading = {};
 
   using Load = Latency;
@@ -22,6 +24,7 @@ struct MeanLatency {
 
 /// Seconds to the first token lately, see `TimeToFirstToken`.
 struct MeanTimeToFirstToken {
+  static constexpr std::string_view name = "time_to_first_token";
   Fading fading = {};
 
   using Load = TimeToFirstToken;
@@ -33,6 +36,7 @@ struct MeanTimeToFirstToken {
 
 /// Seconds that a request took at its slowest lately, see `PeakLatency`, times the requests in flight with this one.
 struct PeakEwma {
+  static constexpr std::string_view name = "peak_ewma";
   Fading fading = {};
 
   using Load = PeakLatency;

@@ -14,6 +14,7 @@
 #include <pdroute/policy/explain_lowest.hpp>
 #include <pdroute/policy/lowest.hpp>
 #include <pdroute/policy/tie_rule.hpp>
+#include <string_view>
 
 namespace pdroute::inline v0 {
 
@@ -25,6 +26,7 @@ concept RatedCandidates = CandidateRange<C> && requires(const C& candidates, std
 
 /// A cost: requests given to the candidate within `window`.
 struct ArrivalRate {
+  static constexpr std::string_view name = "arrivals";
   RateWindow window = std::chrono::seconds{60};
 
   using Load = RequestRate;

@@ -11,6 +11,7 @@
 #include <pdroute/load/identity.hpp>
 #include <pdroute/policy/counting.hpp>
 #include <pdroute/policy/endpoint_selector.hpp>
+#include <pdroute/policy/explain_choice.hpp>
 #include <pdroute/policy/integer_log2.hpp>
 #include <pdroute/policy/load_costs.hpp>
 #include <pdroute/policy/policy_traits.hpp>
@@ -116,39 +117,52 @@ struct RendezvousPolicy {
                                                                              Context& context) const {
     const std::optional<Key> key = detail::key_of(request);
     if (!key) return fallback.select(candidates, request, context);
-    return home_of(*key, candidates);
+    return within_bound(*key, candidates);
+  }
+  void explain(const auto& candidates, const auto& request, auto& context, auto& account) const {
+    const std::optional<Key> key = detail::key_of(request);
+    if (!key) return detail::explain_choice(fallback, candidates, request, context, account);
+    account.reason(within_bound(*key, candidates) == home_of(*key, candidates)
+                       ? "the home of the request's key"
+                       : "next in the key's order: its home has its share");
   }
 
  private:
+  /// The endpoint that is in front for the key among those for which `admitted(candidate, weight)`.
+  template <class Candidates, class Admitted>
+  [[nodiscard]] std::optional<std::size_t> front_of(Key key, const Candidates& candidates,
+                                                    const Admitted& admitted) const {
+    const std::uint64_t salt = stream_seed(seed, static_cast<std::uint64_t>(key));
+    std::optional<std::size_t> front;
+    detail::RendezvousRank lowest{};
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      const std::uint64_t id_hash = candidates[i].id_hash();
+      const std::uint64_t u = std::max<std::uint64_t>(SplitMix64::mix(salt ^ id_hash), 1);
+      const detail::RendezvousRank rank{detail::negative_log2(u), detail::candidate_weight(candidates[i]), id_hash};
+      if ((front && !(rank < lowest)) || !admitted(candidates[i], rank.weight)) continue;
+      lowest = rank;
+      front = i;
+    }
+    return front;
+  }
   template <class Candidates>
   [[nodiscard]] std::optional<std::size_t> home_of(Key key, const Candidates& candidates) const {
+    return front_of(key, candidates, [](const auto& /*candidate*/, std::uint64_t weight) { return weight > 0; });
+  }
+  template <class Candidates>
+  [[nodiscard]] std::optional<std::size_t> within_bound(Key key, const Candidates& candidates) const {
     std::uint64_t requests = 1;
     for (std::size_t i = 0; i < candidates.size(); ++i)
       requests += static_cast<std::uint64_t>(candidates[i].in_flight());
     const std::uint64_t weights = detail::sum_of_weights(candidates);
     if (weights == 0) return std::nullopt;
     const detail::LoadBound share(bound, requests, weights);
-    const std::uint64_t salt = stream_seed(seed, static_cast<std::uint64_t>(key));
-
-    const auto front_of = [&](const auto& admitted) {
-      std::optional<std::size_t> front;
-      detail::RendezvousRank lowest{};
-      for (std::size_t i = 0; i < candidates.size(); ++i) {
-        const std::uint64_t id_hash = candidates[i].id_hash();
-        const std::uint64_t u = std::max<std::uint64_t>(SplitMix64::mix(salt ^ id_hash), 1);
-        const detail::RendezvousRank rank{detail::negative_log2(u), detail::candidate_weight(candidates[i]), id_hash};
-        if ((front && !(rank < lowest)) || !admitted(candidates[i], rank.weight)) continue;
-        lowest = rank;
-        front = i;
-      }
-      return front;
-    };
     const auto below_bound = [&](const auto& candidate, std::uint64_t weight) {
       return static_cast<std::uint64_t>(candidate.in_flight()) < share.limit(weight);
     };
-    if (const auto front = front_of(below_bound)) return front;
+    if (const auto front = front_of(key, candidates, below_bound)) return front;
     // All limits together leave room for this request, so counts have grown since they were added up.
-    return front_of([](const auto& /*candidate*/, std::uint64_t weight) { return weight > 0; });
+    return home_of(key, candidates);
   }
 };
 

@@ -7,6 +7,7 @@
 #include <pdroute/load/loads.hpp>
 #include <pdroute/load/token_count.hpp>
 #include <pdroute/policy/expected.hpp>
+#include <string_view>
 #include <tuple>
 
 namespace pdroute::inline v0 {
@@ -19,6 +20,7 @@ namespace pdroute::inline v0 {
 ///     using Policy = pdroute::PowerOfTwoChoicesPolicy<pdroute::ReportedRequests>;
 ///     router.report(pdroute::Role::decode, "d0", {.running = 12, .waiting = 3}, measured_at);
 struct ReportedRequests {
+  static constexpr std::string_view name = "requests";
   EngineReports::Options reports = {};
 
   using Load = EngineReports;
@@ -33,6 +35,7 @@ struct ReportedRequests {
 
 /// Requests that wait at the candidate.
 struct ReportedQueue {
+  static constexpr std::string_view name = "queue_depth";
   EngineReports::Options reports = {};
 
   using Load = EngineReports;
@@ -47,6 +50,7 @@ struct ReportedQueue {
 
 /// The share of the candidate's KV cache that is in use, from 0 to 1, or above if more has been promised than fits.
 struct ReportedKvUsage {
+  static constexpr std::string_view name = "kv_cache_usage";
   EngineReports::Options reports = {};
 
   using Load = Loads<EngineReports, KvTokens>;

@@ -8,6 +8,7 @@
 #include <optional>
 #include <pdroute/config_error.hpp>
 #include <pdroute/policy/endpoint_selector.hpp>
+#include <pdroute/policy/explain_choice.hpp>
 #include <pdroute/policy/policy_traits.hpp>
 #include <pdroute/policy/session_table.hpp>
 #include <pdroute/request.hpp>
@@ -61,15 +62,27 @@ struct SessionAffinityPolicy {
     requires EndpointSelector<Fallback, Candidates, Request, Context>
   [[nodiscard]] std::optional<std::size_t> select(const Candidates& candidates, const Request& request,
                                                   Context& context) const {
-    if (const std::optional<Key> key = detail::key_of(request); key && sessions) {
-      constexpr Role role = detail::role_of<std::remove_cvref_t<decltype(candidates[0])>>();
-      if (const std::optional<std::uint64_t> bound = sessions->find(*key, role, context.now())) {
-        for (std::size_t i = 0; i < candidates.size(); ++i) {
-          if (candidates[i].incarnation() == *bound) return i;
-        }
-      }
-    }
+    if (const auto bound = bound_among(candidates, request, context)) return bound;
     return fallback.select(candidates, request, context);
+  }
+  void explain(const auto& candidates, const auto& request, auto& context, auto& account) const {
+    if (bound_among(candidates, request, context)) return account.reason("it serves the session");
+    detail::explain_choice(fallback, candidates, request, context, account);
+  }
+
+ private:
+  template <class Candidates, class Request, class Context>
+  [[nodiscard]] std::optional<std::size_t> bound_among(const Candidates& candidates, const Request& request,
+                                                       Context& context) const {
+    const std::optional<Key> key = detail::key_of(request);
+    if (!key || !sessions) return std::nullopt;
+    constexpr Role role = detail::role_of<std::remove_cvref_t<decltype(candidates[0])>>();
+    const std::optional<std::uint64_t> bound = sessions->find(*key, role, context.now());
+    if (!bound) return std::nullopt;
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      if (candidates[i].incarnation() == *bound) return i;
+    }
+    return std::nullopt;
   }
 };
 

@@ -62,6 +62,9 @@ struct WeightedRoundRobinPolicy {
     if (rotation.empty()) return std::nullopt;
     return rotation.index(turn, context.origin(), context.first_size());
   }
+  void explain(const auto& /*candidates*/, const auto& /*request*/, auto& context, auto& account) const {
+    account.reason(context.narrowed() ? "drawn at random, by weight" : "its turn");
+  }
 };
 
 }  // namespace pdroute::inline v0
