@@ -2,8 +2,8 @@
 #include <pdroute/config_error.hpp>
 
 #include <pdroute/capacity.hpp>
-#include <pdroute/policy/session_table.hpp>
 #include <pdroute/endpoint.hpp>
+#include <pdroute/policy/session_table.hpp>
 #include <pdroute/pool/lease_table.hpp>
 #include <pdroute/pool/slot.hpp>
 #include <set>
@@ -39,7 +39,8 @@ TEST_CASE("every rule is a sentence of its own") {
   int rules = 0;
   while (!text(static_cast<Rule>(rules)).empty()) sentences.insert(text(static_cast<Rule>(rules++)));
   CHECK(sentences.size() == static_cast<std::size_t>(rules));
-  for (int none = rules; none < 256; ++none) CHECK(text(static_cast<Rule>(none)).empty());  // no gap: a rule without one
+  for (int none = rules; none < 256; ++none)
+    CHECK(text(static_cast<Rule>(none)).empty());  // no gap: a rule without one
   CHECK(rules > 10);
 }
 

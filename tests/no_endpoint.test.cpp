@@ -14,10 +14,11 @@ namespace {
 
 /// Every reason with a count of its own.
 constexpr NoEndpoint all_reasons{.role = Role::decode,
-                                 .endpoints = 36,
+                                 .endpoints = 45,
                                  .unhealthy = 1,
                                  .paused = 2,
                                  .draining = 3,
+                                 .ejected = 9,
                                  .excluded = 4,
                                  .disallowed = 5,
                                  .incompatible = 6,
@@ -31,8 +32,9 @@ TEST_CASE("the text names the role, the reasons that apply in their order, and h
         "no decode endpoint: 2 unhealthy, 1 full of 3");
   CHECK(NoEndpoint{.endpoints = 1, .declined = 1}.text() == "no prefill endpoint: 1 declined of 1");
   CHECK(all_reasons.text() ==
-        "no decode endpoint: 1 unhealthy, 2 paused, 3 draining, 4 excluded, 5 disallowed, 6 incompatible, 7 full, "
-        "8 declined of 36");
+        "no decode endpoint: 1 unhealthy, 2 paused, 3 draining, 9 ejected, 4 excluded, 5 disallowed, 6 incompatible, 7 "
+        "full, "
+        "8 declined of 45");
 }
 
 TEST_CASE("the text of a role without members says so") {
@@ -47,11 +49,11 @@ TEST_CASE("each reason is visited once, with its count, zero or not") {
     sum += count;
   });
   CHECK(sum == all_reasons.endpoints);
-  CHECK(names == std::vector<std::string>{"unhealthy", "paused", "draining", "excluded", "disallowed", "incompatible",
-                                          "full", "declined"});
+  CHECK(names == std::vector<std::string>{"unhealthy", "paused", "draining", "ejected", "excluded", "disallowed",
+                                          "incompatible", "full", "declined"});
   std::size_t visited = 0;
   NoEndpoint{}.each_reason([&](const char* /*name*/, std::uint32_t /*count*/) { ++visited; });
-  CHECK(visited == 8);
+  CHECK(visited == 9);
 }
 
 TEST_CASE("more room would have helped only where somebody was full") {

@@ -17,6 +17,7 @@ struct NoEndpoint {
   std::uint32_t unhealthy = 0;     ///< `Health::unhealthy`
   std::uint32_t paused = 0;        ///< healthy, but `Intake::paused`
   std::uint32_t draining = 0;      ///< draining, or removed while this choice was being made
+  std::uint32_t ejected = 0;       ///< has failed too often in a row, see `Ejection`
   std::uint32_t excluded = 0;      ///< in the request's `exclude`, unless that says it was overloaded
   std::uint32_t disallowed = 0;    ///< not in the request's `allowed`, or not accepted by its `accept`
   std::uint32_t incompatible = 0;  ///< not `compatible` with the endpoint chosen first (the last one that was tried)
@@ -33,6 +34,7 @@ struct NoEndpoint {
     visit("unhealthy", unhealthy);
     visit("paused", paused);
     visit("draining", draining);
+    visit("ejected", ejected);
     visit("excluded", excluded);
     visit("disallowed", disallowed);
     visit("incompatible", incompatible);

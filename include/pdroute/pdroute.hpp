@@ -10,8 +10,8 @@
 #include <pdroute/load/engine_reports.hpp>
 #include <pdroute/load/estimate.hpp>
 #include <pdroute/load/fading_average.hpp>
-#include <pdroute/load/latency.hpp>
 #include <pdroute/load/identity.hpp>
+#include <pdroute/load/latency.hpp>
 #include <pdroute/load/load_metric.hpp>
 #include <pdroute/load/loads.hpp>
 #include <pdroute/load/no_load.hpp>
@@ -32,14 +32,15 @@
 #include <pdroute/policy/one_of.hpp>
 #include <pdroute/policy/qps.hpp>
 #include <pdroute/policy/random.hpp>
-#include <pdroute/policy/report_costs.hpp>
 #include <pdroute/policy/rendezvous.hpp>
+#include <pdroute/policy/report_costs.hpp>
 #include <pdroute/policy/round_robin.hpp>
 #include <pdroute/policy/session_affinity.hpp>
 #include <pdroute/policy/session_table.hpp>
 #include <pdroute/policy/tie_rule.hpp>
 #include <pdroute/policy/weighted_candidates.hpp>
 #include <pdroute/policy/weighted_round_robin.hpp>
+#include <pdroute/pool/ejection.hpp>
 #include <pdroute/pool/endpoint_pool.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
 #include <pdroute/pool/failed_endpoints.hpp>

@@ -70,8 +70,9 @@ TEST_CASE("counts of endings and refusals leave out what is zero") {
   CHECK(fmt::format("{}", pdroute::Outcomes{1, 2, 3, 4, 5, 6}) ==
         "1 completed, 2 cancelled, 3 unreachable, 4 timed_out, 5 broken, 6 overloaded");
   CHECK(fmt::format("{}", pdroute::Refusals{}) == "0 refused");
-  CHECK(fmt::format("{}", pdroute::Refusals{9, 1, 2, 3, 4, 5, 6, 7, 8}) ==
-        "9 refused, unhealthy in 1, paused in 2, draining in 3, excluded in 4, disallowed in 5, incompatible in 6, "
+  CHECK(fmt::format("{}", pdroute::Refusals{9, 1, 2, 3, 9, 4, 5, 6, 7, 8}) ==
+        "9 refused, unhealthy in 1, paused in 2, draining in 3, ejected in 9, excluded in 4, disallowed in 5, "
+        "incompatible in 6, "
         "full in 7, declined in 8");
 }
 

@@ -64,10 +64,12 @@ pdroute_endpoints{role="prefill",state="eligible"} 1
 pdroute_endpoints{role="prefill",state="unhealthy"} 0
 pdroute_endpoints{role="prefill",state="paused"} 0
 pdroute_endpoints{role="prefill",state="draining"} 0
+pdroute_endpoints{role="prefill",state="ejected"} 0
 pdroute_endpoints{role="decode",state="eligible"} 0
 pdroute_endpoints{role="decode",state="unhealthy"} 0
 pdroute_endpoints{role="decode",state="paused"} 0
 pdroute_endpoints{role="decode",state="draining"} 0
+pdroute_endpoints{role="decode",state="ejected"} 0
 # HELP pdroute_leases_in_flight Leases that have not ended.
 # TYPE pdroute_leases_in_flight gauge
 pdroute_leases_in_flight{role="prefill",endpoint="a\"b\\c\nd"} 1
@@ -91,6 +93,7 @@ pdroute_refusals_total{role="decode"} 1
 pdroute_refusal_reasons_total{role="prefill",reason="unhealthy"} 0
 pdroute_refusal_reasons_total{role="prefill",reason="paused"} 0
 pdroute_refusal_reasons_total{role="prefill",reason="draining"} 0
+pdroute_refusal_reasons_total{role="prefill",reason="ejected"} 0
 pdroute_refusal_reasons_total{role="prefill",reason="excluded"} 0
 pdroute_refusal_reasons_total{role="prefill",reason="disallowed"} 0
 pdroute_refusal_reasons_total{role="prefill",reason="incompatible"} 0
@@ -99,6 +102,7 @@ pdroute_refusal_reasons_total{role="prefill",reason="declined"} 0
 pdroute_refusal_reasons_total{role="decode",reason="unhealthy"} 0
 pdroute_refusal_reasons_total{role="decode",reason="paused"} 0
 pdroute_refusal_reasons_total{role="decode",reason="draining"} 0
+pdroute_refusal_reasons_total{role="decode",reason="ejected"} 0
 pdroute_refusal_reasons_total{role="decode",reason="excluded"} 0
 pdroute_refusal_reasons_total{role="decode",reason="disallowed"} 0
 pdroute_refusal_reasons_total{role="decode",reason="incompatible"} 0

@@ -25,7 +25,7 @@ TEST_CASE("a refusal counts once for each of its reasons, however many endpoints
   pdroute::detail::RefusalCounts counts;
   CHECK(counts.so_far() == Refusals{});
   counts.record({.role = Role::decode, .endpoints = 9, .unhealthy = 5, .full = 4});
-  counts.record({.role = Role::decode, .endpoints = 3, .paused = 1, .draining = 1, .full = 1});
+  counts.record({.role = Role::decode, .endpoints = 4, .paused = 1, .draining = 1, .ejected = 1, .full = 1});
   counts.record(
       {.role = Role::decode, .endpoints = 4, .excluded = 1, .disallowed = 1, .incompatible = 1, .declined = 1});
   counts.record({.role = Role::decode});  // no members at all: a request without a reason
@@ -33,6 +33,7 @@ TEST_CASE("a refusal counts once for each of its reasons, however many endpoints
                                     .unhealthy = 1,
                                     .paused = 1,
                                     .draining = 1,
+                                    .ejected = 1,
                                     .excluded = 1,
                                     .disallowed = 1,
                                     .incompatible = 1,

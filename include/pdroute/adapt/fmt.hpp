@@ -102,6 +102,7 @@ struct fmt::formatter<pdroute::EndpointStatus<Endpoint>> : pdroute::detail::Plai
     list.add("{}#{} {}", status.id, status.incarnation,
              status.health == pdroute::Health::healthy ? "healthy" : "unhealthy");
     list.add("{}", status.draining ? "draining" : status.intake == pdroute::Intake::accepting ? "accepting" : "paused");
+    if (status.ejection != pdroute::EjectionPhase::none) list.add("{}", to_string(status.ejection));
     if (const auto limit = status.capacity.requests) {
       list.add("{} of {} in flight", status.in_flight, *limit);
     } else {

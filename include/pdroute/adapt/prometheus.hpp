@@ -125,16 +125,19 @@ void append_prometheus(std::string& out, const Router& router) {
     std::uint64_t unhealthy = 0;
     std::uint64_t paused = 0;
     std::uint64_t draining = 0;
+    std::uint64_t ejected = 0;
     for (const auto& status : report.endpoints) {  // in the order of NoEndpoint
       ++(status.health != Health::healthy     ? unhealthy
          : status.intake != Intake::accepting ? paused
          : status.draining                    ? draining
+         : !status.eligible()                 ? ejected
                                               : eligible);
     }
     states.sample(report.role_label, "state", "eligible", eligible);
     states.sample(report.role_label, "state", "unhealthy", unhealthy);
     states.sample(report.role_label, "state", "paused", paused);
     states.sample(report.role_label, "state", "draining", draining);
+    states.sample(report.role_label, "state", "ejected", ejected);
   }
 
   const auto gauge = [&](std::string_view name, std::string_view help, const auto& read) {

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <pdroute/capacity.hpp>
+#include <pdroute/clock.hpp>
 #include <pdroute/config_error.hpp>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/load/engine_reports.hpp>
@@ -18,7 +19,10 @@
 #include <pdroute/load/token_count.hpp>
 #include <pdroute/no_endpoint.hpp>
 #include <pdroute/pool/check_endpoints.hpp>
+#include <pdroute/pool/ejection.hpp>
+#include <pdroute/pool/ejector.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
+#include <pdroute/pool/member.hpp>
 #include <pdroute/pool/role_change.hpp>
 #include <pdroute/pool/slot.hpp>
 #include <pdroute/pool/snapshot.hpp>
@@ -34,7 +38,7 @@ namespace pdroute::inline v0 {
 /// The endpoints of one role, copied from the caller's list. Membership changes are rare and take a lock; readers
 /// compare `generation()` with that of the snapshot they hold, and fetch a new one only when it differs.
 ///
-/// An endpoint is eligible if it is healthy, accepting and not draining. A new member is.
+/// An endpoint is eligible if it is healthy, accepting, not draining and not ejected for failing. A new member is.
 ///
 /// Thread safety: all members may be called from many threads at once.
 template <Role role, EndpointType Endpoint, LoadMetric Load = NoLoad>
@@ -43,7 +47,8 @@ class EndpointPool {
   using Slot = pdroute::Slot<role, Endpoint, Load>;
   using Snapshot = pdroute::Snapshot<Slot>;
 
-  explicit EndpointPool(typename Load::Options options = {}) : options_(options) {
+  explicit EndpointPool(typename Load::Options options = {}, const std::optional<Ejection>& ejection = {})
+      : options_(options), ejection_(ejection) {
     static_cast<void>(show(picture_of({})));
   }
   EndpointPool(const EndpointPool&) = delete;
@@ -124,8 +129,34 @@ class EndpointPool {
     const auto member = find(members_, id);
     if (member == members_.end()) return ConfigError{ConfigError::Rule::id_known, detail::id_text<Endpoint>(id)};
     member->capacity = capacity;
-    member->slot->set_capacity(capacity);
+    member->slot->set_capacity(detail::probe_limited(capacity, member->ejection, ejection_.value_or(Ejection{})));
     return std::nullopt;
+  }
+
+  /// Does what is due by `Ejection` at this moment of the caller's clock: ejects, begins probes, takes back. Says of
+  /// whom. O(members).
+  template <class TimePoint>
+  std::vector<EjectionChange<Endpoint>> advance(TimePoint now) {
+    std::vector<EjectionChange<Endpoint>> changes;
+    std::shared_ptr<const Snapshot> old;  // let go after the lock is free, because it may destroy endpoints
+    if (!ejection_) return changes;
+    const std::lock_guard lock{mutex_};
+    std::vector<Member> next = members_;
+    detail::Ejector<Member>(*ejection_, next, detail::nanoseconds_of(now)).advance();
+    const bool panic_before = panic_in(members_);
+    const bool panic = panic_in(next);
+    bool same = true;
+    for (std::size_t i = 0; i < next.size(); ++i) {
+      same = same && members_[i].ruled_out(panic_before) == next[i].ruled_out(panic);
+      if (members_[i].ejection.phase != next[i].ejection.phase)
+        changes.push_back({role, EndpointId<Endpoint>(next[i].slot->id()), next[i].phase(panic)});
+    }
+    if (same) {
+      members_.swap(next);
+    } else {
+      old = replace(next, {});
+    }
+    return changes;
   }
 
   /// Takes what an endpoint says of itself. Returns what is wrong, if anything: no such id, or a report that cannot be.
@@ -159,7 +190,8 @@ class EndpointPool {
       leaver.change = RoleChange::no_such_endpoint;
       return leaver;
     }
-    if (last == LastEndpoint::keep && member->eligible() && snapshot_->candidates().size() == 1) {
+    if (last == LastEndpoint::keep && member->ruled_out(panic_in(next)) == nullptr &&
+        snapshot_->candidates().size() == 1) {
       leaver.change = RoleChange::last_of_its_role;
       return leaver;
     }
@@ -214,7 +246,8 @@ class EndpointPool {
     const std::lock_guard lock{mutex_};
     std::vector<EndpointStatus<Endpoint>> all;
     all.reserve(members_.size());
-    for (const Member& member : members_) all.push_back(status_of(member));
+    const bool panic = panic_in(members_);
+    for (const Member& member : members_) all.push_back(member.status(panic));
     return all;
   }
   /// The member of this id, if there is one. O(members).
@@ -222,7 +255,7 @@ class EndpointPool {
     const std::lock_guard lock{mutex_};
     const auto member = find(members_, id);
     if (member == members_.end()) return std::nullopt;
-    return status_of(*member);
+    return member->status(panic_in(members_));
   }
 
   /// A member, and what keeps it from being eligible.
@@ -239,7 +272,8 @@ class EndpointPool {
     const std::lock_guard lock{mutex_};
     Picture picture{{}, snapshot_};
     picture.members.reserve(members_.size());
-    for (const Member& member : members_) picture.members.push_back({status_of(member), member.ruled_out()});
+    const bool panic = panic_in(members_);
+    for (const Member& member : members_) picture.members.push_back({member.status(panic), member.ruled_out(panic)});
     return picture;
   }
 
@@ -257,22 +291,12 @@ class EndpointPool {
   using IdView = EndpointIdView<Endpoint>;
   using Positions = std::unordered_map<IdView, std::size_t>;
 
-  struct Member {
-    Slot* slot;
-    Health health = Health::healthy;
-    Intake intake = Intake::accepting;
-    bool draining = false;
-    Capacity capacity = {};
-    bool left = false;  // drained because it took the other role
+  using Member = detail::Member<Slot>;
 
-    [[nodiscard]] detail::Reason ruled_out() const noexcept {
-      if (health != Health::healthy) return &NoEndpoint::unhealthy;
-      if (intake != Intake::accepting) return &NoEndpoint::paused;
-      if (draining) return &NoEndpoint::draining;
-      return nullptr;
-    }
-    [[nodiscard]] bool eligible() const noexcept { return ruled_out() == nullptr; }
-  };
+  /// Whether nobody is left out for failing, because too few would be left.
+  [[nodiscard]] bool panic_in(const std::vector<Member>& members) const noexcept {
+    return ejection_ && detail::panic_in(members, *ejection_);
+  }
 
   [[nodiscard]] static auto find(auto& members, IdView id) {
     return std::find_if(members.begin(), members.end(), [id](const Member& m) { return m.slot->id() == id; });
@@ -286,21 +310,6 @@ class EndpointPool {
     }
   };
   using OwnedSlot = std::unique_ptr<Slot, Retire>;
-
-  [[nodiscard]] static EndpointStatus<Endpoint> status_of(const Member& member) {
-    const Slot& slot = *member.slot;
-    EndpointStatus<Endpoint> status{.id = EndpointId<Endpoint>(slot.id()),
-                                    .incarnation = slot.incarnation(),
-                                    .health = member.health,
-                                    .intake = member.intake,
-                                    .draining = member.draining,
-                                    .in_flight = slot.in_flight(),
-                                    .capacity = member.capacity,
-                                    .outcomes = slot.outcomes()};
-    if constexpr (detail::counts<Tokens, Load>) status.tokens = slot.tokens();
-    if constexpr (detail::counts<KvTokens, Load>) status.kv_tokens = slot.kv_tokens();
-    return status;
-  }
 
   [[nodiscard]] OwnedSlot make_slot(const Endpoint& endpoint) {
     OwnedSlot slot{new Slot(endpoint, ++incarnations_, options_)};
@@ -342,8 +351,9 @@ class EndpointPool {
     NoEndpoint left_out{.role = role, .endpoints = static_cast<std::uint32_t>(members.size())};
     std::vector<Slot*> eligible;
     eligible.reserve(members.size());
+    const bool panic = panic_in(members);
     for (const Member& member : members) {
-      if (const detail::Reason reason = member.ruled_out()) {
+      if (const detail::Reason reason = member.ruled_out(panic)) {
         ++(left_out.*reason);
       } else {
         eligible.push_back(member.slot);
@@ -364,6 +374,7 @@ class EndpointPool {
   // First, so that readers compare it on a line that only publishing writes.
   alignas(64) std::atomic<std::uint64_t> generation_{0};
   typename Load::Options options_;
+  std::optional<Ejection> ejection_;
   alignas(64) mutable std::mutex mutex_;
   std::vector<Member> members_;
   std::uint64_t incarnations_ = 0;

@@ -7,6 +7,7 @@
 #include <pdroute/capacity.hpp>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/outcome.hpp>
+#include <pdroute/pool/ejection.hpp>
 #include <vector>
 
 namespace pdroute::inline v0 {
@@ -19,6 +20,7 @@ struct EndpointStatus {
   Health health = Health::healthy;
   Intake intake = Intake::accepting;
   bool draining = false;
+  EjectionPhase ejection = EjectionPhase::none;
   std::uint32_t in_flight = 0;
   std::optional<std::uint64_t> tokens = {};     ///< held by leases, if the role counts them
   std::optional<std::uint64_t> kv_tokens = {};  ///< held by leases, if the role counts them
@@ -27,7 +29,7 @@ struct EndpointStatus {
 
   /// Whether it may be chosen, unless it is full.
   [[nodiscard]] bool eligible() const noexcept {
-    return health == Health::healthy && intake == Intake::accepting && !draining;
+    return health == Health::healthy && intake == Intake::accepting && !draining && ejection != EjectionPhase::ejected;
   }
 
   /// No request runs here and none ever will: the endpoint may be switched off.

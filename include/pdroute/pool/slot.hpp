@@ -10,6 +10,7 @@
 #include <pdroute/load/load_metric.hpp>
 #include <pdroute/load/no_load.hpp>
 #include <pdroute/outcome.hpp>
+#include <pdroute/pool/failure_row.hpp>
 #include <pdroute/pool/outcome_counts.hpp>
 #include <pdroute/pool/slot_count.hpp>
 #include <pdroute/request.hpp>
@@ -20,11 +21,13 @@ namespace pdroute::inline v0 {
 /// An incarnation of an endpoint in one role. The same id back again is another slot, so a late release reaches only
 /// the old one. Policies see slots as const candidates: the count in flight, the members of the role's load metric, the
 /// id and the caller's endpoint.
-template <Role role_of_slot, EndpointType Endpoint, LoadMetric Load = NoLoad>
-class alignas(64) alignas(Endpoint) alignas(Load) Slot  // own cache lines: neighbours are written by other threads
+template <Role role_of_slot, EndpointType EndpointOfSlot, LoadMetric Load = NoLoad>
+class alignas(64) alignas(EndpointOfSlot) alignas(
+    Load) Slot  // own cache lines: neighbours are written by other threads
     : public SlotCount,
       public Load {
  public:
+  using Endpoint = EndpointOfSlot;
   static constexpr Role role = role_of_slot;
   static constexpr bool weighs_leases = WeighsLeases<Load>;
   static constexpr bool times_leases = TimesLeases<Load>;
@@ -84,6 +87,7 @@ class alignas(64) alignas(Endpoint) alignas(Load) Slot  // own cache lines: neig
   }
   // The other ends are out of line, so that the code around a lease stays small enough to be inlined.
   [[gnu::noinline]] static void fail(Slot* slot, Held held, FailureKind kind) noexcept {
+    if (kind != FailureKind::overloaded) slot->row_.failed(slot->outcomes().completed);
     slot->ends_.failed(kind);
     complete(slot, held);
   }
@@ -110,6 +114,10 @@ class alignas(64) alignas(Endpoint) alignas(Load) Slot  // own cache lines: neig
     return outcomes;
   }
 
+  /// Failures since the last completion, back-pressure left out, or since they were last forgotten.
+  [[nodiscard]] std::uint32_t failures_in_a_row() const noexcept { return row_.length(outcomes().completed); }
+  void forget_failures() noexcept { row_.restart(); }
+
  private:
   ~Slot() = default;
 
@@ -125,6 +133,7 @@ class alignas(64) alignas(Endpoint) alignas(Load) Slot  // own cache lines: neig
   alignas(64) std::uint64_t incarnation_;  // read while other threads write the counts above
   Endpoint endpoint_;
   mutable std::atomic<std::uint64_t> completed_{0};  // as reported
+  detail::FailureRow row_;
 };
 
 }  // namespace pdroute::inline v0

@@ -13,6 +13,7 @@
 #include <pdroute/endpoint.hpp>
 #include <pdroute/load/engine_reports.hpp>
 #include <pdroute/no_endpoint.hpp>
+#include <pdroute/pool/ejection.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
 #include <pdroute/pool/lease.hpp>
 #include <pdroute/pool/lease_table.hpp>
@@ -25,6 +26,7 @@
 #include <pdroute/router/refusals.hpp>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -48,6 +50,7 @@ class DisaggregatedRouter {
   using Filter = typename Dispatcher::Filter;
   using RouteFilter = typename Dispatcher::RouteFilter;
   using IdView = EndpointIdView<Endpoint>;
+  using Moment = std::remove_cvref_t<decltype(std::declval<const Clock&>().now())>;
 
   struct Options {
     std::span<const Endpoint> prefill = {};  ///< copied by `create`, until when it must live; may be empty
@@ -61,6 +64,8 @@ class DisaggregatedRouter {
     Role first = Role::prefill;
     /// How many leases of each role `detach` can keep at once, 24 bytes each.
     std::uint32_t detached_leases = 1024;
+    /// Whether endpoints that keep failing are left out for a while. Then call `advance` from time to time.
+    std::optional<Ejection> ejection = {};
   };
 
   /// A router, or what is wrong with the options.
@@ -69,8 +74,12 @@ class DisaggregatedRouter {
     if (auto error = detail::check_configuration(options.decode_policy)) return std::move(*error);
     if (options.detached_leases > LeaseTable<PrefillLease>::most_places)
       return ConfigError{ConfigError::Rule::detached_leases_in_range, std::to_string(options.detached_leases)};
+    if (options.ejection) {
+      if (auto error = options.ejection->check()) return std::move(*error);
+    }
     auto core = std::make_shared<Core>(std::move(options.prefill_policy), std::move(options.decode_policy),
-                                       std::move(options.clock), options.seed, options.first, options.detached_leases);
+                                       std::move(options.clock), options.seed, options.first, options.detached_leases,
+                                       options.ejection);
     if (auto assigned = core->prefill.assign(options.prefill); !assigned) return std::move(assigned.error());
     if (auto assigned = core->decode.assign(options.decode); !assigned) return std::move(assigned.error());
     return DisaggregatedRouter(std::move(core));
@@ -162,12 +171,20 @@ class DisaggregatedRouter {
     return role == Role::prefill ? core_->prefill.set_capacity(id, capacity) : core_->decode.set_capacity(id, capacity);
   }
 
+  /// Does what is due at this moment of the router's clock, if there are `Options::ejection`: endpoints that keep failing
+  /// are ejected, those whose time is over are probed, those that work are taken back. Returns of whom that is true.
+  /// Call it once a second or so, by a timer or on the way. O(members).
+  std::vector<EjectionChange<Endpoint>> advance(Moment now) {
+    auto changes = core_->prefill.advance(now);
+    for (auto& change : core_->decode.advance(now)) changes.push_back(std::move(change));
+    return changed(std::move(changes));
+  }
+
   /// Takes what an endpoint says of itself in a role whose policy reads it, made at this moment of the router's clock;
   /// an older one than the last is ignored. Returns what is wrong, if anything: no such id, or a report that cannot be.
   /// O(members).
   template <Role role>
-  std::optional<ConfigError> report(IdView id, const EngineReport& report,
-                                    decltype(std::declval<const Clock&>().now()) made_at) {
+  std::optional<ConfigError> report(IdView id, const EngineReport& report, Moment made_at) {
     if constexpr (role == Role::prefill) {
       return core_->prefill.report(id, report, made_at);
     } else {

@@ -17,6 +17,7 @@ struct Refusals {
   std::uint64_t unhealthy = 0;
   std::uint64_t paused = 0;
   std::uint64_t draining = 0;
+  std::uint64_t ejected = 0;
   std::uint64_t excluded = 0;
   std::uint64_t disallowed = 0;
   std::uint64_t incompatible = 0;
@@ -29,6 +30,7 @@ struct Refusals {
     visit("unhealthy", unhealthy);
     visit("paused", paused);
     visit("draining", draining);
+    visit("ejected", ejected);
     visit("excluded", excluded);
     visit("disallowed", disallowed);
     visit("incompatible", incompatible);
@@ -55,13 +57,13 @@ class RefusalCounts {
   [[nodiscard]] Refusals so_far() const noexcept {
     std::size_t place = 0;
     const auto next = [&] { return counts_[place++].load(std::memory_order_relaxed); };
-    return {next(), next(), next(), next(), next(), next(), next(), next(), next()};
+    return {next(), next(), next(), next(), next(), next(), next(), next(), next(), next()};
   }
 
  private:
   void add(std::size_t place) noexcept { counts_[place].fetch_add(1, std::memory_order_relaxed); }
 
-  std::array<std::atomic<std::uint64_t>, 9> counts_{};
+  std::array<std::atomic<std::uint64_t>, 10> counts_{};
 };
 
 }  // namespace detail

@@ -4,7 +4,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <pdroute/policy/policy_traits.hpp>
+#include <pdroute/pool/ejection.hpp>
 #include <pdroute/pool/lease.hpp>
 #include <pdroute/pool/lease_table.hpp>
 #include <pdroute/role.hpp>
@@ -24,14 +26,14 @@ struct RouterCore {
   using DecodeLease = Lease<typename DecodeLeg::Slot>;
 
   RouterCore(PrefillPolicy prefill_rule, DecodePolicy decode_rule, Clock caller_clock, std::uint64_t router_seed,
-             Role first_leg, std::uint32_t detached_leases)
+             Role first_leg, std::uint32_t detached_leases, const std::optional<Ejection>& ejection)
       : prefill_policy(std::move(prefill_rule)),
         decode_policy(std::move(decode_rule)),
         clock(std::move(caller_clock)),
         seed(router_seed),
         first(first_leg),
-        prefill(detail::load_options(prefill_policy)),
-        decode(detail::load_options(decode_policy)),
+        prefill(detail::load_options(prefill_policy), ejection),
+        decode(detail::load_options(decode_policy), ejection),
         detached_prefill(detached_leases),
         detached_decode(detached_leases) {}
 
