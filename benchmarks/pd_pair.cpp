@@ -3,12 +3,15 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <pdroute/policy/latency_costs.hpp>
 #include <pdroute/policy/load_costs.hpp>
 #include <pdroute/policy/qps.hpp>
 #include <pdroute/policy/random.hpp>
+#include <pdroute/policy/rendezvous.hpp>
 #include <pdroute/policy/report_costs.hpp>
 #include <pdroute/policy/round_robin.hpp>
+#include <pdroute/policy/weighted_round_robin.hpp>
 #include <pdroute/router/disaggregated_router.hpp>
 #include <string>
 #include <type_traits>
@@ -31,8 +34,11 @@ struct CappedEndpoint {
 
 /// Who routes: a dispatcher for each thread, or all threads by the router's internal one.
 enum class Via { dispatcher, router };
+/// Whether requests have keys: one of a thousand sessions.
+enum class Requests { plain, keyed };
 
-template <class PrefillPolicy, class DecodePolicy, Via via = Via::dispatcher, class Endpoint = ::Endpoint>
+template <class PrefillPolicy, class DecodePolicy, Via via = Via::dispatcher, class Endpoint = ::Endpoint,
+          Requests requests = Requests::plain>
 class PdPair {
   using Router = pdroute::DisaggregatedRouter<PrefillPolicy, DecodePolicy, Endpoint>;
 
@@ -46,7 +52,7 @@ class PdPair {
 
     void operator()(std::size_t decisions) {
       for (std::size_t k = 0; k < decisions; ++k) {
-        auto route = source_.route();
+        auto route = next(k);
         auto& oldest = outstanding_[k % outstanding_.size()];
         end(oldest);
         if (route) oldest = std::move(*route);
@@ -54,6 +60,13 @@ class PdPair {
     }
 
    private:
+    auto next([[maybe_unused]] std::size_t k) {
+      if constexpr (requests == Requests::keyed) {
+        return source_.route(pdroute::Request{.key = pdroute::key(std::uint64_t{k % 1000})});
+      } else {
+        return source_.route();
+      }
+    }
     static void end(typename Router::Route& route) {
       if constexpr (Router::PrefillLease::measures_time || Router::DecodeLease::measures_time) {
         route.complete(std::chrono::steady_clock::now());
@@ -95,6 +108,8 @@ using TwoChoices = pdroute::PowerOfTwoChoicesPolicy<>;
 using LeastRequests = pdroute::LeastRequestPolicy;
 using LeastTokens = pdroute::LeastTokensPolicy;
 using LeastKv = pdroute::LeastKvPolicy;
+using Weighted = pdroute::WeightedRoundRobinPolicy;
+using Rendezvous = pdroute::RendezvousPolicy<>;
 using PeakEwma = pdroute::PeakEwmaPolicy;
 using Reported = pdroute::PowerOfTwoChoicesPolicy<pdroute::ReportedRequests>;
 
@@ -114,6 +129,9 @@ void bench::add_pd_pairs(Suite& suite) {
   suite.add<PdPair<TwoChoices, TwoChoices>>("pd_pair/two_choices/two_choices");
   suite.add<PdPair<LeastRequests, LeastRequests>>("pd_pair/least_requests/least_requests");
   suite.add<PdPair<LeastTokens, LeastKv>>("pd_pair/least_tokens/least_kv");
+  suite.add<PdPair<Weighted, Weighted>>("pd_pair/weighted_round_robin/weighted_round_robin");
+  suite.add<PdPair<Rendezvous, Rendezvous, Via::dispatcher, Endpoint, Requests::keyed>>(
+      "pd_pair/rendezvous/rendezvous");
   suite.add<PdPair<PeakEwma, PeakEwma>>("pd_pair/peak_ewma/peak_ewma");
   suite.add<PdPair<Reported, Reported>>("pd_pair/reported_requests/reported_requests");
   suite.add<PdPair<Random, Random, Via::dispatcher, CappedEndpoint>>("pd_pair_capped/random/random");
