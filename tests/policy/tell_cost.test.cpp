@@ -29,8 +29,9 @@ template <class Cost>
 Told told(const Cost& cost, Candidate candidate = {3}) {
   Told told;
   const std::vector<Candidate> looked_at{candidate, {8}};
+  const int request = 0;
   int context = 0;
-  const auto tell = pdroute::detail::teller(cost, looked_at, 0, context);
+  const auto tell = pdroute::detail::teller(cost, looked_at, request, context);
   tell(looked_at[0], [&](std::string_view name, double value) { told.emplace_back(name, value); });
   return told;
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "catch2_compat.hpp"
+#include "router/chosen.hpp"
 #include "router/support.hpp"
 
 namespace {
@@ -138,7 +139,7 @@ TEST_CASE("explain: a policy that takes nobody has declined those that came into
   CHECK(explanation.prefill.chosen() == nullptr);
   CHECK(explanation.refusal == moody.route().error());
   declines = false;
-  CHECK(moody.explain().decode.chosen()->id == "d0");
+  CHECK(chosen(moody.explain().decode).id == "d0");
   CHECK(moody.explain().decode.why == "the policy's choice");
 }
 
@@ -171,7 +172,7 @@ TEST_CASE("explain: costs are those that the policy compares") {
     CHECK(costs(of(decode, "d0")) == Costs{{"in_flight", 2}});
     CHECK(costs(of(decode, "d1")) == Costs{{"in_flight", 0}});
     CHECK(costs(of(decode, "d2")) == Costs{{"in_flight", 1}});
-    CHECK(decode.chosen()->id == "d1");
+    CHECK(chosen(decode).id == "d1");
     CHECK(decode.why == "lowest cost of 3");
   }
   SECTION("tokens and KV tokens") {
@@ -235,10 +236,10 @@ TEST_CASE("explain: of some drawn at random, only those have costs, and one of t
       if (!endpoint.chosen && !endpoint.costs.empty()) other = endpoint.costs[0].value;
     }
     REQUIRE(looked_at == 2);
-    REQUIRE(explanation.decode.chosen()->costs.size() == 1);
-    CHECK(explanation.decode.chosen()->costs[0].value <= other);
+    REQUIRE(chosen(explanation.decode).costs.size() == 1);
+    CHECK(chosen(explanation.decode).costs[0].value <= other);
     CHECK((explanation.decode.why == "lowest cost of 2 drawn at random, shared by 2: drawn first") ==
-          (explanation.decode.chosen()->costs[0].value == other));
+          (chosen(explanation.decode).costs[0].value == other));
     CHECK(explanation.prefill.why.starts_with("lowest cost of 2"));
     CHECK(explanation.prefill.why.find("at random") == std::string::npos);  // there are no more
     ++reasons[explanation.decode.why];
@@ -288,7 +289,7 @@ TEST_CASE("explain: by weight, by key, by session") {
   const auto lease = by_session.prefill(keyed).value();
   sessions->bind(*keyed.key, lease, pdroute::ManualClock{}.now());
   CHECK(by_session.explain(keyed).prefill.why == "it serves the session");
-  CHECK(by_session.explain(keyed).prefill.chosen()->id == lease.id());
+  CHECK(chosen(by_session.explain(keyed).prefill).id == lease.id());
 }
 
 TEST_CASE("explain: what was measured, by name") {
@@ -308,14 +309,14 @@ TEST_CASE("explain: what was measured, by name") {
 TEST_CASE("explain: one that is full and had been looked at keeps its costs, and whoever is next is explained") {
   using ById = pdroute::LowestCostPolicy<decltype([](const auto& c) { return c.endpoint().id; })>;
   auto router = router_of<ById>(1, 3);
-  CHECK(router.explain().decode.chosen()->id == "d0");
+  CHECK(chosen(router.explain().decode).id == "d0");
   const auto filled = fill(router, Role::decode, "d2");
   CHECK(router.explain().decode.why == "lowest cost of 3");  // d2 was not asked for
   const auto filled_too = fill(router, Role::decode, "d0");
   REQUIRE_FALSE(router.set_capacity(Role::decode, "d2", {}));
   const auto decode = router.explain().decode;
   CHECK(of(decode, "d0").ruled_out == "full");
-  CHECK(decode.chosen()->id == "d1");
+  CHECK(chosen(decode).id == "d1");
   CHECK(decode.why == "lowest cost of 2");
   CHECK(costs(decode.endpoints[1]).empty());  // text is no number
 
@@ -332,8 +333,8 @@ TEST_CASE("explain: a dispatcher explains what has become of the members since i
   router.set_health("p0", pdroute::Health::unhealthy);
   const auto explanation = std::as_const(dispatcher).explain();
   CHECK(explanation.decode.endpoints.size() == 2);
-  CHECK(explanation.decode.chosen()->id == "e0");
-  CHECK(explanation.prefill.chosen()->id == "p1");
+  CHECK(chosen(explanation.decode).id == "e0");
+  CHECK(chosen(explanation.prefill).id == "p1");
 }
 
 TEST_CASE("explain: the clock is read once if a policy asks for it, and else not at all") {

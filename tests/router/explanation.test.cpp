@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "catch2_compat.hpp"
+#include "router/chosen.hpp"
 #include "router/support.hpp"
 
 namespace {
@@ -97,7 +98,7 @@ TEST_CASE("explanation: it owns what it says, beyond the router and its endpoint
   }();
   const auto copy = explanation;
   explanation = {};
-  CHECK(copy.prefill.chosen()->id == prefix + "0");
+  CHECK(chosen(copy.prefill).id == prefix + "0");
   CHECK(copy.prefill.chosen() == copy.prefill.endpoints.data());
   CHECK(copy.prefill.endpoints[1].costs.at(0).name == "tokens");
   CHECK(explanation.prefill.chosen() == nullptr);

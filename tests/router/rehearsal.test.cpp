@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "catch2_compat.hpp"
+#include "router/chosen.hpp"
 #include "router/support.hpp"
 
 namespace {
@@ -222,9 +223,9 @@ TEMPLATE_TEST_CASE("what is explained is what the next route does, and explainin
         ++routes;
         REQUIRE(explanation->prefill.chosen());
         REQUIRE(explanation->decode.chosen());
-        REQUIRE(explanation->prefill.chosen()->id + " " + explanation->decode.chosen()->id == answer);
-        REQUIRE(explanation->prefill.chosen()->ruled_out.empty());
-        REQUIRE(explanation->decode.chosen()->ruled_out.empty());
+        REQUIRE(chosen(explanation->prefill).id + " " + chosen(explanation->decode).id == answer);
+        REQUIRE(chosen(explanation->prefill).ruled_out.empty());
+        REQUIRE(chosen(explanation->decode).ruled_out.empty());
       }
       REQUIRE(twin.step([](const auto&...) {}) == answer);
       REQUIRE(twin.state() == world.state());

@@ -36,7 +36,7 @@ inline constexpr auto log2_table = [] {
 [[nodiscard]] constexpr std::uint64_t negative_log2(std::uint64_t u) noexcept {
   const auto zeros = static_cast<unsigned>(std::countl_zero(u));
   const std::uint64_t mantissa = u << zeros << 1U;  // what follows the leading one
-  const auto i = static_cast<std::size_t>(mantissa >> 56U);
+  const std::uint64_t i = mantissa >> 56U;
   const std::uint64_t rest = (mantissa << 8U) >> 34U;  // of the way to the next entry, in units of 2^-30
   const std::uint64_t fraction = log2_table[i] + ((log2_table[i + 1] - log2_table[i]) * rest >> 30U);
   return ((std::uint64_t{zeros} + 1) << log2_fraction) - fraction;
