@@ -5,11 +5,14 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <pdroute/policy/latency_costs.hpp>
 #include <pdroute/policy/load_costs.hpp>
 #include <pdroute/policy/one_of.hpp>
 #include <pdroute/policy/qps.hpp>
 #include <pdroute/policy/random.hpp>
+#include <pdroute/policy/rendezvous.hpp>
 #include <pdroute/policy/round_robin.hpp>
+#include <pdroute/policy/weighted_round_robin.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,7 +27,8 @@ struct PolicySettings {
 
 using AnyPolicy = pdroute::OneOfPolicy<pdroute::RoundRobinPolicy<>, pdroute::RandomPolicy<>, pdroute::QpsPolicy<>,
                                        pdroute::LeastRequestPolicy, pdroute::PowerOfTwoChoicesPolicy<>,
-                                       pdroute::LeastTokensPolicy, pdroute::LeastKvPolicy>;
+                                       pdroute::LeastTokensPolicy, pdroute::LeastKvPolicy, pdroute::PeakEwmaPolicy,
+                                       pdroute::WeightedRoundRobinPolicy, pdroute::RendezvousPolicy<>>;
 
 struct NamedPolicy {
   std::string_view name;
@@ -40,6 +44,10 @@ inline constexpr auto known_policies = std::to_array<NamedPolicy>({
      [](const PolicySettings& /*settings*/) -> AnyPolicy { return {pdroute::PowerOfTwoChoicesPolicy<>{}}; }},
     {"least-tokens", [](const PolicySettings& /*settings*/) -> AnyPolicy { return {pdroute::LeastTokensPolicy{}}; }},
     {"least-kv", [](const PolicySettings& /*settings*/) -> AnyPolicy { return {pdroute::LeastKvPolicy{}}; }},
+    {"peak-ewma", [](const PolicySettings& /*settings*/) -> AnyPolicy { return {pdroute::PeakEwmaPolicy{}}; }},
+    {"weighted-round-robin",
+     [](const PolicySettings& /*settings*/) -> AnyPolicy { return {pdroute::WeightedRoundRobinPolicy{}}; }},
+    {"rendezvous", [](const PolicySettings& s) -> AnyPolicy { return {pdroute::RendezvousPolicy<>{.seed = s.seed}}; }},
 });
 
 /// Null if there is none of that name.

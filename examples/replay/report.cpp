@@ -118,7 +118,7 @@ std::string table(const Outcome& outcome) {
 }
 
 std::string comparison(std::span<const Outcome> outcomes) {
-  constexpr std::string_view row = "| {:<14} | {:>14} | {:>11} | {:>9} | {:>13} | {:>11} | {:>9} |\n";
+  constexpr std::string_view row = "| {:<20} | {:>14} | {:>11} | {:>9} | {:>13} | {:>11} | {:>9} |\n";
   std::string text =
       fmt::format(row, "policy", "prefill tokens", "outstanding", "ahead", "decode tokens", "outstanding", "ahead");
   text += "| --- | --: | --: | --: | --: | --: | --: |\n";

@@ -111,6 +111,7 @@ void Simulation::take_steps_until(Time moment) {
   while (!due_.empty() && due_.top().at <= moment) {
     const Due due = due_.top();
     due_.pop();
+    clock_.set(due.at);
     switch (due.step) {
       case Step::end_prefill: end_prefill(due.request); break;
       case Step::grow_decode: grow_decode(due.request); break;
@@ -125,14 +126,14 @@ void Simulation::end_prefill(std::size_t i) {
   auto& lease = running_[i].prefill;
   if (!lease) return;
   lease->life->leave(trace_[i].prompt_tokens);
-  lease.complete();
+  lease.complete(clock_.now());
 }
 
 void Simulation::end_decode(std::size_t i) {
   auto& lease = running_[i].decode;
   if (!lease) return;
   lease->life->leave(kv_tokens(trace_[i]));
-  lease.complete();
+  lease.complete(clock_.now());
 }
 
 void Simulation::grow_decode(std::size_t i) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <iterator>
+#include <limits>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -49,6 +50,88 @@ inline std::uint64_t seed_of_stream(std::uint64_t seed, std::uint64_t stream) {
   return Generator::mixed(seed + Generator::mixed(stream + 1));
 }
 
+/// The key of a short text: its length and its letters, mixed.
+inline std::uint64_t key_of_text(const std::string& text) {
+  if (text.size() > 7) throw std::invalid_argument("the reference knows keys of short texts only");
+  std::uint64_t letters = 0;
+  for (std::size_t i = text.size(); i-- > 0;) letters = letters << 8U | static_cast<unsigned char>(text[i]);
+  return Generator::mixed(text.size() ^ letters);
+}
+
+/// Whether a walk round a circle by this stride visits every place, and no arc of it waits, at worst, longer than three
+/// times its mean: by walking, for every length of an arc.
+inline bool spreads(std::uint64_t circle, std::uint64_t stride) {
+  if (std::gcd(circle, stride) != 1) return false;
+  for (std::uint64_t length = 1; length < circle; ++length) {
+    std::uint64_t last = 0;
+    for (std::uint64_t turn = 1; turn <= circle; ++turn) {  // the arc begins at place 0, where turn 0 stands
+      if (turn * stride % circle >= length) continue;
+      if ((turn - last) * length > 3 * circle) return false;
+      last = turn;
+    }
+  }
+  return true;
+}
+
+/// The stride that spreads and is nearest to the golden section; the higher of two.
+inline std::uint64_t golden_stride(std::uint64_t circle) {
+  const auto golden = static_cast<std::int64_t>(circle * 0x9e3779b9U >> 32U);
+  const auto end = static_cast<std::int64_t>(circle);
+  for (std::int64_t off = 0; off < end; ++off) {
+    for (const std::int64_t stride : {golden + off, golden - off}) {
+      if (0 < stride && stride < end && spreads(circle, static_cast<std::uint64_t>(stride))) {
+        return static_cast<std::uint64_t>(stride);
+      }
+    }
+  }
+  return 1;
+}
+
+/// How long requests took at their slowest lately. A slower one counts at once, a faster one as far as the last has
+/// faded: to 1/e in ten seconds. The figures are those of the library, digit by digit, for where only one of two
+/// endpoints has been measured both cost the same but for the last digit.
+class Peak {
+ public:
+  /// A request took so long, until this moment.
+  void add(std::chrono::nanoseconds took, std::chrono::nanoseconds end) {
+    const auto sample =
+        std::max(static_cast<float>(static_cast<double>(took.count()) * 1e-9), std::numeric_limits<float>::min());
+    if (known_ && sample <= value_) {
+      value_ = static_cast<float>(sample + (static_cast<double>(value_) - sample) * freshness(end));
+    } else {
+      value_ = sample;
+    }
+    known_ = true;
+    measured_ = ticks(end);
+  }
+  [[nodiscard]] double value() const { return static_cast<double>(value_); }
+  /// 1 for what has just been measured, falling to 0.
+  [[nodiscard]] double freshness(std::chrono::nanoseconds now) const {
+    if (!known_) return 0;
+    constexpr double log2_e = 1.4426950408889634;
+    double halvings = static_cast<double>(ticks(now) - measured_) * (8'388'608 / 1e10 * log2_e);
+    if (halvings >= 64) return 0;
+    double scale = 1;
+    for (; halvings >= 1; halvings -= 1) scale /= 2;
+    return half_to_the(halvings) * scale;
+  }
+
+ private:
+  static std::int64_t ticks(std::chrono::nanoseconds moment) { return moment.count() / 8'388'608; }
+
+  /// 2^-f for f in [0, 1], by a polynomial of degree five that is 1 at 0 and 1/2 at 1.
+  static double half_to_the(double f) {
+    const double a[] = {-0.6931449348, 0.2401880991, -0.0553133228, 0.0092177123};
+    double sum = -(0.5 + a[0] + a[1] + a[2] + a[3]);
+    for (std::size_t i = 4; i-- > 0;) sum = a[i] + f * sum;
+    return 1 + f * sum;
+  }
+
+  bool known_ = false;
+  float value_ = 0;
+  std::int64_t measured_ = 0;
+};
+
 struct Rules {
   std::string prefill_policy;
   std::string decode_policy;
@@ -71,8 +154,10 @@ struct Counts {
 struct Member {
   std::size_t number = 0;
   bool draining = false;
+  std::uint64_t id_key = 0;
   std::deque<std::int64_t> arrivals = {};  // the bucket of each
-  std::chrono::nanoseconds free_at{0};     // when its last prompt has been computed
+  Peak peak = {};
+  std::chrono::nanoseconds free_at{0};  // when its last prompt has been computed
   // What runs or waits there, counted afresh for every request that arrives.
   std::uint64_t requests = 0;
   std::uint64_t tokens = 0;        // as far as the router has been told
@@ -90,6 +175,8 @@ struct Routed {
   std::chrono::nanoseconds prefill_end{0};
   std::chrono::nanoseconds decode_begin{0};
   std::chrono::nanoseconds decode_end{0};
+  bool prefill_over = false;  // measured or cancelled
+  bool decode_over = false;
 
   std::uint64_t told = 0;
 
@@ -105,11 +192,14 @@ struct Routed {
 /// One role: its members in order of registration, and what its policy remembers.
 class Leg {
  public:
-  Leg(std::string policy, std::size_t endpoints, std::uint64_t seed, std::chrono::nanoseconds window, Generator& shared)
-      : policy_(std::move(policy)),
-        generator_{seed},
+  Leg(char letter, std::string policy, std::size_t endpoints, std::uint64_t stream, const Rules& rules,
+      Generator& shared)
+      : letter_(letter),
+        policy_(std::move(policy)),
+        seed_(rules.seed),
+        generator_{seed_of_stream(rules.seed, stream << 32U)},
         shared_(shared),
-        bucket_width_((window.count() + 59) / 60),
+        bucket_width_((rules.qps_window.count() + 59) / 60),
         counts_(endpoints) {
     for (std::size_t i = 0; i < endpoints; ++i) add(i);
   }
@@ -138,11 +228,12 @@ class Leg {
 
   /// Precondition: somebody is eligible. `turn` and `since` count routes, from the start and since the last change;
   /// `first` is the number of eligible endpoints of the other role if that one has chosen before.
-  Life choose(std::uint64_t turn, std::uint64_t since, std::optional<std::size_t> first, std::chrono::nanoseconds now) {
+  Life choose(std::uint64_t turn, std::uint64_t since, std::optional<std::size_t> first,
+              const replay::TraceRequest& request) {
     const std::vector<Life> candidates = eligible();
     measure(candidates);
-    const std::int64_t bucket = now.count() / bucket_width_;
-    const Life chosen = candidates[index(candidates, turn, since, first, bucket)];
+    const std::int64_t bucket = request.arrival.count() / bucket_width_;
+    const Life chosen = candidates[index(candidates, turn, since, first, bucket, request)];
     chosen->arrivals.push_back(bucket);
     ++counts_[chosen->number];
     return chosen;
@@ -152,7 +243,10 @@ class Leg {
   [[nodiscard]] double max_over_mean() const { return mean_ == 0 ? 0 : most_ / mean_; }
 
  private:
-  void add(std::size_t number) { members_.push_back(std::make_shared<Member>(Member{.number = number})); }
+  void add(std::size_t number) {
+    const std::uint64_t id_key = key_of_text(letter_ + std::to_string(number));
+    members_.push_back(std::make_shared<Member>(Member{.number = number, .id_key = id_key}));
+  }
 
   void measure(const std::vector<Life>& candidates) {
     std::uint64_t most = 0;
@@ -166,7 +260,7 @@ class Leg {
   }
 
   std::size_t index(const std::vector<Life>& candidates, std::uint64_t turn, std::uint64_t since,
-                    std::optional<std::size_t> first, std::int64_t bucket) {
+                    std::optional<std::size_t> first, std::int64_t bucket, const replay::TraceRequest& request) {
     const std::size_t n = candidates.size();
     if (policy_ == "round-robin") return (turn + (first ? since / std::lcm(*first, n) : 0)) % n;
     if (policy_ == "random") return generator_.below(n);
@@ -178,6 +272,12 @@ class Leg {
     }
     if (policy_ == "least-requests") return lowest(candidates, first, [](Member& m) { return m.requests; });
     if (policy_ == "two-choices") return fewer_requests_of_two(candidates);
+    if (policy_ == "peak-ewma") return lower_peak_of_two(candidates, request.arrival);
+    if (policy_ == "weighted-round-robin") return place(first ? since : turn, n, first.has_value());
+    if (policy_ == "rendezvous") {
+      return request.key ? home(candidates, static_cast<std::uint64_t>(*request.key))
+                         : fewer_requests_of_two(candidates);
+    }
     // A prompt weighs as much in tokens as in KV, so these two are one rule here.
     if (policy_ == "least-tokens" || policy_ == "least-kv") {
       return lowest(candidates, first, [](Member& m) { return m.tokens; });
@@ -204,17 +304,62 @@ class Leg {
     return best;
   }
 
-  /// Of two different ones, each pair as likely; if neither has fewer, the one drawn first.
-  std::size_t fewer_requests_of_two(const std::vector<Life>& candidates) {
-    const std::size_t n = candidates.size();
-    if (n == 1) return 0;
+  /// Two different ones, each pair as likely. Precondition: there are two.
+  std::pair<std::size_t, std::size_t> two_of(std::size_t n) {
     const std::size_t one = shared_.below(n);
     const std::size_t place = shared_.below(n - 1);  // among the others
-    const std::size_t other = place < one ? place : place + 1;
+    return {one, place < one ? place : place + 1};
+  }
+
+  /// If neither has fewer, the one drawn first.
+  std::size_t fewer_requests_of_two(const std::vector<Life>& candidates) {
+    if (candidates.size() == 1) return 0;
+    const auto [one, other] = two_of(candidates.size());
     return candidates[other]->requests < candidates[one]->requests ? other : one;
   }
 
+  /// As slow as measured, as far as that is fresh, and for the rest as typical of the two, times the requests with this
+  /// one.
+  std::size_t lower_peak_of_two(const std::vector<Life>& candidates, std::chrono::nanoseconds now) {
+    if (candidates.size() == 1) return 0;
+    const auto [one, other] = two_of(candidates.size());
+    const Peak& a = candidates[one]->peak;
+    const Peak& b = candidates[other]->peak;
+    const double known = a.freshness(now) + b.freshness(now);
+    const double typical = known > 0 ? (a.freshness(now) * a.value() + b.freshness(now) * b.value()) / known : 1;
+    const auto cost = [&](const Member& m) {
+      const double seconds = typical + m.peak.freshness(now) * (m.peak.value() - typical);
+      return seconds * static_cast<double>(m.requests + 1);
+    };
+    return cost(*candidates[other]) < cost(*candidates[one]) ? other : one;
+  }
+
+  /// The place on a circle of n, for all weigh the same. A second leg begins elsewhere after every n turns.
+  static std::size_t place(std::uint64_t turn, std::uint64_t n, bool second) {
+    const std::uint64_t begin = second ? Generator::mixed(turn / n + 1) % n : 0;
+    return (begin + turn * golden_stride(n)) % n;
+  }
+
+  /// The one with the highest number for this key, for all weigh the same, of those that have less than 1.25 times
+  /// their share of the requests with this one.
+  std::size_t home(const std::vector<Life>& candidates, std::uint64_t key) {
+    std::uint64_t requests = 1;
+    for (const Life& m : candidates) requests += m->requests;
+    std::optional<std::size_t> best;
+    std::uint64_t highest = 0;
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      const std::uint64_t number = Generator::mixed(seed_of_stream(seed_, key) ^ candidates[i]->id_key);
+      const bool room = 4 * candidates.size() * candidates[i]->requests < 5 * requests;
+      if (!room || (best && number <= highest)) continue;
+      best = i;
+      highest = number;
+    }
+    return best.value();
+  }
+
+  char letter_;  // that ids begin with
   std::string policy_;
+  std::uint64_t seed_;
   Generator generator_;  // of the policy
   Generator& shared_;    // of both legs
   std::int64_t bucket_width_;
@@ -227,12 +372,30 @@ class Leg {
   double mean_ = 0;
 };
 
+/// Tells the endpoints how long the requests took that have ended by now, in the order of their ends.
+inline void measure_what_ended(std::vector<Routed>& routed, std::chrono::nanoseconds now) {
+  struct Ended {
+    std::chrono::nanoseconds at;
+    const Routed* request;
+    Member* endpoint;
+  };
+  std::vector<Ended> ended;
+  for (Routed& r : routed) {
+    if (!r.prefill_over && r.prefill_end <= now) ended.push_back({r.prefill_end, &r, r.prefill.get()});
+    if (!r.decode_over && r.decode_end <= now) ended.push_back({r.decode_end, &r, r.decode.get()});
+    r.prefill_over = r.prefill_over || r.prefill_end <= now;
+    r.decode_over = r.decode_over || r.decode_end <= now;
+  }
+  // Requests of one moment in the order of their arrival, as they are in the list.
+  std::stable_sort(ended.begin(), ended.end(), [](const Ended& a, const Ended& b) { return a.at < b.at; });
+  for (const Ended& e : ended) e.endpoint->peak.add(e.at - e.request->request.arrival, e.at);
+}
+
 inline Counts predict(const replay::Trace& trace, const replay::ChurnSchedule& churn, const Rules& rules) {
   // One seed for both roles, a stream each, and one for what both draw; the replay's one dispatcher is the first.
-  const auto seed = [&](std::uint64_t stream) { return seed_of_stream(rules.seed, stream << 32U); };
-  Generator shared{seed(2)};
-  Leg prefill{rules.prefill_policy, rules.prefill_endpoints, seed(0), rules.qps_window, shared};
-  Leg decode{rules.decode_policy, rules.decode_endpoints, seed(1), rules.qps_window, shared};
+  Generator shared{seed_of_stream(rules.seed, std::uint64_t{2} << 32U)};
+  Leg prefill{'p', rules.prefill_policy, rules.prefill_endpoints, 0, rules, shared};
+  Leg decode{'d', rules.decode_policy, rules.decode_endpoints, 1, rules, shared};
   std::vector<Routed> routed;  // and still running
   std::uint64_t unrouted = 0;
   std::uint64_t turn = 0;
@@ -245,8 +408,10 @@ inline Counts predict(const replay::Trace& trace, const replay::ChurnSchedule& c
       if (event->kind == replay::ChurnEvent::Kind::cancel) {
         for (Routed& r : routed) {
           if (r.number != event->number) continue;
+          measure_what_ended(routed, event->at);
           r.prefill_end = std::min(r.prefill_end, event->at);
           r.decode_end = std::min(r.decode_end, event->at);
+          r.prefill_over = r.decode_over = true;
         }
         continue;
       }
@@ -254,6 +419,7 @@ inline Counts predict(const replay::Trace& trace, const replay::ChurnSchedule& c
       origin = turn;
     }
 
+    measure_what_ended(routed, now);
     prefill.forget_what_runs();
     decode.forget_what_runs();
     routed.erase(std::remove_if(routed.begin(), routed.end(), [&](const Routed& r) { return r.decode_end <= now; }),
@@ -275,8 +441,8 @@ inline Counts predict(const replay::Trace& trace, const replay::ChurnSchedule& c
       continue;
     }
     Routed r{.number = number, .request = request};
-    r.prefill = prefill.choose(turn, turn - origin, std::nullopt, now);
-    r.decode = decode.choose(turn, turn - origin, prefill.eligible().size(), now);
+    r.prefill = prefill.choose(turn, turn - origin, std::nullopt, request);
+    r.decode = decode.choose(turn, turn - origin, prefill.eligible().size(), request);
     ++turn;
     r.prefill_end = std::max(now, r.prefill->free_at) + replay::prefill_time(request.prompt_tokens);
     r.prefill->free_at = r.prefill_end;

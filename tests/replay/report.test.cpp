@@ -88,10 +88,10 @@ TEST_CASE("report: policies side by side, as a table in Markdown") {
   nobody_came.prefill_policy = "round-robin";
   const std::vector<replay::Outcome> outcomes{example(), nobody_came};
   CHECK(replay::comparison(outcomes) ==
-        R"(| policy         | prefill tokens | outstanding |     ahead | decode tokens | outstanding |     ahead |
+        R"(| policy               | prefill tokens | outstanding |     ahead | decode tokens | outstanding |     ahead |
 | --- | --: | --: | --: | --: | --: | --: |
-| random         |          1.500 |       1.500 |     1,500 |         1.000 |       1.000 |         0 |
-| round-robin    |              - |           - |         - |             - |           - |         - |
+| random               |          1.500 |       1.500 |     1,500 |         1.000 |       1.000 |         0 |
+| round-robin          |              - |           - |         - |             - |           - |         - |
 )");
 }
 
