@@ -93,7 +93,8 @@ std::variant<Options, HelpText> parse_options(int argc, const char* const* argv)
          "--decode-policy", [&](const std::string& name) { options.decode_policy = policy_in(name); },
          "Decode policy [the prefill policy]")
       ->type_name("NAME");
-  add_number(app, "--seed", options.settings.seed, 0, most_of_64_bits, "Of the router and of policies that draw or hash [0]");
+  add_number(app, "--seed", options.settings.seed, 0, most_of_64_bits,
+             "Of the router and of policies that draw or hash [0]");
   app.add_option_function<std::string>(
          "--qps-window", [&](const std::string& text) { options.settings.qps_window = window(text); },
          "Window of the qps policy [60]")
