@@ -14,10 +14,11 @@ class FailureRow {
  public:
   /// An endpoint has failed after so many completions.
   void failed(std::uint64_t completed) noexcept {
-    if (completed_.exchange(completed, std::memory_order_relaxed) == completed) {
+    if (completed_.load(std::memory_order_relaxed) == completed) {
       length_.fetch_add(1, std::memory_order_relaxed);
     } else {
       length_.store(1, std::memory_order_relaxed);
+      completed_.store(completed, std::memory_order_relaxed);
     }
   }
   /// The failures since the last completion, of which there have been so many.
