@@ -22,11 +22,9 @@ using namespace pdroute;
 using std::chrono_literals::operator""ms;
 
 /// Policies that see how busy an endpoint is.
-using LoadPolicies =
-    std::tuple<LeastRequestPolicy, PowerOfTwoChoicesPolicy<>, LowestCostPolicy<InFlight, 3>, LeastTokensPolicy,
-               LeastKvPolicy, LowestCostPolicy<Lexicographic<QueuedTokens, InFlight>>, PeakEwmaPolicy,
-               LowestCostPolicy<ReportedRequests>, LowestCostPolicy<ReportedQueue, 2>,
-               LowestCostPolicy<ReportedKvUsage, everyone, TieRule::random>>;
+using LoadPolicies = std::tuple<LeastRequestPolicy, PowerOfTwoChoicesPolicy<>, LeastTokensPolicy, LeastKvPolicy,
+                                PeakEwmaPolicy, LowestCostPolicy<ReportedRequests>, LowestCostPolicy<ReportedQueue, 2>,
+                                LowestCostPolicy<ReportedKvUsage, everyone, TieRule::random>>;
 /// The others.
 using BlindPolicies =
     std::tuple<RoundRobinPolicy<>, RoundRobinPolicy<Rotation::per_dispatcher>, RandomPolicy<>, QpsPolicy<>,
