@@ -53,7 +53,8 @@ class Ejector {
       if (!member.draining && !member.ejection.ejected() && row >= (probing ? 1 : rules_.failures_in_a_row))
         failing.push_back({&member, row});
     }
-    std::stable_sort(failing.begin(), failing.end(), [](const Failing& a, const Failing& b) { return a.row > b.row; });
+    std::sort(failing.begin(), failing.end(),
+              [](const Failing& a, const Failing& b) { return a.row != b.row ? a.row > b.row : a.member < b.member; });
     for (const Failing& worst : failing) {
       if (may_eject(*worst.member)) eject(*worst.member);
     }
