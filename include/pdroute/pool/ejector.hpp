@@ -70,8 +70,8 @@ class Ejector {
     EjectionState& state = member.ejection;
     const std::uint64_t completed = member.slot->outcomes().completed;
     if (state.ejected()) {
-      state.until =
-          std::min(state.until, now_ + rules_.longest.count());  // a clock that stepped back must not prolong it
+      const std::int64_t longest = rules_.longest.count();
+      state.until = std::min(state.until, now_ + longest);  // a clock that stepped back must not prolong it
       if (now_ < state.until) return;
       state.phase = EjectionPhase::probing;
       state.completed = completed;
