@@ -26,7 +26,8 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
 
   ClientConnection(boost::asio::ip::tcp::socket socket, EventLoop& loop);
 
-  /// Waits for the next request. False: there is none, and the connection is to be closed; what had to be said has been.
+  /// Waits for the next request. False: there is none, and the connection is to be closed; what had to be said has
+  /// been.
   boost::asio::awaitable<bool> read_request();
   [[nodiscard]] const Request& request() const { return parser_->get(); }
   [[nodiscard]] bool http_1_0() const { return parser_->get().version() < 11; }

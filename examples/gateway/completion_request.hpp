@@ -24,8 +24,8 @@ struct RequestMistake {
 /// Both legs get the same fields but for a few. Those they share are written once, as `common`; each leg's body is
 /// `common` and a tail of its own.
 ///
-/// Fields that only a gateway may set are dropped: a client must not send an engine to an address of its choice, nor use
-/// another request's cache.
+/// Fields that only a gateway may set are dropped: a client must not send an engine to an address of its choice, nor
+/// use another request's cache.
 class CompletionRequest {
  public:
   /// `text` is the body; `model` the one that is served.
@@ -38,7 +38,8 @@ class CompletionRequest {
   /// With the transfer parameters of the prefill's reply, as they came.
   [[nodiscard]] std::string decode_tail(std::string_view transfer) const;
   [[nodiscard]] bool stream() const noexcept { return stream_; }
-  /// An estimate, for the gateway has no tokenizer: four bytes of text are a token; tokens given as numbers are counted.
+  /// An estimate, for the gateway has no tokenizer: four bytes of text are a token; tokens given as numbers are
+  /// counted.
   [[nodiscard]] std::uint64_t prompt_tokens() const noexcept { return prompt_tokens_; }
 
  private:

@@ -25,8 +25,8 @@
 
 namespace replay {
 
-/// For one run. Time stands still while a request is routed; between two arrivals, leases grow and end and churn happens
-/// in order of their moments, leases first, equal ones in order of arrival.
+/// For one run. Time stands still while a request is routed; between two arrivals, leases grow and end and churn
+/// happens in order of their moments, leases first, equal ones in order of arrival.
 class Simulation {
  public:
   Simulation(const Trace& trace, const ChurnSchedule& churn, Fleet prefill, Fleet decode, AnyPolicy prefill_policy,

@@ -7,9 +7,9 @@
 
 namespace pdroute::inline v0 {
 
-/// The limits of one endpoint in one role; left out, there is none but what 64 bits can count, so bound what clients may
-/// claim. A choice never passes a limit: who finds an
-/// endpoint full chooses among the others. Zero is refused as a mistake; an endpoint that shall take nothing is paused.
+/// The limits of one endpoint in one role; left out, there is none but what 64 bits can count, so bound what clients
+/// may claim. A choice never passes a limit: who finds an endpoint full chooses among the others. Zero is refused as a
+/// mistake; an endpoint that shall take nothing is paused.
 struct Capacity {
   /// The most requests in flight that can be counted, and what no limit means.
   static constexpr std::uint32_t most_requests = (std::uint32_t{1} << 22U) - 1;

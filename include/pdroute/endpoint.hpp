@@ -36,8 +36,8 @@ inline constexpr std::uint32_t highest_endpoint_weight = 10'000;
 ///
 /// The weight says how much an endpoint can take compared with the others of its role: an integer from 1 to
 /// `highest_endpoint_weight`, by default the member `.weight`, and 1 where there is none. It is read when the endpoint
-/// is added to a role whose policy weighs, such as `WeightedRoundRobinPolicy`; other roles do not look at it. As long as
-/// a member is kept, so is its weight: a new one comes with a new incarnation key.
+/// is added to a role whose policy weighs, such as `WeightedRoundRobinPolicy`; other roles do not look at it. As long
+/// as a member is kept, so is its weight: a new one comes with a new incarnation key.
 template <class Endpoint>
 struct EndpointTraits {
   using ReadsMembers = void;  ///< tells this from a specialisation

@@ -14,8 +14,8 @@ namespace pdroute::inline v0 {
 /// The facts of a request that a policy may read. A gateway whose own policies read more passes a type of its own:
 /// `route` takes any type and hands it to the policies untouched.
 ///
-/// In a role that counts tokens, a lease weighs what `request.weight(endpoint, role)` returns for the endpoint chosen: a
-/// `Weight`. Without such a member, it weighs `prompt_tokens`, as tokens and as KV tokens.
+/// In a role that counts tokens, a lease weighs what `request.weight(endpoint, role)` returns for the endpoint chosen:
+/// a `Weight`. Without such a member, it weighs `prompt_tokens`, as tokens and as KV tokens.
 struct Request {
   std::uint64_t prompt_tokens = 0;  ///< tokens in the prompt
   std::optional<Key> key = {};      ///< what it has in common with requests that should meet the same endpoint

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads that route, fail and complete, beside one that passes time, reports, explains, and changes limits and members:
-// for ThreadSanitizer; the books must balance whatever the interleaving.
+// Threads that route, fail and complete, beside one that passes time, reports, explains, and changes limits and
+// members: for ThreadSanitizer; the books must balance whatever the interleaving.
 #include <atomic>
 #include <chrono>
 #include <cstddef>

@@ -45,8 +45,8 @@ struct EngineReport {
 ///
 /// A report older than `stale_after` is none: unknown.
 ///
-/// Thread safety: all members may be called from many threads at once; lock-free. Whoever reads while a report comes may
-/// see one value of the old and another of the new one.
+/// Thread safety: all members may be called from many threads at once; lock-free. Whoever reads while a report comes
+/// may see one value of the old and another of the new one.
 class EngineReports {
  public:
   struct Options {

@@ -44,8 +44,8 @@ namespace detail {
 /// An exponentially weighted moving average over time: a sample replaces the part of the average that has faded since
 /// the one before. Samples that come together share what one would have.
 ///
-/// How: one word of value and moment, so that both change together. The moment is a 32-bit number of ticks, of which the
-/// decay has 1024 to 2047: after a million decays without a sample an old one seems fresh once more.
+/// How: one word of value and moment, so that both change together. The moment is a 32-bit number of ticks, of which
+/// the decay has 1024 to 2047: after a million decays without a sample an old one seems fresh once more.
 ///
 /// Thread safety: all members may be called from many threads at once; lock-free. A clock that steps back stops fading
 /// until it has caught up.

@@ -42,12 +42,12 @@ template <class Value>
 /// A cost function over candidates: the `Cost` of a `LowestCostPolicy`. It is one of
 /// - `cost(candidate)`;
 /// - `cost(candidate, request)`;
-/// - `cost.prepare(looked_at, request, context)`, called once per choice, which returns a function of the candidate: for
-///   what is the same for all of them, such as the time. `looked_at` are the candidates that this choice compares, with
-///   `size()` and `[i]`, valid as long as the function.
+/// - `cost.prepare(looked_at, request, context)`, called once per choice, which returns a function of the candidate:
+///   for what is the same for all of them, such as the time. `looked_at` are the candidates that this choice compares,
+///   with `size()` and `[i]`, valid as long as the function.
 ///
-/// Its value is anything ordered by `<`; what is not a number comes last. A cost must not change the candidate, and must
-/// not throw. Lambdas without captures will do:
+/// Its value is anything ordered by `<`; what is not a number comes last. A cost must not change the candidate, and
+/// must not throw. Lambdas without captures will do:
 ///
 ///     using Cheapest = pdroute::LowestCostPolicy<decltype([](const auto& c) { return c.endpoint().price; })>;
 ///

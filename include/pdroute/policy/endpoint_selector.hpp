@@ -56,9 +56,9 @@ concept ChoiceContext = requires(C& context, std::uint32_t n) {
 /// - `std::optional<ConfigError> check() const`: what is wrong with the policy's configuration, if anything.
 /// - `static constexpr std::string_view reason`: why the chosen one, in a few words, for `Dispatcher::explain`.
 /// - `void explain(candidates, request, context, account) const`, instead: says more, once per explanation. It may call
-///   `account.cost(i, name, number)` for what the i-th candidate costs, as often as it likes, and `account.reason(text)`.
-///   Everything is as it will be for `select`: whoever draws from the context draws the same. To explain, the state is
-///   copied, so it must be copyable, and a copy must not share what `select` changes.
+///   `account.cost(i, name, number)` for what the i-th candidate costs, as often as it likes, and
+///   `account.reason(text)`. Everything is as it will be for `select`: whoever draws from the context draws the same.
+///   To explain, the state is copied, so it must be copyable, and a copy must not share what `select` changes.
 template <class P, class Candidates, class Request, class Context>
 concept EndpointSelector =
     CandidateRange<Candidates> && ChoiceContext<Context> &&

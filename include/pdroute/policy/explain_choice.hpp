@@ -6,8 +6,8 @@
 
 namespace pdroute::inline v0::detail {
 
-/// See `EndpointSelector` for what the policy may say. Precondition: the context is a copy of the one that `select` will
-/// be given, so that draws from it are those of the choice and change nothing.
+/// See `EndpointSelector` for what the policy may say. Precondition: the context is a copy of the one that `select`
+/// will be given, so that draws from it are those of the choice and change nothing.
 template <class Policy, class Candidates, class Request, class Context, class Account>
 void explain_choice(const Policy& policy, const Candidates& candidates, const Request& request, Context& context,
                     Account& account) {

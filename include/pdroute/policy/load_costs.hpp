@@ -59,9 +59,9 @@ using PowerOfTwoChoicesPolicy = LowestCostPolicy<Cost, 2>;
 /// Source: active prefill tokens, as in NVIDIA Dynamo and llm-d.
 using LeastTokensPolicy = LowestCostPolicy<QueuedTokens>;
 
-/// The fewest tokens of KV held: for decode, whose iterations slow down with the KV that they read and whose memory ends
-/// with it. It counts from the choice, so what is reserved but has not arrived counts; `Lease::progress` adds what decode
-/// has generated.
+/// The fewest tokens of KV held: for decode, whose iterations slow down with the KV that they read and whose memory
+/// ends with it. It counts from the choice, so what is reserved but has not arrived counts; `Lease::progress` adds what
+/// decode has generated.
 /// Source: active KV blocks, as in NVIDIA Dynamo.
 using LeastKvPolicy = LowestCostPolicy<HeldKvTokens>;
 

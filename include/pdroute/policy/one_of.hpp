@@ -39,7 +39,8 @@ template <std::size_t i, class Variant>
 /// one router type and not one for each name.
 ///
 ///     using Any = pdroute::OneOfPolicy<pdroute::RoundRobinPolicy<>, pdroute::LeastTokensPolicy>;
-///     const Any named = name == "least-tokens" ? Any{pdroute::LeastTokensPolicy{}} : Any{pdroute::RoundRobinPolicy<>{}};
+///     const Any named =
+///         name == "least-tokens" ? Any{pdroute::LeastTokensPolicy{}} : Any{pdroute::RoundRobinPolicy<>{}};
 ///
 /// Endpoints carry what any of the policies reads, so a lease updates it all; name a policy by its type where speed
 /// matters most. A metric that only others read has the options of their default configuration.

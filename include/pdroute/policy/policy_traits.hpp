@@ -76,7 +76,8 @@ template <class Metric, class First, class... Others>
   }
 }
 
-/// The options of a load whose metrics these policies or costs carry. Where two carry the same metric, the first says how.
+/// The options of a load whose metrics these policies or costs carry. Where two carry the same metric, the first says
+/// how.
 template <class Load, class... Sources>
 [[nodiscard]] constexpr typename Load::Options joined_options(const Sources&... sources) {
   if constexpr (std::is_same_v<Load, NoLoad>) {

@@ -77,8 +77,8 @@ class LoadBound {
 ///
 /// But no endpoint is given more than its share by weight of the requests in flight, this one included, times `bound`,
 /// rounded up: whoever would be, passes the request on to the next in the key's own order. So one hot key spreads over
-/// as many endpoints as it needs, and returns when they are idle. What is in flight is what this gateway knows. (Threads
-/// that choose at the same moment do not see each other, and may pass the bound by one each.)
+/// as many endpoints as it needs, and returns when they are idle. What is in flight is what this gateway knows.
+/// (Threads that choose at the same moment do not see each other, and may pass the bound by one each.)
 ///
 /// Use it for sessions, users or prefixes with a key (`Request::key`, or an optional member `key` of your own request
 /// type) where no index says who has cached what.

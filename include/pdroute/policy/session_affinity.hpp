@@ -23,26 +23,26 @@ concept IncarnatedCandidates = CandidateRange<C> && requires(const C& candidates
   requires NamesIncarnation<std::remove_cvref_t<decltype(candidates[i])>>;
 };
 
-/// Chooses the endpoint that is bound to the session that the request's `key` names, and otherwise as `Fallback` does: if
-/// there is no key or no binding, and if the bound endpoint is not among the candidates, because it has gone, is full, or
-/// the request excludes it.
+/// Chooses the endpoint that is bound to the session that the request's `key` names, and otherwise as `Fallback` does:
+/// if there is no key or no binding, and if the bound endpoint is not among the candidates, because it has gone, is
+/// full, or the request excludes it.
 ///
 ///     auto sessions = std::make_shared<pdroute::SessionTable>();
 ///     pdroute::SessionAffinityPolicy<pdroute::LeastRequestPolicy> policy{.sessions = sessions};
 ///
-/// Guarantees. A choice binds nobody: the gateway does, by `SessionTable::bind`, once an engine has accepted the request.
-/// So a failed dispatch leaves the session where it was, and its next success elsewhere takes the session along. A life is
-/// meant, not a name: an endpoint that has restarted has lost its cache, and is chosen only if the fallback says so.
-/// Requests of one session that are under way at once before it is bound are each chosen by the fallback; the last one
-/// bound wins.
+/// Guarantees. A choice binds nobody: the gateway does, by `SessionTable::bind`, once an engine has accepted the
+/// request. So a failed dispatch leaves the session where it was, and its next success elsewhere takes the session
+/// along. A life is meant, not a name: an endpoint that has restarted has lost its cache, and is chosen only if the
+/// fallback says so. Requests of one session that are under way at once before it is bound are each chosen by the
+/// fallback; the last one bound wins.
 ///
 /// What the fallback remembers, such as whose turn it is, does not move while a binding decides.
 ///
-/// Use it when engines keep what a session shares: the KV cache of a conversation, an adapter, a state. It sees no load: a
-/// busy session stays on a busy endpoint until that is full, so give endpoints a `Capacity`.
+/// Use it when engines keep what a session shares: the KV cache of a conversation, an adapter, a state. It sees no
+/// load: a busy session stays on a busy endpoint until that is full, so give endpoints a `Capacity`.
 ///
-/// Cost: without a key the fallback's alone. With one: one clock read per route, two cache lines of the table, and O(n) to
-/// find the bound endpoint among n. No allocation, no shared write.
+/// Cost: without a key the fallback's alone. With one: one clock read per route, two cache lines of the table, and O(n)
+/// to find the bound endpoint among n. No allocation, no shared write.
 /// Thread safety: `select` may be called from many threads at once, each with its own context.
 template <class Fallback>
 struct SessionAffinityPolicy {

@@ -13,10 +13,10 @@ namespace pdroute::inline v0::detail {
 /// Remembers which incarnation serves a session, for at most eight sessions at a time.
 ///
 /// A place is two words. The value: bits 0..22 the tick of the last use, bit 23 whether there was more than one, bits
-/// 24..63 the incarnation plus one, so that zero is empty. The check: the session, exclusive-or the value's incarnation;
-/// so a value and a check that were not written together match nobody (the trick of lockless transposition tables:
-/// Hyatt and Mann 2002). What changes with each use is not in the check, so that a use writes one word and no reader
-/// misses a session while it is used.
+/// 24..63 the incarnation plus one, so that zero is empty. The check: the session, exclusive-or the value's
+/// incarnation; so a value and a check that were not written together match nobody (the trick of lockless transposition
+/// tables: Hyatt and Mann 2002). What changes with each use is not in the check, so that a use writes one word and no
+/// reader misses a session while it is used.
 ///
 /// Precondition: sessions are hashes, or two words that were not written together might match after all; of hashes, one
 /// such pair in 2^50 does.

@@ -58,18 +58,18 @@ template <class T>
 /// once may both lose it.) A clock that steps back by no more than `idle` forgets nothing. After 8,192 times `idle`,
 /// give or take one, a forgotten binding may be found again.
 ///
-/// Sessions are spread by a seeded hash that is not cryptographic: who does not know the seed cannot aim at the sessions
-/// of others.
+/// Sessions are spread by a seeded hash that is not cryptographic: who does not know the seed cannot aim at the
+/// sessions of others.
 ///
-/// Memory: 16 bytes per binding, all of it from the beginning. Cost: O(1), two cache lines; `bind` writes a session once in
-/// idle / 1024 unless it moves. Nothing allocates but the constructor.
+/// Memory: 16 bytes per binding, all of it from the beginning. Cost: O(1), two cache lines; `bind` writes a session
+/// once in idle / 1024 unless it moves. Nothing allocates but the constructor.
 /// Thread safety: all members may be called from many threads at once; lock-free.
 class SessionTable {
  public:
   struct Options {
     /// A session that is bound in both roles takes two. Rounded up to 8 times a power of two. Give it twice the number
-    /// that shall stay: 1 in 120 then finds its set of eight full; 1 in 7 if it is just the number. The default is 2 MiB,
-    /// and good for 32,768 sessions on both legs.
+    /// that shall stay: 1 in 120 then finds its set of eight full; 1 in 7 if it is just the number. The default is 2
+    /// MiB, and good for 32,768 sessions on both legs.
     std::size_t most_bindings = 131'072;
     /// How long a session may pause and still meet its endpoint. Four hours as in SGLang's router: a user who is back
     /// after lunch. Rounded up to a multiple of 1,024 ns; at most a hundred years.
@@ -120,8 +120,8 @@ class SessionTable {
     const std::uint64_t session = hash(key, role);
     sets_[place(session)].bind(session, incarnation, at(now));
   }
-  /// The same for what is at hand, such as a lease. Precondition: the lease holds a place; one that may have ended leaves
-  /// its `key()`, which tells the role and the incarnation.
+  /// The same for what is at hand, such as a lease. Precondition: the lease holds a place; one that may have ended
+  /// leaves its `key()`, which tells the role and the incarnation.
   template <NamesIncarnation Life, class Clock, class Duration>
   void bind(Key key, const Life& life, std::chrono::time_point<Clock, Duration> now) noexcept {
     bind(key, detail::role_of<Life>(), life.incarnation(), now);

@@ -18,8 +18,8 @@ namespace pdroute::inline v0 {
 /// endpoint gets exactly its weight of any W consecutive turns, over all dispatchers together, and waits for its next
 /// turn at most three times as long as on average: a heavy one's turns do not come in a row. On the second leg the same
 /// holds for each block of W turns since the candidates changed; each block begins elsewhere, by a hash of its number,
-/// so that all pairs with the first leg are used, over many blocks in proportion to both weights. Where two blocks meet,
-/// an endpoint may wait twice as long.
+/// so that all pairs with the first leg are used, over many blocks in proportion to both weights. Where two blocks
+/// meet, an endpoint may wait twice as long.
 ///
 /// Where a request's filter or full endpoints leave only some of the eligible, one of those is drawn at random in
 /// proportion to the weights, for the reason that `RoundRobinPolicy` gives.

@@ -15,8 +15,8 @@
 
 namespace pdroute::inline v0 {
 
-/// The rules of ejection, in Envoy's words outlier detection. An endpoint that fails so many times in a row is left out;
-/// when its time is over, so many requests at once may try it, and how they end decides. Time passes by
+/// The rules of ejection, in Envoy's words outlier detection. An endpoint that fails so many times in a row is left
+/// out; when its time is over, so many requests at once may try it, and how they end decides. Time passes by
 /// `DisaggregatedRouter::advance`.
 ///
 /// Failures are those of `Outcomes::failed()`. Back-pressure (HTTP 429) and a client's cancel say nothing bad about an
@@ -33,9 +33,9 @@ struct Ejection {
   double most_share = 0.5;
   /// How many requests at once may try an endpoint that comes back.
   std::uint32_t probes = 1;
-  /// Panic: if fewer than this share of a role's members are eligible, nobody is left out for failing. Then the fault is
-  /// probably not theirs, or there is nobody to spare. `Health::unhealthy` stays as the caller says. 0.5 as in Envoy;
-  /// 0 never panics.
+  /// Panic: if fewer than this share of a role's members are eligible, nobody is left out for failing. Then the fault
+  /// is probably not theirs, or there is nobody to spare. `Health::unhealthy` stays as the caller says. 0.5 as in
+  /// Envoy; 0 never panics.
   double panic_below = 0.5;
 
   /// What is wrong with it, if anything.

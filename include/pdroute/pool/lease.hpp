@@ -29,8 +29,8 @@ class FailedEndpoints;
 /// as long as the lease.
 ///
 /// It ends by `complete()`, by `fail(kind)`, or by destruction, which means that the request was cancelled. All release
-/// the same and differ in what is counted. Ending a lease that has ended or was moved from does nothing. A lease that has
-/// ended names no endpoint any more: copy before what you will log or use.
+/// the same and differ in what is counted. Ending a lease that has ended or was moved from does nothing. A lease that
+/// has ended names no endpoint any more: copy before what you will log or use.
 ///
 /// Thread safety: thread-compatible. Move it between threads freely; two threads must not use one lease at once.
 /// The thread that ends the last lease of a removed endpoint destroys the library's copy of that endpoint.

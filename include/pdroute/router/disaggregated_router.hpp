@@ -158,8 +158,8 @@ class DisaggregatedRouter {
   /// Lets an endpoint play the other role from now on: it is drained in its present role, where leases that run stay
   /// what they are, and added to role `to` with its health and intake. It stays listed in the old role until it comes
   /// back or a list is assigned there: without it, it goes; with it, it is taken back, for a list says who the members
-  /// are. So change your lists, too. If copying the endpoint throws in between, it is drained and has not joined. The last eligible endpoint of a role is kept there unless it is to be
-  /// taken. O(members).
+  /// are. So change your lists, too. If copying the endpoint throws in between, it is drained and has not joined. The
+  /// last eligible endpoint of a role is kept there unless it is to be taken. O(members).
   RoleChange change_role(IdView id, Role to, LastEndpoint last = LastEndpoint::keep) {
     const std::lock_guard lock{internal_->states};
     return changed(to == Role::decode ? change_role(core_->prefill, core_->decode, id, last)
@@ -171,9 +171,9 @@ class DisaggregatedRouter {
     return role == Role::prefill ? core_->prefill.set_capacity(id, capacity) : core_->decode.set_capacity(id, capacity);
   }
 
-  /// Does what is due at this moment of the router's clock, if there are `Options::ejection`: endpoints that keep failing
-  /// are ejected, those whose time is over are probed, those that work are taken back. Returns of whom that is true.
-  /// Call it once a second or so, by a timer or on the way. O(members).
+  /// Does what is due at this moment of the router's clock, if there are `Options::ejection`: endpoints that keep
+  /// failing are ejected, those whose time is over are probed, those that work are taken back. Returns of whom that is
+  /// true. Call it once a second or so, by a timer or on the way. O(members).
   std::vector<EjectionChange<Endpoint>> advance(Moment now) {
     auto changes = core_->prefill.advance(now);
     for (auto& change : core_->decode.advance(now)) changes.push_back(std::move(change));
@@ -210,8 +210,8 @@ class DisaggregatedRouter {
  private:
   using Core = typename Dispatcher::Core;
   struct Internal {
-    /// No health or intake may be set between an endpoint's leaving one role and joining the other, or it would be lost.
-    /// Recursive, because an endpoint's destructor may call the router.
+    /// No health or intake may be set between an endpoint's leaving one role and joining the other, or it would be
+    /// lost. Recursive, because an endpoint's destructor may call the router.
     std::recursive_mutex states;
     std::mutex mutex;                      // guards what follows
     std::optional<Dispatcher> dispatcher;  // made at first use

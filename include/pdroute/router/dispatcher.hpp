@@ -31,8 +31,8 @@ class DisaggregatedRouter;
 /// Routes requests over a router's endpoints. Make one per thread or event loop by `router.dispatcher()`; it may
 /// outlive the router. It holds the snapshot of endpoints that it saw last, and looks for a newer one at each call.
 ///
-/// Cost: choosing and reserving only; no lock, no allocation, no clock read unless a policy asks for the time. The first
-/// call after a membership change takes the pool's lock.
+/// Cost: choosing and reserving only; no lock, no allocation, no clock read unless a policy asks for the time. The
+/// first call after a membership change takes the pool's lock.
 ///
 /// Thread safety: thread-compatible; many dispatchers of one router may work at once. When it fetches a newer snapshot,
 /// or is destroyed, it may be the last to let go of removed endpoints and then destroys the library's copies of them.
@@ -104,8 +104,8 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
     return choose_one(decode_, request, filter);
   }
 
-  /// What `route` would choose next and why, if nothing else happens. Nothing is reserved, recorded or changed. For people
-  /// and logs: it allocates, and takes the pools' locks.
+  /// What `route` would choose next and why, if nothing else happens. Nothing is reserved, recorded or changed. For
+  /// people and logs: it allocates, and takes the pools' locks.
   template <RequestType Req = Request>
   [[nodiscard]] Explanation<Endpoint> explain(const Req& request = {}, const RouteFilter& filter = {}) const {
     return explain_over(core_->prefill.picture(), core_->decode.picture(), request, filter);

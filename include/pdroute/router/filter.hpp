@@ -12,8 +12,8 @@
 namespace pdroute::inline v0 {
 
 /// For one leg of one call. What is left out says nothing; an empty filter costs what no filter costs. A filter that
-/// says something is asked once for each eligible endpoint; for the second leg of a route with `compatible`, once for each
-/// first endpoint that is tried. Lists are searched from their beginning each time.
+/// says something is asked once for each eligible endpoint; for the second leg of a route with `compatible`, once for
+/// each first endpoint that is tried. Lists are searched from their beginning each time.
 ///
 ///     dispatcher.decode(request, {.exclude = failed, .accept = [](const Engine& e) { return e.zone == "a"; }});
 ///

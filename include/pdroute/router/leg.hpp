@@ -34,8 +34,8 @@ class Leg {
   using Slot = typename Pool::Slot;
   using State = StateOf<Policy>;
 
-  /// What `reserve` returns: a lease, or one that holds nothing; and what it takes to undo it. Unless the lease is moved
-  /// out, the reservation is taken back as if it had not been made, also when something throws.
+  /// What `reserve` returns: a lease, or one that holds nothing; and what it takes to undo it. Unless the lease is
+  /// moved out, the reservation is taken back as if it had not been made, also when something throws.
   class Reservation {
    public:
     using Receipt = ReceiptOf<LoadOf<Policy>>;
@@ -216,8 +216,8 @@ class Leg {
     if constexpr (CountsChoices<LoadOf<Policy>> || TimesLeases<LoadOf<Policy>>) static_cast<void>(context.now());
   }
 
-  /// Leaves in `rest_` who passes, and counts in `reason_` why the others do not. Flat: a call for each endpoint would cost
-  /// clang's filters an eighth.
+  /// Leaves in `rest_` who passes, and counts in `reason_` why the others do not. Flat: a call for each endpoint would
+  /// cost clang's filters an eighth.
   template <class Request, class Compatible>
   [[gnu::flatten]] void screen(const Request& request, const Filter<Endpoint>& filter, const Compatible& compatible) {
     reason_ = snapshot_->left_out();

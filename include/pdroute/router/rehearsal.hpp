@@ -24,8 +24,8 @@
 
 namespace pdroute::inline v0::detail {
 
-/// Takes the steps of `Leg::reserve` and `Leg::reserve_among`; tests over random worlds compare the two. The leg and the
-/// picture must outlive it.
+/// Takes the steps of `Leg::reserve` and `Leg::reserve_among`; tests over random worlds compare the two. The leg and
+/// the picture must outlive it.
 template <Role role_of_leg, class Policy, class Endpoint>
 class Rehearsal {
  public:
