@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <pdroute/pdroute.hpp>
 #include <string>
@@ -207,6 +208,53 @@ TEST_CASE("fault: half-open breakers admit unlimited traffic") {
   CHECK(most <= 2);
 }
 
+TEST_CASE("ejection: a probe is bounded while eight threads choose and it fails, goes and comes again") {
+  struct Counted {
+    std::string id;
+    std::shared_ptr<std::atomic<int>> there = std::make_shared<std::atomic<int>>(0);
+  };
+  using Routers =
+      pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute::RoundRobinPolicy<>, Counted, ManualClock>;
+  ManualClock clock;
+  auto router = Routers::create({.decode = std::vector<Counted>{{"d0"}, {"d1"}},
+                                 .clock = clock,
+                                 .ejection = Ejection{.failures_in_a_row = 1, .first = 1s, .longest = 1s}})
+                    .value();
+  const auto d1 = [](const Counted& engine) { return engine.id == "d1"; };
+  router.decode({}, {.accept = d1})->fail(FailureKind::broken);
+  REQUIRE(router.advance(clock.now()).size() == 1);  // from here on it never serves in full
+
+  std::atomic<int> running = 8;
+  std::atomic<int> most = 0;
+  std::atomic<int> probes = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&] {
+      auto dispatcher = router.dispatcher();
+      while (probes < 100) {
+        auto lease = dispatcher.decode();
+        if (!lease || lease->id() != "d1") continue;
+        const int now = ++*(*lease)->there;
+        int seen = most.load();
+        while (seen < now && !most.compare_exchange_weak(seen, now)) {
+        }
+        ++probes;
+        std::this_thread::yield();
+        --*(*lease)->there;
+        lease->fail(FailureKind::broken);
+      }
+      --running;
+    });
+  }
+  while (running > 0) {
+    clock.advance(1s);
+    static_cast<void>(router.advance(clock.now()));
+    std::this_thread::yield();
+  }
+  for (auto& thread : threads) thread.join();
+  CHECK(most == 1);
+}
+
 TEST_CASE("ejection: a probed endpoint that has a lower limit keeps that") {
   World world(4, Ejection{.failures_in_a_row = 3, .probes = 5});
   CHECK_FALSE(world.router.set_capacity(Role::decode, "d1", {.requests = 2}));
@@ -235,7 +283,7 @@ TEST_CASE("ejection: a limit set during a probe counts once that is over") {
 }
 
 TEST_CASE("ejection: at most a share at a time, those who failed most first") {
-  World world(5);  // two of them
+  World world(5, Ejection{.failures_in_a_row = 3, .panic_below = 0});  // two of them
   world.fail("d0", 3);
   world.fail("d1", 7);
   world.fail("d2", 5);
@@ -256,6 +304,57 @@ TEST_CASE("ejection: the last eligible endpoint stays") {
   World alone(1);
   alone.fail("d0", 10);
   CHECK(alone.advance() == 0);
+}
+
+TEST_CASE("ejection: the last endpoint that serves in full stays, though another one is being probed") {
+  World world(2);
+  world.eject("d1");
+  world.advance(10s);
+  world.fail("d0", 10);
+  CHECK(world.advance() == 0);
+  CHECK(world.phase("d0") == EjectionPhase::none);
+  const std::array held{world.router.decode(), world.router.decode(), world.router.decode()};
+  CHECK((held[0] && held[1] && held[2]));
+}
+
+TEST_CASE("ejection: a probe is bounded only while somebody serves in its place") {
+  for (const double panic_below : {0.5, 0.0}) {
+    World world(2, Ejection{.failures_in_a_row = 3, .panic_below = panic_below});
+    world.eject("d1");
+    world.advance(10s);
+    REQUIRE(world.router.set_health("d0", pdroute::Health::unhealthy));
+    {
+      const std::array held{world.lease("d1"), world.lease("d1"), world.lease("d1")};
+      CHECK(held[2]);
+    }
+    world.fail("d1", 5);
+    CHECK(world.advance() == 0);  // the last one stays, and is probed
+    CHECK(world.phase("d1") == EjectionPhase::probing);
+    CHECK_FALSE(world.router.set_capacity(Role::decode, "d1", {.requests = 2}));
+    {
+      const std::array held{world.lease("d1"), world.lease("d1"), world.lease("d1")};
+      CHECK((held[1] && !held[2]));  // its capacity holds
+    }
+    REQUIRE(world.router.set_health("d0", pdroute::Health::healthy));
+    const std::array held{world.lease("d1"), world.lease("d1")};
+    CHECK((held[0] && !held[1]));
+  }
+}
+
+TEST_CASE("ejection: who was spared is not held back in panic when its time is over") {
+  World world(8);
+  for (const char* id : {"d0", "d1", "d2"}) world.eject(id);
+  for (const char* id : {"d6", "d7"}) REQUIRE(world.router.set_health(id, pdroute::Health::unhealthy));
+  REQUIRE(world.phase("d0") == EjectionPhase::spared);
+  CHECK(world.advance(10s) == 3);
+  {
+    const std::array held{world.lease("d0"), world.lease("d0")};
+    CHECK(held[1]);
+  }
+  REQUIRE(world.router.set_health("d6", pdroute::Health::healthy));  // panic is over
+  CHECK(world.phase("d0") == EjectionPhase::probing);
+  const std::array held{world.lease("d0"), world.lease("d0")};
+  CHECK((held[0] && !held[1]));
 }
 
 TEST_CASE("ejection: in panic nobody is left out for failing, and health is as the caller says") {

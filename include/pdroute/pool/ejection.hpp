@@ -29,13 +29,15 @@ struct Ejection {
   std::chrono::nanoseconds first = std::chrono::seconds{10};
   std::chrono::nanoseconds longest = std::chrono::minutes{5};  ///< as in Envoy
   /// At most this share of a role's members is left out at a time, rounded down, but one if there are two or more, and
-  /// never the last eligible one. Envoy's tenth is meant for hundreds; pools of LLM engines are small.
+  /// never the last eligible one that is not itself being probed. Envoy's tenth is meant for hundreds; pools of LLM
+  /// engines are small.
   double most_share = 0.5;
-  /// How many requests at once may try an endpoint that comes back.
+  /// How many requests at once may try an endpoint that comes back. Not a bound in panic, or if nobody else is
+  /// eligible.
   std::uint32_t probes = 1;
-  /// Panic: if fewer than this share of a role's members are eligible, nobody is left out for failing. Then the fault
-  /// is probably not theirs, or there is nobody to spare. `Health::unhealthy` stays as the caller says. 0.5 as in
-  /// Envoy; 0 never panics.
+  /// Panic: if fewer than this share of a role's members are eligible and not being probed, nobody is left out or held
+  /// back for failing. Then the fault is probably not theirs, or there is nobody to spare. `Health::unhealthy` stays as
+  /// the caller says. 0.5 as in Envoy; 0 never panics.
   double panic_below = 0.5;
 
   /// What is wrong with it, if anything.
@@ -58,7 +60,7 @@ struct Ejection {
     return members < 2 ? 0
                        : std::max<std::size_t>(1, static_cast<std::size_t>(most_share * static_cast<double>(members)));
   }
-  /// Whether so few eligible members are cause for panic.
+  /// Whether so few eligible members that are not being probed are cause for panic.
   [[nodiscard]] bool panics(std::size_t eligible, std::size_t members) const noexcept {
     return static_cast<double>(eligible) < panic_below * static_cast<double>(members);
   }
@@ -75,7 +77,7 @@ enum class EjectionPhase : std::uint8_t {
   none,
   ejected,  ///< left out until its time is over
   spared,   ///< ejected, but serving: there is panic
-  probing,  ///< serving `Ejection::probes` requests at once, until one has ended
+  probing,  ///< serving `Ejection::probes` requests at once, until one has ended; in panic, as many as it can hold
 };
 
 [[nodiscard]] constexpr std::string_view to_string(EjectionPhase phase) noexcept {

@@ -23,18 +23,15 @@ struct EjectionState {
   [[nodiscard]] bool ejected() const noexcept { return phase == EjectionPhase::ejected; }
 };
 
-/// The limits of an endpoint, as far as a probe allows.
-[[nodiscard]] inline Capacity probe_limited(const Capacity& capacity, const EjectionState& state,
-                                            const Ejection& rules) noexcept {
+/// The limits of an endpoint that is on probation.
+[[nodiscard]] inline Capacity probe_limited(const Capacity& capacity, const Ejection& rules) noexcept {
   Capacity limited = capacity;
-  if (state.phase == EjectionPhase::probing)
-    limited.requests =
-        std::min({capacity.requests.value_or(Capacity::most_requests), rules.probes, Capacity::most_requests});
+  limited.requests = std::min(capacity.requests.value_or(Capacity::most_requests), rules.probes);
   return limited;
 }
 
 /// One step of time for all members of a role. `Member` has `ejection`, `slot`, `capacity`, `draining` and
-/// `otherwise_eligible()`. Needs the pool's lock.
+/// `serves_in_full()`. Who is out or probed afterwards has yet to be given its limit. Needs the pool's lock.
 template <class Member>
 class Ejector {
  public:
@@ -79,10 +76,8 @@ class Ejector {
     } else if (completed > state.completed && member.slot->failures_in_a_row() == 0) {
       state.phase = EjectionPhase::none;
       state.since = now_;
-    } else {
-      return;
+      member.slot->set_capacity(member.capacity);
     }
-    member.slot->set_capacity(probe_limited(member.capacity, state, rules_));
   }
 
   [[nodiscard]] bool may_eject(const Member& member) const {
@@ -90,7 +85,7 @@ class Ejector {
     std::size_t others = 0;
     for (const Member& each : members_) {
       ejected += each.ejection.ejected() ? 1U : 0U;
-      others += &each != &member && each.otherwise_eligible() && !each.ejection.ejected() ? 1U : 0U;
+      others += &each != &member && each.serves_in_full() ? 1U : 0U;
     }
     return ejected < rules_.most_of(members_.size()) && others > 0;
   }
@@ -102,7 +97,6 @@ class Ejector {
     state.phase = EjectionPhase::ejected;
     state.until = now_ + rules_.time_out(state.times).count();
     member.slot->forget_failures();
-    member.slot->set_capacity(member.capacity);  // as it is, should there be panic
   }
 
   const Ejection& rules_;

@@ -129,7 +129,11 @@ class EndpointPool {
     const auto member = find(members_, id);
     if (member == members_.end()) return ConfigError{ConfigError::Rule::id_known, detail::id_text<Endpoint>(id)};
     member->capacity = capacity;
-    member->slot->set_capacity(detail::probe_limited(capacity, member->ejection, ejection_.value_or(Ejection{})));
+    if (member->ejection.phase == EjectionPhase::none) {
+      member->slot->set_capacity(capacity);
+    } else {
+      bound_probes(members_);
+    }
     return std::nullopt;
   }
 
@@ -152,6 +156,7 @@ class EndpointPool {
         changes.push_back({role, EndpointId<Endpoint>(next[i].slot->id()), next[i].phase(panic)});
     }
     if (same) {
+      bound_probes(next);
       members_.swap(next);
     } else {
       old = replace(next, {});
@@ -298,6 +303,16 @@ class EndpointPool {
     return ejection_ && detail::panic_in(members, *ejection_);
   }
 
+  /// Gives those who are out or probed their limit. Needs the lock.
+  void bound_probes(const std::vector<Member>& members) const noexcept {
+    if (!ejection_) return;
+    const bool bounded = detail::probes_bounded(members, *ejection_);
+    for (const Member& member : members) {
+      if (member.ejection.phase == EjectionPhase::none) continue;
+      member.slot->set_capacity(bounded ? detail::probe_limited(member.capacity, *ejection_) : member.capacity);
+    }
+  }
+
   [[nodiscard]] static auto find(auto& members, IdView id) {
     return std::find_if(members.begin(), members.end(), [id](const Member& m) { return m.slot->id() == id; });
   }
@@ -340,6 +355,7 @@ class EndpointPool {
   /// lock.
   [[nodiscard]] std::shared_ptr<const Snapshot> replace(std::vector<Member>& next, std::span<Slot* const> closing) {
     std::shared_ptr<const Snapshot> picture = picture_of(next);
+    bound_probes(next);  // before anyone is shown who must not be taken without a bound, and while others still see it
     members_.swap(next);
     auto old = show(std::move(picture));
     for (Slot* slot : closing) slot->close();

@@ -37,7 +37,10 @@ struct Member {
     if (ejection.ejected() && !panic) return &NoEndpoint::ejected;
     return nullptr;
   }
-  [[nodiscard]] bool otherwise_eligible() const noexcept { return ruled_out(true) == nullptr; }
+  /// Eligible, and not on probation.
+  [[nodiscard]] bool serves_in_full() const noexcept {
+    return ruled_out(false) == nullptr && ejection.phase == EjectionPhase::none;
+  }
   [[nodiscard]] EjectionPhase phase(bool panic) const noexcept {
     return ejection.ejected() && panic ? EjectionPhase::spared : ejection.phase;
   }
@@ -58,12 +61,22 @@ struct Member {
   }
 };
 
+template <class Slot>
+[[nodiscard]] std::size_t serving_in_full(const std::vector<Member<Slot>>& members) noexcept {
+  return static_cast<std::size_t>(
+      std::count_if(members.begin(), members.end(), [](const Member<Slot>& m) { return m.serves_in_full(); }));
+}
+
 /// Whether so few would be left that nobody is left out for failing.
 template <class Slot>
 [[nodiscard]] bool panic_in(const std::vector<Member<Slot>>& members, const Ejection& rules) noexcept {
-  const auto eligible = std::count_if(members.begin(), members.end(),
-                                      [](const Member<Slot>& m) { return m.ruled_out(false) == nullptr; });
-  return rules.panics(static_cast<std::size_t>(eligible), members.size());
+  return rules.panics(serving_in_full(members), members.size());
+}
+
+/// Whether those on probation are held to `Ejection::probes`: only while others serve in their place.
+template <class Slot>
+[[nodiscard]] bool probes_bounded(const std::vector<Member<Slot>>& members, const Ejection& rules) noexcept {
+  return serving_in_full(members) > 0 && !panic_in(members, rules);
 }
 
 }  // namespace pdroute::inline v0::detail
