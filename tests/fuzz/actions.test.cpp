@@ -9,7 +9,7 @@
 TEST_CASE("random actions: after each of them the router is what the model says") {
   const auto seed = GENERATE(range(std::uint64_t{1}, std::uint64_t{9}));
   INFO("seed " << seed);
-  const auto bytes = fuzz::random_bytes(seed, 30000);
+  const auto bytes = fuzz::random_bytes(seed, 150000);
   fuzz::World world{fuzz::Bytes{bytes}};
   while (world.step()) {
   }
@@ -26,4 +26,7 @@ TEST_CASE("random actions: after each of them the router is what the model says"
   CHECK(tally.bad_tokens > 20);
   CHECK(tally.role_changes > 2);
   CHECK(tally.cores > 1);
+  CHECK(tally.ejected > 20);
+  CHECK(tally.spared > 0);
+  CHECK(tally.taken_back > 0);
 }

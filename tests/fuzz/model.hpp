@@ -18,6 +18,16 @@
 
 namespace fuzz {
 
+/// Where a life stands that has failed too often. Times are in the clock's nanoseconds.
+struct Probation {
+  pdroute::EjectionPhase phase = pdroute::EjectionPhase::none;
+  bool bounded = false;
+  std::uint32_t times = 0;
+  std::int64_t until = 0;
+  std::int64_t since = 0;
+  std::uint64_t completed = 0;  ///< when the probe began
+};
+
 /// One life of an endpoint in one role. It is owned as the library's copy should be: by the membership, by each lease
 /// and by each dispatcher that has seen it last; so as many payloads are alive as lives.
 struct Life {
@@ -37,18 +47,22 @@ struct Life {
   std::uint64_t weight = 0;
   pdroute::Outcomes outcomes = {};
   std::vector<std::int64_t> arrivals = {};  ///< in seconds
+  std::uint32_t failures_in_a_row = 0;
+  Probation probation = {};
 
-  [[nodiscard]] bool eligible() const {
+  [[nodiscard]] bool available() const {
     return health == pdroute::Health::healthy && intake == pdroute::Intake::accepting && !draining;
   }
+  [[nodiscard]] bool eligible() const { return available() && probation.phase != pdroute::EjectionPhase::ejected; }
+  [[nodiscard]] bool serves_in_full() const { return available() && probation.phase == pdroute::EjectionPhase::none; }
   [[nodiscard]] std::uint64_t limit() const {
     const auto& given_limit = role == pdroute::Role::prefill ? capacity.tokens : capacity.kv_tokens;
     return given_limit.value_or(std::numeric_limits<std::uint64_t>::max());
   }
   [[nodiscard]] bool has_room(const Job& job) const {
     const std::uint64_t amount = job.amount(group, role);
-    return leases < capacity.requests.value_or(pdroute::Capacity::most_requests) && weight <= limit() &&
-           amount <= limit() - weight;
+    return leases < capacity.requests.value_or(pdroute::Capacity::most_requests) &&
+           !(probation.bounded && leases > 0) && weight <= limit() && amount <= limit() - weight;
   }
 };
 using LifePtr = std::shared_ptr<Life>;
@@ -85,7 +99,8 @@ inline bool explains(const pdroute::NoEndpoint& reason, const Lives& members, co
       case Fate::unavailable:
         ++(life->health != pdroute::Health::healthy     ? expected.unhealthy
            : life->intake != pdroute::Intake::accepting ? expected.paused
-                                                        : expected.draining);
+           : life->draining                             ? expected.draining
+                                                        : expected.ejected);
         break;
       case Fate::excluded: ++expected.excluded; break;
       case Fate::disallowed: ++expected.disallowed; break;
@@ -98,8 +113,9 @@ inline bool explains(const pdroute::NoEndpoint& reason, const Lives& members, co
   const bool declined_right = declines ? reason.declined == room : reason.declined == 0 && room == 0;
   return declined_right && reason.full == expected.full && reason.endpoints == expected.endpoints &&
          reason.unhealthy == expected.unhealthy && reason.paused == expected.paused &&
-         reason.draining == expected.draining && reason.excluded == expected.excluded &&
-         reason.disallowed == expected.disallowed && reason.incompatible == expected.incompatible;
+         reason.ejected == expected.ejected && reason.draining == expected.draining &&
+         reason.excluded == expected.excluded && reason.disallowed == expected.disallowed &&
+         reason.incompatible == expected.incompatible;
 }
 
 inline bool adds_up(const pdroute::NoEndpoint& reason) {

@@ -22,6 +22,7 @@
 
 namespace {
 
+using namespace std::chrono_literals;
 using fuzz::Bytes;
 using fuzz::End;
 using fuzz::Job;
@@ -84,6 +85,7 @@ class Worker {
   std::uint64_t chosen = 0;
   std::uint64_t detached = 0;
   std::uint64_t adopted = 0;
+  std::uint64_t ejected = 0;  // or probed, or taken back
 
  private:
   void ensure(bool good, const char* what) {
@@ -237,7 +239,7 @@ class Worker {
     const Role role = draws_.one_in(2) ? Role::decode : Role::prefill;
     const std::string any = std::string("e").append(1, static_cast<char>('0' + draws_.below(6)));
     const std::string passing = std::string("e").append(1, static_cast<char>('2' + draws_.below(4)));
-    switch (draws_.below(8)) {
+    switch (draws_.below(12)) {
       case 0:
       case 1: ensure(router_->assign(role, list(shared_->census, draws_)).has_value(), "a good list is refused"); break;
       case 2:
@@ -256,7 +258,8 @@ class Worker {
       case 6:
         ensure(router_->set_capacity(role, any, {.requests = 0}).has_value(), "a capacity of zero is taken");
         break;
-      default: look(role);
+      case 7: look(role); break;
+      default: ejected += router_->advance(shared_->clock.now()).size();
     }
   }
 
@@ -298,7 +301,8 @@ TEST_CASE("random actions of four threads: limits hold, counts come out even, an
                                   .decode = list(shared.census, draws),
                                   .clock = shared.clock,
                                   .first = first,
-                                  .detached_leases = 4})
+                                  .detached_leases = 4,
+                                  .ejection = pdroute::Ejection{.failures_in_a_row = 2, .first = 1s}})
                       .value();
     std::vector<Worker> workers;
     workers.reserve(bytes.size());
@@ -312,6 +316,7 @@ TEST_CASE("random actions of four threads: limits hold, counts come out even, an
     std::uint64_t chosen = 0;
     std::uint64_t detached = 0;
     std::uint64_t adopted = 0;
+    std::uint64_t ejected = 0;
     for (Worker& worker : workers) {
       CHECK(worker.fault == "");
       for (auto& [key, outcomes] : worker.ended) {
@@ -323,6 +328,7 @@ TEST_CASE("random actions of four threads: limits hold, counts come out even, an
       chosen += worker.chosen;
       detached += worker.detached;
       adopted += worker.adopted;
+      ejected += worker.ejected;
     }
     const auto end_detached = [&](auto lease, std::uint64_t amount) {
       REQUIRE(lease);
@@ -350,6 +356,7 @@ TEST_CASE("random actions of four threads: limits hold, counts come out even, an
     }
     CHECK(chosen > 1000);
     CHECK(adopted > 50);
+    CHECK(ejected > 50);
   }
   CHECK(shared.census.alive() == 0);
   CHECK(shared.census.fault() == "");

@@ -20,7 +20,7 @@ World::~World() = default;
 bool World::step() {
   if (draws_.empty() || !violation_.empty()) return false;
   ++actions_;
-  const std::uint32_t action = draws_.below(64);
+  const std::uint32_t action = draws_.below(80);
   const auto run = [&](std::string_view name, auto&& act) {
     action_ = name;
     act();
@@ -59,9 +59,14 @@ bool World::step() {
     run("set_capacity", [&] { set_capacity(); });
   } else if (action < 63) {
     run("dispatchers", [&] { manage_loops(); });
+  } else if (action < 69) {
+    run("end all of one", [&] { end_all(); });
+  } else if (action < 79) {
+    run("advance", [&] { advance_router(); });
   } else {
     run("drop the router", [&] { drop_router(); });
   }
+  settle();
   compare();
   return violation_.empty();
 }
@@ -105,6 +110,9 @@ void World::start() {
   const auto prefill = draw_list(wrong_prefill);
   const auto decode = draw_list(wrong_decode);
   first_ = draw_role();
+  ejects_ = !draws_.one_in(4);
+  rules_.failures_in_a_row = 1 + draws_.below(2);
+  rules_.panic_below = draws_.one_in(2) ? 0 : 0.5;
   const auto wrong = wrong_prefill ? wrong_prefill : wrong_decode;
   auto created = Router::create({.prefill = prefill,
                                  .decode = decode,
@@ -113,7 +121,8 @@ void World::start() {
                                  .clock = clock_,
                                  .seed = 7,
                                  .first = first_,
-                                 .detached_leases = 4});
+                                 .detached_leases = 4,
+                                 .ejection = ejects_ ? std::optional{rules_} : std::nullopt});
   ensure(created.has_value() == !wrong, "the options are judged wrongly");
   if (created) {
     router_.emplace(std::move(*created));
@@ -122,6 +131,7 @@ void World::start() {
   } else {
     ensure(created.error().rule == wrong, "the options are refused by another rule");
     router_.emplace(Router::create({.clock = clock_, .first = first_, .detached_leases = 4}).value());
+    ejects_ = false;
   }
 }
 
@@ -130,6 +140,8 @@ void World::end_stake(Stake& stake, End how) {
   --stake.life->leases;
   stake.life->weight -= stake.amount;
   ++count_of(stake.life->outcomes, how);
+  if (how == End::completed) stake.life->failures_in_a_row = 0;
+  if (how == End::unreachable || how == End::timed_out || how == End::broken) ++stake.life->failures_in_a_row;
   stake = {};
 }
 
@@ -332,6 +344,7 @@ void World::compare_members(Role role) {
     ensure(status.id == life.id && status.incarnation == life.incarnation, "other members, or in another order");
     ensure(status.health == life.health && status.intake == life.intake && status.draining == life.draining,
            "a member is in another state");
+    ensure(status.ejection == life.probation.phase, "a member is ejected or not, unlike in the model");
     ensure(status.capacity == life.capacity, "a member has another capacity");
     ensure(status.in_flight == life.leases, "another number in flight");
     ensure((role == Role::prefill ? status.tokens : status.kv_tokens) == life.weight, "other tokens are held");

@@ -32,6 +32,9 @@ struct Tally {
   std::uint64_t bad_tokens = 0;
   std::uint64_t role_changes = 0;
   std::uint64_t cores = 0;
+  std::uint64_t ejected = 0;
+  std::uint64_t spared = 0;
+  std::uint64_t taken_back = 0;
 };
 
 class World final : public Witness {
@@ -97,6 +100,14 @@ class World final : public Witness {
   void drain();
   void change_role();
   void set_capacity();
+
+  // Endpoints that keep failing (world_ejection.cpp)
+  void end_all();
+  void advance_router();
+  void advance_role(pdroute::Role role, std::int64_t now);
+  void settle(pdroute::Role role);
+  void settle();
+
   [[nodiscard]] std::vector<Payload> draw_list(std::optional<pdroute::ConfigError::Rule>& wrong);
   [[nodiscard]] pdroute::Capacity draw_capacity(pdroute::Role role);
   [[nodiscard]] std::string draw_id();
@@ -143,6 +154,8 @@ class World final : public Witness {
 
   Census census_;
   pdroute::ManualClock clock_;
+  bool ejects_ = true;
+  pdroute::Ejection rules_ = {.first = std::chrono::seconds{2}, .longest = std::chrono::seconds{10}};
   pdroute::Role first_ = pdroute::Role::prefill;
   std::array<Lives, 2> members_;
   std::array<std::uint64_t, 2> incarnations_ = {};

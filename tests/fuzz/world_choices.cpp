@@ -251,6 +251,7 @@ void World::refused(Legs legs, const NoEndpoint& reason) {
   count(counted.unhealthy, reason.unhealthy);
   count(counted.paused, reason.paused);
   count(counted.draining, reason.draining);
+  count(counted.ejected, reason.ejected);
   count(counted.excluded, reason.excluded);
   count(counted.disallowed, reason.disallowed);
   count(counted.incompatible, reason.incompatible);

@@ -77,6 +77,8 @@ LifePtr World::add(Role role, const Life& like) {
   life->leases = 0;
   life->weight = 0;
   life->outcomes = {};
+  life->failures_in_a_row = 0;
+  life->probation = {};
   life->arrivals.clear();
   lives_.push_back(life);
   return life;
