@@ -2,7 +2,6 @@
 // The members of one role: who belongs to it, who is eligible, and the snapshot that says so.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -20,9 +19,9 @@
 #include <pdroute/no_endpoint.hpp>
 #include <pdroute/pool/check_endpoints.hpp>
 #include <pdroute/pool/ejection.hpp>
-#include <pdroute/pool/ejector.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
 #include <pdroute/pool/member.hpp>
+#include <pdroute/pool/members.hpp>
 #include <pdroute/pool/role_change.hpp>
 #include <pdroute/pool/slot.hpp>
 #include <pdroute/pool/snapshot.hpp>
@@ -48,8 +47,8 @@ class EndpointPool {
   using Snapshot = pdroute::Snapshot<Slot>;
 
   explicit EndpointPool(typename Load::Options options = {}, const std::optional<Ejection>& ejection = {})
-      : options_(options), ejection_(ejection) {
-    static_cast<void>(show(picture_of({})));
+      : options_(options), members_(ejection) {
+    static_cast<void>(show(picture_of(members_)));
   }
   EndpointPool(const EndpointPool&) = delete;
   EndpointPool& operator=(const EndpointPool&) = delete;
@@ -74,7 +73,8 @@ class EndpointPool {
     std::vector<OwnedSlot> fresh;
     fresh.reserve(list.size());
     const std::lock_guard lock{mutex_};
-    std::vector<Member> next;
+    Members next = members_;
+    next.clear();
     std::vector<Slot*> gone;
     std::vector<bool> known(list.size(), false);
     for (const Member& member : members_) {
@@ -82,7 +82,7 @@ class EndpointPool {
       if (found != listed.end() && !member.left &&
           detail::same_incarnation(member.slot->endpoint(), list[found->second])) {
         known[found->second] = true;
-        next.push_back(member);
+        next.add(member);
       } else {
         gone.push_back(member.slot);
         report.removed.emplace_back(member.slot->id());
@@ -93,12 +93,12 @@ class EndpointPool {
       if (known[i]) continue;
       fresh.push_back(make_slot(list[i]));
       Member member{.slot = fresh.back().get(), .capacity = detail::capacity_of(list[i], role)};
-      const auto back = find(members_, pdroute::endpoint_id(list[i]));
-      if (back != members_.end() && back->left) {  // from the other role, with its health
+      if (const Member* back = members_.find(pdroute::endpoint_id(list[i]));
+          back != nullptr && back->left) {  // from the other role, with its health
         member.health = back->health;
         member.intake = back->intake;
       }
-      next.push_back(member);
+      next.add(member);
     }
     if (fresh.empty() && gone.empty()) return report;
 
@@ -126,13 +126,13 @@ class EndpointPool {
   std::optional<ConfigError> set_capacity(EndpointIdView<Endpoint> id, const Capacity& capacity) {
     if (auto error = detail::check_capacity<Endpoint, Load>(id, capacity)) return error;
     const std::lock_guard lock{mutex_};
-    const auto member = find(members_, id);
-    if (member == members_.end()) return ConfigError{ConfigError::Rule::id_known, detail::id_text<Endpoint>(id)};
+    Member* const member = members_.find(id);
+    if (member == nullptr) return ConfigError{ConfigError::Rule::id_known, detail::id_text<Endpoint>(id)};
     member->capacity = capacity;
     if (member->ejection.phase == EjectionPhase::none) {
       member->slot->set_capacity(capacity);
     } else {
-      bound_probes(members_);
+      members_.bound_probes();
     }
     return std::nullopt;
   }
@@ -143,12 +143,11 @@ class EndpointPool {
   std::vector<EjectionChange<Endpoint>> advance(TimePoint now) {
     std::vector<EjectionChange<Endpoint>> changes;
     std::shared_ptr<const Snapshot> old;  // let go after the lock is free, because it may destroy endpoints
-    if (!ejection_) return changes;
     const std::lock_guard lock{mutex_};
-    std::vector<Member> next = members_;
-    detail::Ejector<Member>(*ejection_, next, detail::nanoseconds_of(now)).advance();
-    const bool panic_before = panic_in(members_);
-    const bool panic = panic_in(next);
+    Members next = members_;
+    next.advance(detail::nanoseconds_of(now));
+    const bool panic_before = members_.panic();
+    const bool panic = next.panic();
     bool same = true;
     for (std::size_t i = 0; i < next.size(); ++i) {
       same = same && members_[i].ruled_out(panic_before) == next[i].ruled_out(panic);
@@ -156,8 +155,8 @@ class EndpointPool {
         changes.push_back({role, EndpointId<Endpoint>(next[i].slot->id()), next[i].phase(panic)});
     }
     if (same) {
-      bound_probes(next);
-      members_.swap(next);
+      next.bound_probes();
+      members_ = std::move(next);
     } else {
       old = replace(next, {});
     }
@@ -172,8 +171,8 @@ class EndpointPool {
                   "or count them by Counting<Policy, EngineReports>");
     if (auto error = report.check()) return error;
     const std::lock_guard lock{mutex_};
-    const auto member = find(members_, id);
-    if (member == members_.end()) return ConfigError{ConfigError::Rule::id_known, detail::id_text<Endpoint>(id)};
+    const Member* const member = members_.find(id);
+    if (member == nullptr) return ConfigError{ConfigError::Rule::id_known, detail::id_text<Endpoint>(id)};
     Slot& slot = *member->slot;
     EngineReports::Own own{.in_flight = slot.in_flight()};
     if constexpr (detail::counts<KvTokens, Load>) own.kv_tokens = slot.kv_tokens();
@@ -189,13 +188,13 @@ class EndpointPool {
     std::shared_ptr<const Snapshot> old;
     Leaver<Endpoint> leaver;
     const std::lock_guard lock{mutex_};
-    std::vector<Member> next = members_;
-    const auto member = find(next, id);
-    if (member == next.end()) {
+    Members next = members_;
+    Member* const member = next.find(id);
+    if (member == nullptr) {
       leaver.change = RoleChange::no_such_endpoint;
       return leaver;
     }
-    if (last == LastEndpoint::keep && member->ruled_out(panic_in(next)) == nullptr &&
+    if (last == LastEndpoint::keep && member->ruled_out(next.panic()) == nullptr &&
         snapshot_->candidates().size() == 1) {
       leaver.change = RoleChange::last_of_its_role;
       return leaver;
@@ -220,16 +219,18 @@ class EndpointPool {
     OwnedSlot removed;
     OwnedSlot fresh;
     const std::lock_guard lock{mutex_};
-    std::vector<Member> next = members_;
+    Members next = members_;
     std::vector<Slot*> gone;
-    if (const auto member = find(next, pdroute::endpoint_id(*leaver.endpoint)); member != next.end()) {
+    if (const Member* const member = next.find(pdroute::endpoint_id(*leaver.endpoint))) {
       if (!member->draining) return false;
       gone.push_back(member->slot);
-      next.erase(member);
+      next.remove(member);
     }
     fresh = make_slot(*leaver.endpoint);
-    next.push_back(
-        {fresh.get(), leaver.health, leaver.intake, false, detail::capacity_of(*leaver.endpoint, role), false});
+    next.add({.slot = fresh.get(),
+              .health = leaver.health,
+              .intake = leaver.intake,
+              .capacity = detail::capacity_of(*leaver.endpoint, role)});
     old = replace(next, gone);
     static_cast<void>(fresh.release());
     if (!gone.empty()) removed.reset(gone.front());
@@ -242,8 +243,8 @@ class EndpointPool {
   /// Whether the id is a member that is not draining.
   [[nodiscard]] bool active(EndpointIdView<Endpoint> id) const {
     const std::lock_guard lock{mutex_};
-    const auto member = find(members_, id);
-    return member != members_.end() && !member->draining;
+    const Member* const member = members_.find(id);
+    return member != nullptr && !member->draining;
   }
 
   /// Every member in registration order, eligible or not. Counts are read one after the other while requests go on.
@@ -251,16 +252,16 @@ class EndpointPool {
     const std::lock_guard lock{mutex_};
     std::vector<EndpointStatus<Endpoint>> all;
     all.reserve(members_.size());
-    const bool panic = panic_in(members_);
+    const bool panic = members_.panic();
     for (const Member& member : members_) all.push_back(member.status(panic));
     return all;
   }
   /// The member of this id, if there is one. O(members).
   [[nodiscard]] std::optional<EndpointStatus<Endpoint>> endpoint(EndpointIdView<Endpoint> id) const {
     const std::lock_guard lock{mutex_};
-    const auto member = find(members_, id);
-    if (member == members_.end()) return std::nullopt;
-    return member->status(panic_in(members_));
+    const Member* const member = members_.find(id);
+    if (member == nullptr) return std::nullopt;
+    return member->status(members_.panic());
   }
 
   /// A member, and what keeps it from being eligible.
@@ -277,7 +278,7 @@ class EndpointPool {
     const std::lock_guard lock{mutex_};
     Picture picture{{}, snapshot_};
     picture.members.reserve(members_.size());
-    const bool panic = panic_in(members_);
+    const bool panic = members_.panic();
     for (const Member& member : members_) picture.members.push_back({member.status(panic), member.ruled_out(panic)});
     return picture;
   }
@@ -296,26 +297,8 @@ class EndpointPool {
   using IdView = EndpointIdView<Endpoint>;
   using Positions = std::unordered_map<IdView, std::size_t>;
 
+  using Members = detail::Members<Slot>;
   using Member = detail::Member<Slot>;
-
-  /// Whether nobody is left out for failing, because too few would be left.
-  [[nodiscard]] bool panic_in(const std::vector<Member>& members) const noexcept {
-    return ejection_ && detail::panic_in(members, *ejection_);
-  }
-
-  /// Gives those who are out or probed their limit. Needs the lock.
-  void bound_probes(const std::vector<Member>& members) const noexcept {
-    if (!ejection_) return;
-    const bool bounded = detail::probes_bounded(members, *ejection_);
-    for (const Member& member : members) {
-      if (member.ejection.phase == EjectionPhase::none) continue;
-      member.slot->set_capacity(bounded ? detail::probe_limited(member.capacity, *ejection_) : member.capacity);
-    }
-  }
-
-  [[nodiscard]] static auto find(auto& members, IdView id) {
-    return std::find_if(members.begin(), members.end(), [id](const Member& m) { return m.slot->id() == id; });
-  }
 
   /// The membership's hold on a slot: closes it and ends the pin.
   struct Retire {
@@ -340,9 +323,9 @@ class EndpointPool {
   bool set(IdView id, Value Member::* state, Value value) {
     std::shared_ptr<const Snapshot> old;  // let go after the lock is free, because it may destroy endpoints
     const std::lock_guard lock{mutex_};
-    std::vector<Member> next = members_;
-    const auto member = find(next, id);
-    if (member == next.end()) return false;
+    Members next = members_;
+    Member* const member = next.find(id);
+    if (member == nullptr) return false;
     if (*member.*state == value) return true;
     *member.*state = value;
     Slot* const slot = member->slot;
@@ -353,28 +336,19 @@ class EndpointPool {
   /// Shows `next` instead of the present members and then closes those that take no more leases: whoever is refused by
   /// them finds a list without them. Returns the snapshot shown before. If it throws, nothing has changed. Needs the
   /// lock.
-  [[nodiscard]] std::shared_ptr<const Snapshot> replace(std::vector<Member>& next, std::span<Slot* const> closing) {
+  [[nodiscard]] std::shared_ptr<const Snapshot> replace(Members& next, std::span<Slot* const> closing) {
     std::shared_ptr<const Snapshot> picture = picture_of(next);
-    bound_probes(next);  // before anyone is shown who must not be taken without a bound, and while others still see it
-    members_.swap(next);
+    next.bound_probes();  // before anyone is shown who must not be taken without a bound, and while others still see it
+    members_ = std::move(next);
     auto old = show(std::move(picture));
     for (Slot* slot : closing) slot->close();
     return old;
   }
 
   /// The eligible of `members`, and why the others are not. Needs the lock.
-  [[nodiscard]] std::shared_ptr<const Snapshot> picture_of(const std::vector<Member>& members) const {
+  [[nodiscard]] std::shared_ptr<const Snapshot> picture_of(const Members& members) const {
     NoEndpoint left_out{.role = role, .endpoints = static_cast<std::uint32_t>(members.size())};
-    std::vector<Slot*> eligible;
-    eligible.reserve(members.size());
-    const bool panic = panic_in(members);
-    for (const Member& member : members) {
-      if (const detail::Reason reason = member.ruled_out(panic)) {
-        ++(left_out.*reason);
-      } else {
-        eligible.push_back(member.slot);
-      }
-    }
+    auto eligible = members.eligible(left_out);
     return std::make_shared<const Snapshot>(std::move(eligible), left_out,
                                             generation_.load(std::memory_order_relaxed) + 1);
   }
@@ -390,9 +364,8 @@ class EndpointPool {
   // First, so that readers compare it on a line that only publishing writes.
   alignas(64) std::atomic<std::uint64_t> generation_{0};
   typename Load::Options options_;
-  std::optional<Ejection> ejection_;
   alignas(64) mutable std::mutex mutex_;
-  std::vector<Member> members_;
+  Members members_;
   std::uint64_t incarnations_ = 0;
   std::shared_ptr<const Snapshot> snapshot_;
 };

@@ -2,8 +2,6 @@
 // What a role's membership knows of one member, and what keeps that from being eligible.
 #pragma once
 
-#include <algorithm>
-#include <cstddef>
 #include <pdroute/capacity.hpp>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/load/token_count.hpp>
@@ -12,7 +10,6 @@
 #include <pdroute/pool/ejection.hpp>
 #include <pdroute/pool/ejector.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
-#include <vector>
 
 namespace pdroute::inline v0::detail {
 
@@ -60,23 +57,5 @@ struct Member {
     return status;
   }
 };
-
-template <class Slot>
-[[nodiscard]] std::size_t serving_in_full(const std::vector<Member<Slot>>& members) noexcept {
-  return static_cast<std::size_t>(
-      std::count_if(members.begin(), members.end(), [](const Member<Slot>& m) { return m.serves_in_full(); }));
-}
-
-/// Whether so few would be left that nobody is left out for failing.
-template <class Slot>
-[[nodiscard]] bool panic_in(const std::vector<Member<Slot>>& members, const Ejection& rules) noexcept {
-  return rules.panics(serving_in_full(members), members.size());
-}
-
-/// Whether those on probation are held to `Ejection::probes`: only while others serve in their place.
-template <class Slot>
-[[nodiscard]] bool probes_bounded(const std::vector<Member<Slot>>& members, const Ejection& rules) noexcept {
-  return serving_in_full(members) > 0 && !panic_in(members, rules);
-}
 
 }  // namespace pdroute::inline v0::detail
