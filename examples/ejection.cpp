@@ -27,7 +27,7 @@ int main() {
   pdroute::ManualClock clock;
   auto router = Router::create({.decode = std::vector<Engine>{{"d0"}, {"d1"}, {"d2"}},
                                 .clock = clock,
-                                .ejection = pdroute::Ejection{.failures_in_a_row = 3, .first = 10s}})
+                                .ejection = {.failures_in_a_row = 3, .first = 10s}})
                     .value();
   for (int i = 0; i < 9; ++i) {  // d1 is down
     auto lease = router.decode().value();

@@ -302,7 +302,7 @@ TEST_CASE("random actions of four threads: limits hold, counts come out even, an
                                   .clock = shared.clock,
                                   .first = first,
                                   .detached_leases = 4,
-                                  .ejection = pdroute::Ejection{.failures_in_a_row = 2, .first = 1s}})
+                                  .ejection = {.failures_in_a_row = 2, .first = 1s}})
                       .value();
     std::vector<Worker> workers;
     workers.reserve(bytes.size());

@@ -122,7 +122,7 @@ void World::start() {
                                  .seed = 7,
                                  .first = first_,
                                  .detached_leases = 4,
-                                 .ejection = ejects_ ? std::optional{rules_} : std::nullopt});
+                                 .ejection = ejects_ ? rules_ : pdroute::Ejection{.failures_in_a_row = 0}});
   ensure(created.has_value() == !wrong, "the options are judged wrongly");
   if (created) {
     router_.emplace(std::move(*created));

@@ -30,7 +30,7 @@ using Router =
     pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute::RoundRobinPolicy<>, Engine, ManualClock>;
 
 struct World {
-  explicit World(std::size_t each, const std::optional<Ejection>& ejection = Ejection{.failures_in_a_row = 3})
+  explicit World(std::size_t each, const Ejection& ejection = {.failures_in_a_row = 3})
       : router(Router::create(
                    {.prefill = engines("p", each), .decode = engines("d", each), .clock = clock, .ejection = ejection})
                    .value()) {}
@@ -218,7 +218,7 @@ TEST_CASE("ejection: a probe is bounded while eight threads choose and it fails,
   ManualClock clock;
   auto router = Routers::create({.decode = std::vector<Counted>{{"d0"}, {"d1"}},
                                  .clock = clock,
-                                 .ejection = Ejection{.failures_in_a_row = 1, .first = 1s, .longest = 1s}})
+                                 .ejection = {.failures_in_a_row = 1, .first = 1s, .longest = 1s}})
                     .value();
   const auto d1 = [](const Counted& engine) { return engine.id == "d1"; };
   router.decode({}, {.accept = d1})->fail(FailureKind::broken);
@@ -451,11 +451,20 @@ TEST_CASE("ejection: a clock that steps back does not keep anybody out for longe
   CHECK(world.phase("d1") == EjectionPhase::probing);
 }
 
-TEST_CASE("ejection: without rules nobody is ejected, however it fails") {
-  World world(4, std::nullopt);
-  world.fail("d1", 100);
-  CHECK(world.advance(100s) == 0);
-  CHECK(world.status("d1").eligible());
+TEST_CASE("ejection: none without rules, however an endpoint fails; empty braces are the usual rules") {
+  const auto after_failures = [](Router::Options options) {
+    ManualClock clock;
+    const auto decode = engines("d", 4);
+    options.decode = decode;
+    options.clock = clock;
+    auto router = Router::create(options).value();
+    const auto d1 = [](const Engine& engine) { return engine.id == "d1"; };
+    for (int i = 0; i < 5; ++i) router.decode({}, {.accept = d1})->fail(FailureKind::broken);
+    return router.advance(clock.now()).size();
+  };
+  CHECK(after_failures({}) == 0);
+  CHECK(after_failures({.ejection = {.failures_in_a_row = 0}}) == 0);
+  CHECK(after_failures({.ejection = {}}) == 1);
 }
 
 TEST_CASE("ejection: an empty router, and leases that fail after the router has gone") {
@@ -471,7 +480,7 @@ TEST_CASE("ejection: an empty router, and leases that fail after the router has 
 }
 
 TEST_CASE("ejection: rules that cannot be are refused where they are given") {
-  const auto refused = Router::create({.ejection = Ejection{.probes = 0}});
+  const auto refused = Router::create({.ejection = {.probes = 0}});
   REQUIRE_FALSE(refused);
   CHECK(refused.error().rule == pdroute::ConfigError::Rule::ejection_in_range);
 }

@@ -43,7 +43,7 @@ TEST_CASE("measured, weighed, bound and ejected by many threads at once: the boo
                                 .decode = engines("d", 4),
                                 .decode_policy = decode,
                                 .clock = clock,
-                                .ejection = pdroute::Ejection{.failures_in_a_row = 2, .first = 1ms, .longest = 8ms}})
+                                .ejection = {.failures_in_a_row = 2, .first = 1ms, .longest = 8ms}})
                     .value();
   constexpr std::uint64_t routes_per_thread = 3000;
   constexpr std::uint64_t threads = 3;

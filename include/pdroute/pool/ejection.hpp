@@ -22,7 +22,7 @@ namespace pdroute::inline v0 {
 /// Failures are those of `Outcomes::failed()`. Back-pressure (HTTP 429) and a client's cancel say nothing bad about an
 /// endpoint, and nothing good: they neither count nor end a row; a completion ends it.
 struct Ejection {
-  /// 5 as in Envoy: fewer would blame the endpoint for a bad request that is tried again and again.
+  /// 5 as in Envoy: fewer would blame the endpoint for a bad request that is tried again and again. 0 ejects nobody.
   std::uint32_t failures_in_a_row = 5;
   /// The first time out; each further one is twice as long, until the endpoint has worked for `longest`. Shorter than
   /// Envoy's 30 s, because a probe costs one request at most.
@@ -40,13 +40,14 @@ struct Ejection {
   /// the caller says. 0.5 as in Envoy; 0 never panics.
   double panic_below = 0.5;
 
+  [[nodiscard]] bool on() const noexcept { return failures_in_a_row > 0; }
+
   /// What is wrong with it, if anything.
   [[nodiscard]] std::optional<ConfigError> check() const {
     const auto wrong = [](std::string_view what, const std::string& value) {
       return ConfigError{ConfigError::Rule::ejection_in_range, std::string(what).append(" ").append(value)};
     };
     constexpr std::chrono::hours most{24 * 365 * 100};
-    if (failures_in_a_row == 0) return wrong("failures_in_a_row", "0");
     if (probes == 0) return wrong("probes", "0");
     if (first <= std::chrono::nanoseconds::zero()) return wrong("first", std::to_string(first.count()) + " ns");
     if (longest < first || longest > most) return wrong("longest", std::to_string(longest.count()) + " ns");

@@ -46,7 +46,7 @@ class EndpointPool {
   using Slot = pdroute::Slot<role, Endpoint, Load>;
   using Snapshot = pdroute::Snapshot<Slot>;
 
-  explicit EndpointPool(typename Load::Options options = {}, const std::optional<Ejection>& ejection = {})
+  explicit EndpointPool(typename Load::Options options = {}, const Ejection& ejection = {.failures_in_a_row = 0})
       : options_(options), members_(ejection) {
     static_cast<void>(show(picture_of(members_)));
   }

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/no_endpoint.hpp>
 #include <pdroute/pool/ejection.hpp>
@@ -25,7 +24,7 @@ class Members {
   using Endpoint = typename Slot::Endpoint;
   using Member = detail::Member<Slot>;
 
-  explicit Members(const std::optional<Ejection>& ejection) : ejection_(ejection) {}
+  explicit Members(const Ejection& ejection) : ejection_(ejection) {}
 
   [[nodiscard]] std::size_t size() const noexcept { return all_.size(); }
   [[nodiscard]] const Member& operator[](std::size_t i) const noexcept { return all_[i]; }
@@ -44,20 +43,20 @@ class Members {
   }
 
   /// Whether nobody is left out for failing, because too few would be left.
-  [[nodiscard]] bool panic() const noexcept { return ejection_ && ejection_->panics(serving_in_full(), size()); }
+  [[nodiscard]] bool panic() const noexcept { return ejection_.on() && ejection_.panics(serving_in_full(), size()); }
 
   /// One step of time for those who keep failing. Then `bound_probes` is due.
   void advance(std::int64_t now) {
-    if (ejection_) Ejector<Member>(*ejection_, all_, now).advance();
+    if (ejection_.on()) Ejector<Member>(ejection_, all_, now).advance();
   }
   /// Gives those who are out or probed the limits that follow from who else is there: probes are bounded only while
   /// others serve in their place.
   void bound_probes() const noexcept {
-    if (!ejection_) return;
+    if (!ejection_.on()) return;
     const bool bounded = serving_in_full() > 0 && !panic();
     for (const Member& member : all_) {
       if (member.ejection.phase == EjectionPhase::none) continue;
-      member.slot->set_capacity(bounded ? probe_limited(member.capacity, *ejection_) : member.capacity);
+      member.slot->set_capacity(bounded ? probe_limited(member.capacity, ejection_) : member.capacity);
     }
   }
 
@@ -82,7 +81,7 @@ class Members {
         std::count_if(begin(), end(), [](const Member& member) { return member.serves_in_full(); }));
   }
 
-  std::optional<Ejection> ejection_;
+  Ejection ejection_;
   std::vector<Member> all_;
 };
 

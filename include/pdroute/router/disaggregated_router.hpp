@@ -64,8 +64,9 @@ class DisaggregatedRouter {
     Role first = Role::prefill;
     /// How many leases of each role `detach` can keep at once, 24 bytes each.
     std::uint32_t detached_leases = 1024;
-    /// Whether endpoints that keep failing are left out for a while. Then call `advance` from time to time.
-    std::optional<Ejection> ejection = {};
+    /// When endpoints that keep failing are left out for a while: `{}` by the usual rules, and never if it is not given.
+    /// Then call `advance` from time to time.
+    Ejection ejection = {.failures_in_a_row = 0};
   };
 
   /// A router, or what is wrong with the options.
@@ -74,9 +75,7 @@ class DisaggregatedRouter {
     if (auto error = detail::check_configuration(options.decode_policy)) return std::move(*error);
     if (options.detached_leases > LeaseTable<PrefillLease>::most_places)
       return ConfigError{ConfigError::Rule::detached_leases_in_range, std::to_string(options.detached_leases)};
-    if (options.ejection) {
-      if (auto error = options.ejection->check()) return std::move(*error);
-    }
+    if (auto error = options.ejection.check()) return std::move(*error);
     auto core = std::make_shared<Core>(std::move(options.prefill_policy), std::move(options.decode_policy),
                                        std::move(options.clock), options.seed, options.first, options.detached_leases,
                                        options.ejection);
@@ -171,7 +170,7 @@ class DisaggregatedRouter {
     return role == Role::prefill ? core_->prefill.set_capacity(id, capacity) : core_->decode.set_capacity(id, capacity);
   }
 
-  /// Does what is due at this moment of the router's clock, if there are `Options::ejection`: endpoints that keep
+  /// Does what is due at this moment of the router's clock, if `Options::ejection` is given: endpoints that keep
   /// failing are ejected, those whose time is over are probed, those that work are taken back. Returns of whom that is
   /// true. Call it once a second or so, by a timer or on the way. O(members).
   std::vector<EjectionChange<Endpoint>> advance(Moment now) {

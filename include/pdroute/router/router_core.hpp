@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <optional>
 #include <pdroute/policy/policy_traits.hpp>
 #include <pdroute/pool/ejection.hpp>
 #include <pdroute/pool/lease.hpp>
@@ -26,7 +25,7 @@ struct RouterCore {
   using DecodeLease = Lease<typename DecodeLeg::Slot>;
 
   RouterCore(PrefillPolicy prefill_rule, DecodePolicy decode_rule, Clock caller_clock, std::uint64_t router_seed,
-             Role first_leg, std::uint32_t detached_leases, const std::optional<Ejection>& ejection)
+             Role first_leg, std::uint32_t detached_leases, const Ejection& ejection)
       : prefill_policy(std::move(prefill_rule)),
         decode_policy(std::move(decode_rule)),
         clock(std::move(caller_clock)),
