@@ -122,6 +122,15 @@ template <EndpointType E>
 
 namespace detail {
 
+template <EndpointType E>
+[[nodiscard]] std::string id_text(EndpointIdView<E> id) {
+  if constexpr (StringLike<EndpointIdView<E>>) {
+    return std::string(id);
+  } else {
+    return std::to_string(id);
+  }
+}
+
 /// Whether two endpoints of one id are the same life of it. Without an incarnation key, they always are.
 template <EndpointType E>
 [[nodiscard]] bool same_incarnation(const E& a, const E& b) noexcept {

@@ -91,7 +91,11 @@ TEST_CASE("explanations print as a table: costs or what ruled out, and who is ch
   using Router = pdroute::DisaggregatedRouter<pdroute::LeastTokensPolicy, pdroute::RoundRobinPolicy<>, Engine>;
   auto router =
       Router::create({.prefill = Engines{{"p0"}, {"long-p1"}, {"p2"}}, .decode = Engines{{"d0"}, {"long-d1"}}}).value();
-  const auto printed = [&] { return fmt::format("{}", router.explain()); };
+  const auto printed = [&] {
+    const auto explanation = router.explain();
+    CHECK(explanation.text() == fmt::format("{}", explanation));
+    return explanation.text();
+  };
   const auto lease = router.prefill({.prompt_tokens = 812}).value();
   router.set_health("p2", pdroute::Health::unhealthy);
   CHECK(printed() ==

@@ -5,8 +5,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cstddef>
 #include <cstdint>
 #include <pdroute/capacity.hpp>
 #include <pdroute/config_error.hpp>
@@ -21,10 +19,8 @@
 #include <pdroute/router/explanation.hpp>
 #include <pdroute/router/refusals.hpp>
 #include <pdroute/router/route.hpp>
-#include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace pdroute::inline v0::detail {
 
@@ -197,44 +193,15 @@ struct fmt::formatter<pdroute::RoleChange> : pdroute::detail::PlainFormatter {
 template <class Endpoint>
 struct fmt::formatter<pdroute::ExplainedEndpoint<Endpoint>> : pdroute::detail::PlainFormatter {
   static auto format(const pdroute::ExplainedEndpoint<Endpoint>& endpoint, fmt::format_context& context) {
-    pdroute::detail::FormattedList list(context);
-    if (!endpoint.ruled_out.empty()) list.add("{}", endpoint.ruled_out);
-    for (const pdroute::NamedCost& cost : endpoint.costs) list.add("{} {}", cost.name, cost.value);
-    return list.end("");
+    return fmt::format_to(context.out(), "{}", endpoint.text());
   }
 };
 
-/// Several lines:
-///     prefill: p1, lowest cost of 2
-///       p0  tokens 812
-///       p1  tokens 40   <- chosen
-///       p2  unhealthy
+/// Several lines, see `ExplainedRole::text`
 template <class Endpoint>
 struct fmt::formatter<pdroute::ExplainedRole<Endpoint>> : pdroute::detail::PlainFormatter {
   static auto format(const pdroute::ExplainedRole<Endpoint>& role, fmt::format_context& context) {
-    const auto* const chosen = role.chosen();
-    auto out = chosen ? fmt::format_to(context.out(), "{}: {}, {}", role.role, chosen->id, role.why)
-                      : fmt::format_to(context.out(), "{}: {}", role.role, role.why);
-    std::vector<std::pair<std::string, std::string>> rows;
-    std::size_t id_width = 0;
-    std::size_t width = 0;
-    for (const auto& endpoint : role.endpoints) {
-      rows.emplace_back(fmt::format("{}", endpoint.id), fmt::format("{}", endpoint));
-      id_width = std::max(id_width, rows.back().first.size());
-      width = std::max(width, rows.back().second.size());
-    }
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      const auto& [id, said] = rows[i];
-      const bool is_chosen = role.endpoints[i].chosen;
-      if (said.empty() && !is_chosen) {
-        out = fmt::format_to(out, "\n  {}", id);
-      } else {
-        out = is_chosen
-                  ? fmt::format_to(out, "\n  {:{}}  {:{}}{}<- chosen", id, id_width, said, width, width > 0 ? "  " : "")
-                  : fmt::format_to(out, "\n  {:{}}  {}", id, id_width, said);
-      }
-    }
-    return out;
+    return fmt::format_to(context.out(), "{}", role.text());
   }
 };
 
@@ -242,6 +209,6 @@ struct fmt::formatter<pdroute::ExplainedRole<Endpoint>> : pdroute::detail::Plain
 template <class Endpoint>
 struct fmt::formatter<pdroute::Explanation<Endpoint>> : pdroute::detail::PlainFormatter {
   static auto format(const pdroute::Explanation<Endpoint>& explanation, fmt::format_context& context) {
-    return fmt::format_to(context.out(), "{}\n{}", explanation.prefill, explanation.decode);
+    return fmt::format_to(context.out(), "{}", explanation.text());
   }
 };

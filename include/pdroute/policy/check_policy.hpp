@@ -56,7 +56,8 @@ template <class P, class Candidates, class Req = Request, class Context = LocalC
         "changes in the state that `make_state` makes for each dispatcher");
     static_assert(callable || callable_if_mutable,
                   "pdroute: a policy needs `std::optional<std::size_t> select(const auto& candidates, const auto& "
-                  "request, auto& context) const`, and the candidates must offer what its `select` reads");
+                  "request, auto& context) const`, and the candidates must offer what its `select` reads; a cost "
+                  "becomes a policy by LowestCostPolicy<Cost>, and must be callable as const");
     if constexpr (callable) {
       static_assert(ReturnsAnIndex<P, Candidates, Req, Context>,
                     "pdroute: a policy's `select` must return std::optional<std::size_t>: an index below "

@@ -18,7 +18,7 @@ namespace pdroute::inline v0 {
 /// Requests of all gateways that run or wait at the candidate: for pools that others use, too.
 ///
 ///     using Policy = pdroute::PowerOfTwoChoicesPolicy<pdroute::ReportedRequests>;
-///     router.report(pdroute::Role::decode, "d0", {.running = 12, .waiting = 3}, measured_at);
+///     router.report<pdroute::Role::decode>("d0", {.running = 12, .waiting = 3}, measured_at);
 struct ReportedRequests {
   static constexpr std::string_view name = "requests";
   EngineReports::Options reports = {};

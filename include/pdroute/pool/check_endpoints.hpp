@@ -22,15 +22,6 @@ namespace pdroute::inline v0::detail {
 template <class Metric, class Load>
 inline constexpr bool counts = std::is_base_of_v<Metric, Load>;
 
-template <class Endpoint>
-[[nodiscard]] std::string id_text(EndpointIdView<Endpoint> id) {
-  if constexpr (StringLike<EndpointIdView<Endpoint>>) {
-    return std::string(id);
-  } else {
-    return std::to_string(id);
-  }
-}
-
 /// A limit of zero or too high, or one on what the role does not count.
 template <class Endpoint, class Load>
 [[nodiscard]] std::optional<ConfigError> check_capacity(EndpointIdView<Endpoint> id, const Capacity& capacity) {

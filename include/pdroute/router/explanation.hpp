@@ -3,7 +3,10 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <pdroute/endpoint.hpp>
@@ -12,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace pdroute::inline v0 {
@@ -20,6 +24,13 @@ namespace pdroute::inline v0 {
 struct NamedCost {
   std::string name;  ///< as the cost function says, such as "tokens"; "cost" if it does not
   double value = 0;
+
+  /// "tokens 812", with as many digits as it takes to tell the number from others
+  [[nodiscard]] std::string text() const {
+    std::array<char, 32> digits{};
+    char* const end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+    return std::string(name).append(" ").append(digits.data(), end);
+  }
 
   template <class Visit>
   void each_field(Visit&& visit) const {
@@ -40,6 +51,13 @@ struct ExplainedEndpoint {
   bool chosen = false;
   /// As the policy told them when it was asked last, in its order. None if it tells none, or did not look at this one.
   std::vector<NamedCost> costs = {};
+
+  /// "full", "tokens 812, in_flight 3", or nothing to say
+  [[nodiscard]] std::string text() const {
+    std::string said{ruled_out};
+    for (const NamedCost& cost : costs) said.append(said.empty() ? "" : ", ").append(cost.text());
+    return said;
+  }
 
   template <class Visit>
   void each_field(Visit&& visit) const {
@@ -69,6 +87,37 @@ struct ExplainedRole {
     return found == endpoints.end() ? nullptr : &*found;
   }
 
+  /// Several lines:
+  ///
+  ///     prefill: p1, lowest cost of 2
+  ///       p0  tokens 812
+  ///       p1  tokens 40   <- chosen
+  ///       p2  unhealthy
+  [[nodiscard]] std::string text() const {
+    std::string all{to_string(role)};
+    all.append(": ");
+    if (const auto* const winner = chosen()) all.append(detail::id_text<Endpoint>(winner->id)).append(", ");
+    all.append(why);
+    std::vector<std::pair<std::string, std::string>> rows;
+    std::size_t id_width = 0;
+    std::size_t width = 0;
+    for (const auto& endpoint : endpoints) {
+      rows.emplace_back(detail::id_text<Endpoint>(endpoint.id), endpoint.text());
+      id_width = std::max(id_width, rows.back().first.size());
+      width = std::max(width, rows.back().second.size());
+    }
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      auto& [id, said] = rows[i];
+      if (endpoints[i].chosen) {
+        said.resize(width, ' ');
+        said.append(width > 0 ? "  " : "").append("<- chosen");
+      }
+      if (!said.empty()) id.resize(id_width, ' ');
+      all.append("\n  ").append(id).append(said.empty() ? "" : "  ").append(said);
+    }
+    return all;
+  }
+
   template <class Visit>
   void each_field(Visit&& visit) const {
     visit("role", std::string_view{to_string(role)});
@@ -86,6 +135,9 @@ struct Explanation {
   ExplainedRole<Endpoint> prefill = {.role = Role::prefill, .why = {}, .endpoints = {}};
   ExplainedRole<Endpoint> decode = {.role = Role::decode, .why = {}, .endpoints = {}};
   std::optional<NoEndpoint> refusal = {};  ///< what `route` would return instead of leases; then nobody is chosen
+
+  /// Both roles
+  [[nodiscard]] std::string text() const { return prefill.text().append("\n").append(decode.text()); }
 
   template <class Visit>
   void each_field(Visit&& visit) const {
