@@ -21,12 +21,19 @@ int main() {
   using Decode = pdroute::PowerOfTwoChoicesPolicy<pdroute::ReportedRequests>;
   using Router = pdroute::DisaggregatedRouter<Prefill, Decode, Engine, pdroute::ManualClock>;
   pdroute::ManualClock clock;  // a gateway takes its own; without one, it is std::chrono::steady_clock
-  auto router = Router::create({.prefill = prefill, .decode = decode, .clock = clock}).value();
+  auto router = Router::create({.prefill = prefill,
+                                .decode = decode,
+                                .prefill_policy = {.cost = {.fading = {.decay = 5s}}},
+                                .decode_policy = {.cost = {.reports = {.stale_after = 30s}}},
+                                .clock = clock})
+                    .value();
   auto dispatcher = router.dispatcher();
 
   const auto measured_at = clock.now();
   router.report<pdroute::Role::decode>("d0", {.running = 12, .waiting = 3}, measured_at);
   router.report<pdroute::Role::decode>("d1", {.running = 10, .waiting = 3}, measured_at);
+  if (const auto error = router.report<pdroute::Role::decode>("d7", {.running = 1}, measured_at))
+    fmt::print("{}\n", error->text());
 
   std::vector<Router::Route> routes;
   for (int i = 0; i < 3; ++i) routes.push_back(dispatcher.route({.prompt_tokens = 812}).value());
