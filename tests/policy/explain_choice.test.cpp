@@ -100,7 +100,8 @@ TEST_CASE("explain: within OneOf, what the held policy says") {
                     .value();
   const auto explanation = router.explain();
   CHECK(explanation.prefill.why == "the last of the list");
-  CHECK(explanation.decode.why == "drew " + explanation.decode.chosen()->id.substr(1) + " in choice 1");
+  CHECK(explanation.decode.why ==
+        std::string("drew ") + (explanation.decode.endpoints[0].chosen ? "0" : "1") + " in choice 1");
   CHECK(router_of<Any>(2).explain().decode.why == "the policy's choice");
 }
 

@@ -132,10 +132,11 @@ template <std::size_t looks, class Candidates, class Prepare, class Context>
   if constexpr (looks == 2) return lower_of_two(candidates, prepare, context);
   const auto n = static_cast<std::uint32_t>(candidates.size());
   if (n == 0) return std::nullopt;
-  LookedAt<Candidates, looks> some{candidates, {}, n < looks ? n : static_cast<std::uint32_t>(looks)};
+  const std::uint32_t count = n < looks ? n : static_cast<std::uint32_t>(looks);
+  LookedAt<Candidates, looks> some{candidates, {}, count};
   // Each draw is among those that are left, and steps over the drawn ones in ascending order.
   std::array<std::uint32_t, looks> ascending{};
-  for (std::uint32_t k = 0; k < some.count; ++k) {
+  for (std::uint32_t k = 0; k < count; ++k) {
     std::uint32_t index = context.below(n - k);
     std::uint32_t place = 0;
     for (; place < k && ascending[place] <= index; ++place) ++index;
