@@ -64,8 +64,8 @@ class DisaggregatedRouter {
     Role first = Role::prefill;
     /// How many leases of each role `detach` can keep at once, 24 bytes each.
     std::uint32_t detached_leases = 1024;
-    /// When endpoints that keep failing are left out for a while: `{}` by the usual rules, and never if it is not given.
-    /// Then call `advance` from time to time.
+    /// When endpoints that keep failing are left out for a while: `{}` by the usual rules, and never if it is not
+    /// given. Then call `advance` from time to time.
     Ejection ejection = {.failures_in_a_row = 0};
   };
 
