@@ -55,14 +55,19 @@ TEST_CASE("engine reports: KV cache in shares of its size") {
   CHECK(metric.kv_usage_per_token(at(1s)).value == Approx(0.001));
 }
 
-TEST_CASE("engine reports: what a report does not say is unknown, also if the one before said it") {
-  EngineReports metric{{}};
-  metric.report({.running = 1, .waiting = 1, .kv_cache = EngineReport::KvCache{0.5, 10}}, at(1s), {});
-  metric.report({.waiting = 2}, at(2s), {});
-  CHECK(metric.requests_of_others(at(2s)) == unknown);
-  CHECK(metric.queue_beyond_own(at(2s)) == Estimate{2, 1});
-  CHECK(metric.kv_usage_beyond_own(at(2s)) == unknown);
-  CHECK(metric.kv_usage_per_token(at(2s)) == unknown);
+TEST_CASE("engine reports: figures come from several sources, and each grows stale by itself") {
+  EngineReports metric{{.stale_after = 10s}};
+  metric.report({.running = 500, .waiting = 50}, at(1s), {});
+  metric.report({.kv_cache = EngineReport::KvCache{0.5, 10}}, at(5s), {});
+  CHECK(metric.requests_of_others(at(5s)) == Estimate{550, 1});
+  CHECK(metric.queue_beyond_own(at(5s)) == Estimate{50, 1});
+  CHECK(metric.kv_usage_beyond_own(at(5s)) == Estimate{0.5, 1});
+  CHECK(metric.report_age(at(5s)) == std::chrono::nanoseconds{0});
+  metric.report({.waiting = 2}, at(6s), {});
+  CHECK(metric.requests_of_others(at(12s)) == unknown);  // of the first second
+  CHECK(metric.queue_beyond_own(at(12s)) == Estimate{2, 1});
+  CHECK(metric.kv_usage_per_token(at(12s)) == Estimate{0.1, 1});
+  CHECK(metric.kv_usage_beyond_own(at(15s + 1ns)) == unknown);
 }
 
 TEST_CASE("engine reports: an older report does not replace a newer one") {
@@ -94,7 +99,7 @@ TEST_CASE("engine reports: what cannot be is refused") {
   CHECK(refused(std::nan(""), 1));
   CHECK(refused(0.5, 0));
   CHECK(EngineReport{.kv_cache = EngineReport::KvCache{35, 10}}.check()->text() ==
-        "a KV cache's usage must be from 0 to 1, and at least one token must fit: 35.000000 of 10 tokens");
+        "a KV cache's usage must be from 0 to 1, and at least one token must fit: 35 of 10 tokens");
   CHECK_FALSE(EngineReports::Options{}.check());
   CHECK(EngineReports::Options{.stale_after = 0s}.check()->text() == "a report must count for longer than zero: 0 ns");
 }

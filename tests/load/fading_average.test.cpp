@@ -62,13 +62,26 @@ TEST_CASE("fading average: a peak is taken at once and forgiven slowly") {
   CHECK(average.at(second).value == Approx(1 + 29 * std::exp(-0.1)).epsilon(0.002));
 }
 
-TEST_CASE("fading average: zero and negative samples are samples") {
+TEST_CASE("fading average: zero is a sample, and less than zero says nothing") {
   Average average{Fading{}};
   average.add(0, 0, Rises::slowly);
   CHECK(average.at(0).weight == 1);
   CHECK(average.at(0).value == Approx(0).margin(1e-30));
-  average.add(-5, 100 * second, Rises::slowly);  // a clock that stepped back
-  CHECK(average.at(100 * second).value == Approx(0).margin(1e-4));
+  Average none{Fading{}};
+  none.add(-5, 100 * second, Rises::slowly);  // a clock that stepped back
+  CHECK(none.at(100 * second).weight == 0);
+}
+
+TEST_CASE("fading average: one that has long been idle learns from its next sample") {
+  constexpr std::int64_t day = 86'400 * second;
+  for (const std::int64_t days : {100, 200, 250, 300}) {  // half of what 32 bits of ticks can count is 208
+    Average average{Fading{.decay = 10s}};
+    average.add(60, 0, Rises::at_once);
+    average.add(0.1, days * day, Rises::at_once);
+    INFO(days);
+    CHECK(average.at(days * day).value == Approx(0.1));
+    CHECK(average.at(days * day).weight == 1);
+  }
 }
 
 TEST_CASE("fading average: a clock that steps back stops fading, and forgets nothing") {

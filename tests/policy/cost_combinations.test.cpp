@@ -81,6 +81,19 @@ TEST_CASE("weighted sum: what is not a number goes last") {
   CHECK(choices(WeightedSum<Price, pdroute::InFlight>{{}, {1, 1}}, {{0, 0, not_a_number}, {9, 0, 5}}) == Indices{1});
 }
 
+TEST_CASE("weighted sum: what is weighed by nothing does not count, though it be infinite") {
+  using Price = decltype([](const auto& c) { return c.price; });
+  struct Node {
+    double price;
+    std::uint32_t in_flight_here;
+    [[nodiscard]] std::uint32_t in_flight() const { return in_flight_here; }
+  };
+  const pdroute::LowestCostPolicy<pdroute::WeightedSum<Price, pdroute::InFlight>> policy{{{}, {0, 1}}};
+  const std::vector<Node> nodes{{std::numeric_limits<double>::infinity(), 0}, {1, 5}};
+  pdroute::LocalContext context{policy};
+  CHECK(policy.select(nodes, pdroute::Request{}, context) == 0U);
+}
+
 TEST_CASE("weighted sum: a weight is finite and not below zero") {
   using Sum = WeightedSum<pdroute::InFlight, pdroute::QueuedTokens>;
   const auto error_of = [](double weight) { return LowestCostPolicy<Sum>{{{}, {1, weight}}}.check(); };

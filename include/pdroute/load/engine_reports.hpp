@@ -11,6 +11,7 @@
 #include <pdroute/clock.hpp>
 #include <pdroute/config_error.hpp>
 #include <pdroute/load/estimate.hpp>
+#include <pdroute/number_text.hpp>
 #include <string>
 
 namespace pdroute::inline v0 {
@@ -30,7 +31,7 @@ struct EngineReport {
     if (!kv_cache || (kv_cache->usage >= 0 && kv_cache->usage <= 1 && kv_cache->tokens > 0)) return std::nullopt;
     return ConfigError{
         ConfigError::Rule::kv_cache_in_range,
-        std::to_string(kv_cache->usage).append(" of ").append(std::to_string(kv_cache->tokens)).append(" tokens")};
+        detail::number_text(kv_cache->usage).append(" of ").append(std::to_string(kv_cache->tokens)).append(" tokens")};
   }
 };
 
@@ -42,8 +43,10 @@ struct EngineReport {
 /// added to them when asked. In the same way the queue and the KV cache grow and shrink with this router's leases.
 ///
 /// Requests on their way while the engine made its report count as its own: the others' are underestimated by those.
+/// And those that have ended before the report came here count as the others'. So pass reports on without delay.
 ///
-/// A report older than `stale_after` is none: unknown.
+/// What a report leaves out stays as an earlier one has said it, so that figures may come from several sources; each is
+/// unknown once it is older than `stale_after`.
 ///
 /// Thread safety: all members may be called from many threads at once; lock-free. Whoever reads while a report comes
 /// may see one value of the old and another of the new one.
@@ -66,20 +69,20 @@ class EngineReports {
 
   explicit EngineReports(const Options& options) noexcept : stale_after_(options.stale_after.count()) {}
 
-  /// Takes a report made at this moment, unless a newer one has come. Precondition: `report.check()` finds nothing.
+  /// Takes a report made at this moment, except for figures of which a newer one has come. Preconditions:
+  /// `report.check()` finds nothing, and the moment is not to come. One thread at a time.
   template <class TimePoint>
   void report(const EngineReport& report, TimePoint made_at, const Own& own) noexcept {
     const std::int64_t moment = detail::nanoseconds_of(made_at);
-    if (moment < made_at_.load(std::memory_order_relaxed)) return;
     const double in_flight = own.in_flight;
-    const double waiting = report.waiting.value_or(0);
-    set(requests_, report.running && report.waiting, std::max(0.0, waiting + report.running.value_or(0) - in_flight));
-    set(queue_, report.waiting.has_value(), waiting - in_flight);
-    const auto cache = report.kv_cache.value_or(EngineReport::KvCache{0, 1});
-    const double per_token = 1 / static_cast<double>(cache.tokens);
-    set(kv_usage_, report.kv_cache.has_value(), cache.usage - static_cast<double>(own.kv_tokens) * per_token);
-    set(kv_usage_per_token_, report.kv_cache.has_value(), per_token);
-    made_at_.store(moment, std::memory_order_relaxed);
+    if (report.waiting) queue_.set(*report.waiting - in_flight, moment);
+    if (report.running && report.waiting)
+      requests_.set(std::max(0.0, 0.0 + *report.waiting + *report.running - in_flight), moment);
+    if (report.kv_cache) {
+      const double per_token = 1 / static_cast<double>(report.kv_cache->tokens);
+      kv_usage_.set(report.kv_cache->usage - static_cast<double>(own.kv_tokens) * per_token, moment);
+      kv_usage_per_token_.set(per_token, moment);
+    }
   }
 
   /// Requests of others that run or wait there. Add this router's in flight for all of them.
@@ -103,36 +106,44 @@ class EngineReports {
   [[nodiscard]] Estimate kv_usage_per_token(TimePoint now) const noexcept {
     return fresh(kv_usage_per_token_, now);
   }
-  /// How old the newest report is; none has come yet if unknown.
+  /// How old the newest figure is; none has come yet if unknown.
   template <class TimePoint>
   [[nodiscard]] std::optional<std::chrono::nanoseconds> report_age(TimePoint now) const noexcept {
-    const std::int64_t made_at = made_at_.load(std::memory_order_relaxed);
-    if (made_at == never) return std::nullopt;
-    return std::chrono::nanoseconds{std::max<std::int64_t>(detail::nanoseconds_of(now) - made_at, 0)};
+    const std::int64_t newest = std::max(queue_.made_at(), kv_usage_.made_at());  // requests come with a queue
+    if (newest == never) return std::nullopt;
+    return std::chrono::nanoseconds{std::max<std::int64_t>(detail::nanoseconds_of(now) - newest, 0)};
   }
 
  private:
   static constexpr std::int64_t never = std::numeric_limits<std::int64_t>::min();
-  static constexpr double unknown = std::numeric_limits<double>::lowest();
 
-  // Relaxed throughout: each value says something by itself.
+  /// What a report says, and when that was so. Relaxed: each says something by itself.
+  class Figure {
+   public:
+    void set(double value, std::int64_t made_at) noexcept {
+      if (made_at < made_at_.load(std::memory_order_relaxed)) return;
+      value_.store(value, std::memory_order_relaxed);
+      made_at_.store(made_at, std::memory_order_relaxed);
+    }
+    [[nodiscard]] double value() const noexcept { return value_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::int64_t made_at() const noexcept { return made_at_.load(std::memory_order_relaxed); }
 
-  static void set(std::atomic<double>& place, bool known, double value) noexcept {
-    place.store(known ? value : unknown, std::memory_order_relaxed);
-  }
+   private:
+    std::atomic<double> value_{0};
+    std::atomic<std::int64_t> made_at_{never};
+  };
   template <class TimePoint>
-  [[nodiscard]] Estimate fresh(const std::atomic<double>& place, TimePoint now) const noexcept {
-    const auto age = report_age(now);
-    const double value = place.load(std::memory_order_relaxed);
-    return age && age->count() <= stale_after_ && value != unknown ? Estimate{value, 1} : Estimate{};
+  [[nodiscard]] Estimate fresh(const Figure& figure, TimePoint now) const noexcept {
+    const std::int64_t made_at = figure.made_at();
+    if (made_at == never || detail::nanoseconds_of(now) - made_at > stale_after_) return {};
+    return {figure.value(), 1};
   }
 
   std::int64_t stale_after_;
-  std::atomic<std::int64_t> made_at_{never};
-  std::atomic<double> requests_{unknown};
-  std::atomic<double> queue_{unknown};
-  std::atomic<double> kv_usage_{unknown};
-  std::atomic<double> kv_usage_per_token_{unknown};
+  Figure requests_;
+  Figure queue_;
+  Figure kv_usage_;
+  Figure kv_usage_per_token_;
 };
 
 }  // namespace pdroute::inline v0

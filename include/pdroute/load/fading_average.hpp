@@ -45,10 +45,10 @@ namespace detail {
 /// the one before. Samples that come together share what one would have.
 ///
 /// How: one word of value and moment, so that both change together. The moment is a 32-bit number of ticks, of which
-/// the decay has 1024 to 2047: after a million decays without a sample an old one seems fresh once more.
+/// the decay has 1024 to 2047: after one and a half million decays without a sample an old one seems fresh once more.
 ///
-/// Thread safety: all members may be called from many threads at once; lock-free. A clock that steps back stops fading
-/// until it has caught up.
+/// Thread safety: all members may be called from many threads at once; lock-free. A clock that steps back, by less than
+/// half a million decays, stops fading until it has caught up.
 class FadingAverage {
  public:
   explicit FadingAverage(Fading fading) noexcept {
@@ -61,8 +61,9 @@ class FadingAverage {
 
   enum class Rises : std::uint8_t { slowly, at_once };  ///< what a sample above the average does
 
-  /// Takes a sample of so many seconds; one below zero counts as zero.
+  /// Takes a sample of so many seconds; one below zero, as of a clock that has stepped back, says nothing.
   void add(double seconds, std::int64_t now, Rises rises) noexcept {
+    if (seconds < 0) return;
     const float sample =
         std::max(static_cast<float>(seconds), std::numeric_limits<float>::min());  // zero means unknown
     const std::uint32_t tick = tick_of(now);
@@ -96,7 +97,9 @@ class FadingAverage {
     return std::bit_cast<float>(static_cast<std::uint32_t>(word >> 32U));
   }
   [[nodiscard]] static std::uint32_t ticks_since(std::uint64_t word, std::uint32_t tick) noexcept {
-    return static_cast<std::uint32_t>(std::max(static_cast<std::int32_t>(tick - static_cast<std::uint32_t>(word)), 0));
+    const std::uint32_t ticks = tick - static_cast<std::uint32_t>(word);
+    constexpr std::uint32_t ahead = 3U << 30U;  // a quarter of all: the moment is later, for the clock has stepped back
+    return ticks >= ahead ? 0 : ticks;
   }
 
   std::atomic<std::uint64_t> word_{0};

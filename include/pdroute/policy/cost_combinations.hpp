@@ -9,6 +9,7 @@
 #include <limits>
 #include <optional>
 #include <pdroute/config_error.hpp>
+#include <pdroute/number_text.hpp>
 #include <pdroute/policy/cost.hpp>
 #include <pdroute/policy/policy_traits.hpp>
 #include <pdroute/policy/tell_cost.hpp>
@@ -108,7 +109,7 @@ struct WeightedSum : detail::CombinedCosts<Costs...> {
   [[nodiscard]] std::optional<ConfigError> check() const {
     for (const double weight : weights) {
       if (!(std::isfinite(weight) && weight >= 0))
-        return ConfigError{ConfigError::Rule::weight_in_range, std::to_string(weight)};
+        return ConfigError{ConfigError::Rule::weight_in_range, detail::number_text(weight)};
     }
     return detail::CombinedCosts<Costs...>::check();
   }
@@ -116,7 +117,8 @@ struct WeightedSum : detail::CombinedCosts<Costs...> {
   [[nodiscard]] constexpr auto prepare(const LookedAt& looked_at, const Request& request, Context& context) const {
     return this->prepare_all(looked_at, request, context, [this](const auto&... values) {
       return [&]<std::size_t... i>(std::index_sequence<i...> /*places*/) {
-        return ((weights[i] * static_cast<double>(values)) + ...);
+        // Weighed by nothing, not even what is infinite counts.
+        return ((weights[i] > 0 ? weights[i] * static_cast<double>(values) : 0) + ...);
       }(std::index_sequence_for<Costs...>{});
     });
   }

@@ -9,6 +9,7 @@
 #include <pdroute/config_error.hpp>
 #include <pdroute/key.hpp>
 #include <pdroute/load/identity.hpp>
+#include <pdroute/number_text.hpp>
 #include <pdroute/policy/counting.hpp>
 #include <pdroute/policy/endpoint_selector.hpp>
 #include <pdroute/policy/explain_choice.hpp>
@@ -106,7 +107,7 @@ struct RendezvousPolicy {
   [[nodiscard]] constexpr auto make_state(std::uint64_t stream) const { return detail::make_state(fallback, stream); }
   [[nodiscard]] std::optional<ConfigError> check() const {
     if (!(1 <= bound && bound <= 1'000'000))
-      return ConfigError{ConfigError::Rule::load_bound_in_range, std::to_string(bound)};
+      return ConfigError{ConfigError::Rule::load_bound_in_range, detail::number_text(bound)};
     return detail::check_configuration(fallback);
   }
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <pdroute/config_error.hpp>
 #include <pdroute/endpoint.hpp>
+#include <pdroute/number_text.hpp>
 #include <pdroute/role.hpp>
 #include <string>
 #include <string_view>
@@ -50,20 +51,24 @@ struct Ejection {
     constexpr std::chrono::hours most{24 * 365 * 100};
     if (probes == 0) return wrong("probes", "0");
     if (first <= std::chrono::nanoseconds::zero()) return wrong("first", std::to_string(first.count()) + " ns");
-    if (longest < first || longest > most) return wrong("longest", std::to_string(longest.count()) + " ns");
-    if (!(0 <= most_share && most_share <= 1)) return wrong("most_share", std::to_string(most_share));
-    if (!(0 <= panic_below && panic_below <= 1)) return wrong("panic_below", std::to_string(panic_below));
+    if (longest < first)
+      return wrong("first", std::to_string(first.count()) + " ns > longest " + std::to_string(longest.count()) + " ns");
+    if (longest > most) return wrong("longest", std::to_string(longest.count()) + " ns");
+    if (!(0 <= most_share && most_share <= 1)) return wrong("most_share", detail::number_text(most_share));
+    if (!(0 <= panic_below && panic_below <= 1)) return wrong("panic_below", detail::number_text(panic_below));
     return std::nullopt;
   }
 
   /// How many of so many members may be left out at a time.
   [[nodiscard]] std::size_t most_of(std::size_t members) const noexcept {
-    return members < 2 ? 0
-                       : std::max<std::size_t>(1, static_cast<std::size_t>(most_share * static_cast<double>(members)));
+    constexpr double rounding = 1e-9;  // 0.29 of 100 are 29, though 0.29 * 100 is less
+    const double share = most_share * static_cast<double>(members) + rounding;
+    return members < 2 ? 0 : std::max<std::size_t>(1, static_cast<std::size_t>(share));
   }
   /// Whether so few eligible members that are not being probed are cause for panic.
   [[nodiscard]] bool panics(std::size_t eligible, std::size_t members) const noexcept {
-    return static_cast<double>(eligible) < panic_below * static_cast<double>(members);
+    constexpr double rounding = 1e-9;
+    return static_cast<double>(eligible) < panic_below * static_cast<double>(members) - rounding;
   }
   /// How long the `times`-th time out in a row is; `times` > 0.
   [[nodiscard]] std::chrono::nanoseconds time_out(std::uint32_t times) const noexcept {

@@ -2,6 +2,7 @@
 // DisaggregatedRouter: two policies over two pools, one decision.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -179,15 +180,16 @@ class DisaggregatedRouter {
     return changed(std::move(changes));
   }
 
-  /// Takes what an endpoint says of itself in a role whose policy reads it, made at this moment of the router's clock;
-  /// an older one than the last is ignored. Returns what is wrong, if anything: no such id, or a report that cannot be.
-  /// O(members).
+  /// Takes what an endpoint says of itself in a role whose policy reads it, made at this moment of the router's clock,
+  /// which counts as now if it is still to come; figures older than known ones are ignored. Returns what is wrong, if
+  /// anything: no such id, or a report that cannot be. O(members).
   template <Role role>
   std::optional<ConfigError> report(IdView id, const EngineReport& report, Moment made_at) {
+    const Moment moment = std::min(made_at, core_->clock.now());
     if constexpr (role == Role::prefill) {
-      return core_->prefill.report(id, report, made_at);
+      return core_->prefill.report(id, report, moment);
     } else {
-      return core_->decode.report(id, report, made_at);
+      return core_->decode.report(id, report, moment);
     }
   }
 

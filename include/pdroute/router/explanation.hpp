@@ -3,14 +3,13 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/no_endpoint.hpp>
+#include <pdroute/number_text.hpp>
 #include <pdroute/role.hpp>
 #include <string>
 #include <string_view>
@@ -25,12 +24,8 @@ struct NamedCost {
   std::string name;  ///< as the cost function says, such as "tokens"; "cost" if it does not
   double value = 0;
 
-  /// "tokens 812", with as many digits as it takes to tell the number from others
-  [[nodiscard]] std::string text() const {
-    std::array<char, 32> digits{};
-    char* const end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
-    return std::string(name).append(" ").append(digits.data(), end);
-  }
+  /// "tokens 812"
+  [[nodiscard]] std::string text() const { return std::string(name).append(" ").append(detail::number_text(value)); }
 
   template <class Visit>
   void each_field(Visit&& visit) const {
@@ -129,7 +124,8 @@ struct ExplainedRole {
 ///
 /// For JSON, logs and the like, each level has `each_field(visit)`, which calls `visit(name, value)` for what is not a
 /// list: `name` is text that needs no escaping, `value` a std::string_view (as it is: escape it), std::uint64_t, double
-/// or bool; std::int64_t for ids that are signed. The lists are `endpoints` of a role and `costs` of an endpoint.
+/// (a cost may be infinite or no number, which JSON has no word for) or bool; std::int64_t for ids that are signed. The
+/// lists are `endpoints` of a role and `costs` of an endpoint.
 template <EndpointType Endpoint>
 struct Explanation {
   ExplainedRole<Endpoint> prefill = {.role = Role::prefill, .why = {}, .endpoints = {}};
