@@ -69,7 +69,7 @@ struct ConfigError {
       return "a limit on tokens needs a role that counts them: wrap its policy in Counting<Policy, Tokens> or "
              "KvTokens, or give this role no such limit by EndpointTraits::capacity";
     case ConfigError::Rule::ejection_in_range:
-      return "an ejection needs a probe at least, times with 0 < first <= longest <= a hundred years, and shares "
+      return "an ejection needs from 1 to 1,023 probes, times with 0 < first <= longest <= a hundred years, and shares "
              "from 0 to 1";
     case ConfigError::Rule::detached_leases_in_range: return "at most 16,777,216 leases may be detached at once";
     case ConfigError::Rule::sessions_in_range:

@@ -26,6 +26,9 @@ struct Probation {
   std::int64_t until = 0;
   std::int64_t since = 0;
   std::uint64_t completed = 0;  ///< when the probe began
+  std::uint64_t begun = 0;      ///< the same
+  std::uint32_t others = 0;     ///< at most so many leases are from before
+  bool probe = false;           ///< may begin
 };
 
 /// One life of an endpoint in one role. It is owned as the library's copy should be: by the membership, by each lease
@@ -48,6 +51,7 @@ struct Life {
   pdroute::Outcomes outcomes = {};
   std::vector<std::int64_t> arrivals = {};  ///< in seconds
   std::uint32_t failures_in_a_row = 0;
+  std::uint64_t begun = 0;
   Probation probation = {};
 
   [[nodiscard]] bool available() const {
@@ -62,7 +66,8 @@ struct Life {
   [[nodiscard]] bool has_room(const Job& job) const {
     const std::uint64_t amount = job.amount(group, role);
     return leases < capacity.requests.value_or(pdroute::Capacity::most_requests) &&
-           !(probation.bounded && leases > 0) && weight <= limit() && amount <= limit() - weight;
+           (!probation.bounded || (probation.probe && failures_in_a_row == 0)) && weight <= limit() &&
+           amount <= limit() - weight;
   }
 };
 using LifePtr = std::shared_ptr<Life>;

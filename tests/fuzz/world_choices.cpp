@@ -171,6 +171,8 @@ void World::took_one(Lease lease) {
   stake = took(Lease::role, *lease, lease.incarnation());
   if (!stake.life) return;
   ++stake.life->leases;
+  ++stake.life->begun;
+  if (stake.life->probation.bounded) stake.life->probation.probe = false;
   stake.life->weight += stake.amount;
   if (Lease::role == Role::decode) stake.life->arrivals.push_back(seconds());
   if constexpr (Lease::role == Role::prefill) {

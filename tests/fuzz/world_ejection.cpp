@@ -50,17 +50,32 @@ void World::advance_role(Role role, std::int64_t now) {
   const Lives& all = members(role);
   for (const LifePtr& life : all) {
     Probation& probation = life->probation;
+    if (life->draining || probation.phase == EjectionPhase::none) continue;
+    probation.until = std::min(probation.until, now + 10 * second);
+    const bool over = now >= probation.until;
     if (is_out(*life)) {
-      probation.until = std::min(probation.until, now + 10 * second);
-      if (now < probation.until) continue;
+      if (!over) continue;
       probation.phase = EjectionPhase::probing;
+      probation.until = now + 10 * second;
+      probation.begun = life->begun;
+      probation.completed = life->outcomes.completed;
+      probation.others = life->leases;
+      probation.probe = true;
+      life->failures_in_a_row = 0;
+      continue;
+    }
+    probation.others = std::min(probation.others, life->leases);
+    const bool tried = life->begun > probation.begun;
+    if (!tried) {
       probation.completed = life->outcomes.completed;
       life->failures_in_a_row = 0;
-    } else if (probation.phase == EjectionPhase::probing && life->failures_in_a_row == 0 &&
-               life->outcomes.completed > probation.completed) {
+    }
+    if (life->outcomes.completed > probation.completed || (over && life->failures_in_a_row == 0)) {
       probation.phase = EjectionPhase::none;
       probation.since = now;
       ++tally_.taken_back;
+    } else if (life->failures_in_a_row == 0 && life->leases <= probation.others) {
+      probation.probe = true;
     }
   }
   for (std::uint32_t row = 1000; row > 0; --row) {  // the longest first; no row is longer here
@@ -71,10 +86,16 @@ void World::advance_role(Role role, std::int64_t now) {
       std::size_t out = 0;
       bool somebody_stays = false;
       for (const LifePtr& each : all) {
-        out += is_out(*each) ? 1U : 0U;
+        out += is_out(*each) && !each->draining ? 1U : 0U;
         somebody_stays = somebody_stays || (each != life && each->serves_in_full());
       }
-      if (!somebody_stays || out >= std::max<std::size_t>(1, all.size() / 2)) continue;
+      if (!somebody_stays || out >= (all.size() < 2 ? 0 : std::max<std::size_t>(1, all.size() / 2))) {
+        if (probation.phase == EjectionPhase::probing) {
+          life->failures_in_a_row = 0;
+          probation.probe = true;
+        }
+        continue;
+      }
       if (probation.phase == EjectionPhase::none && now - probation.since > 10 * second) probation.times = 0;
       probation.phase = EjectionPhase::ejected;
       probation.until = now + time_out[std::min(probation.times++, 3U)];

@@ -78,6 +78,7 @@ LifePtr World::add(Role role, const Life& like) {
   life->weight = 0;
   life->outcomes = {};
   life->failures_in_a_row = 0;
+  life->begun = 0;
   life->probation = {};
   life->arrivals.clear();
   lives_.push_back(life);

@@ -300,11 +300,11 @@ TEST_CASE("rendezvous: a key of the caller's own request type") {
 }
 
 TEST_CASE("rendezvous: a bound that cannot be is refused, by value") {
-  CHECK(refused(0.99) == "a bound on load must be a number from 1 to 1,000,000: 0.990000");
+  CHECK(refused(0.99) == "a bound on load must be a number from 1 to 1,000,000: 0.99");
   CHECK(refused(1'000'001) == "a bound on load must be a number from 1 to 1,000,000: 1000001");
   CHECK(refused(std::numeric_limits<double>::infinity()) ==
         "a bound on load must be a number from 1 to 1,000,000: inf");
-  CHECK(refused(-1).find("-1.0") != std::string::npos);
+  CHECK(refused(-1) == "a bound on load must be a number from 1 to 1,000,000: -1");
   CHECK_FALSE(refused(std::numeric_limits<double>::quiet_NaN()).empty());
   CHECK(refused(1).empty());
   CHECK(refused(1'000'000).empty());

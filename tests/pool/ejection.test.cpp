@@ -48,6 +48,7 @@ TEST_CASE("ejection: rules that cannot be are refused, and name what is wrong") 
   CHECK(value({}) == "accepted");
   CHECK(value({.failures_in_a_row = 0}) == "accepted");  // off
   CHECK(value({.probes = 0}) == "probes 0");
+  CHECK(value({.probes = 1024}) == "probes 1024");
   CHECK(value({.first = 0s}) == "first 0 ns");
   CHECK(value({.first = -1ns}) == "first -1 ns");
   CHECK(value({.first = 10s, .longest = 9s}) == "first 10000000000 ns > longest 9000000000 ns");

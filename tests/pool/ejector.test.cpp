@@ -51,15 +51,21 @@ struct World {
 
 }  // namespace
 
-TEST_CASE("ejector: limits on probation are the lower of the two, and tokens are as they were") {
-  const Ejection rules{.probes = 3};
-  using pdroute::Capacity;
-  using pdroute::detail::probe_limited;
-  CHECK(probe_limited({}, rules) == Capacity{.requests = 3});
-  CHECK(probe_limited({.requests = 2, .tokens = 7}, rules) == Capacity{.requests = 2, .tokens = 7});
-  CHECK(probe_limited({.requests = 8, .kv_tokens = 9}, rules) == Capacity{.requests = 3, .kv_tokens = 9});
-  const Ejection many{.probes = 4'000'000'000};
-  CHECK(probe_limited({}, many) == Capacity{.requests = Capacity::most_requests});
+TEST_CASE("ejector: the lower of the two limits holds while an endpoint is probed") {
+  const auto places = [](const Ejection& rules, const pdroute::Capacity& capacity) {
+    Pool pool{{}, rules};
+    REQUIRE(pool.assign(engines("d", 4)));
+    Pool::Slot* const probed = pool.snapshot()->candidates().slot(1);
+    CHECK_FALSE(pool.set_capacity("d1", capacity));
+    World::fail(probed);
+    CHECK(pool.advance(pdroute::ManualClock::time_point{}).size() == 1);
+    CHECK(pool.advance(pdroute::ManualClock::time_point{10s}).size() == 1);
+    return World::take(probed).size();
+  };
+  CHECK(places({.failures_in_a_row = 1, .probes = 3}, {}) == 3);
+  CHECK(places({.failures_in_a_row = 1, .probes = 3}, {.requests = 2}) == 2);
+  CHECK(places({.failures_in_a_row = 1, .probes = 3}, {.requests = 8}) == 3);
+  CHECK(places({.failures_in_a_row = 1, .probes = 1023}, {}) == 20);
 }
 
 TEST_CASE("ejector: who chooses from an old list does not pass the bound of a probe that has just failed") {
@@ -71,8 +77,9 @@ TEST_CASE("ejector: who chooses from an old list does not pass the bound of a pr
   REQUIRE(world.advance(10s) == 1);
   const auto while_probing = world.pool.snapshot();  // as a dispatcher holds it in the middle of a choice
   World::fail(slot);
+  CHECK(World::take(slot).empty());
   REQUIRE(world.advance() == 1);
-  CHECK(World::take(slot).size() == 1);
+  CHECK(World::take(slot).empty());
 }
 
 TEST_CASE("ejector: a new list is shown exactly when somebody else may be chosen") {

@@ -159,6 +159,17 @@ TEST_CASE("reports: a brand-new endpoint among eight is neither flooded nor star
   CHECK(shares.decode["d7"] == Approx(125).epsilon(0.1));
 }
 
+TEST_CASE("reports: one from a clock that is ahead counts as of now, and blocks no later one") {
+  ManualClock clock;
+  auto router = router_of(2, clock);
+  CHECK_FALSE(router.report<Role::prefill>("p0", report_of(200, 0), clock.now() + 1h));
+  CHECK_FALSE(router.report<Role::prefill>("p1", report_of(100, 0), clock.now()));
+  CHECK(router.prefill()->id() == "p1");
+  clock.advance(1s);
+  CHECK_FALSE(router.report<Role::prefill>("p0", report_of(0, 0), clock.now()));
+  CHECK(router.prefill()->id() == "p0");
+}
+
 TEST_CASE("reports: a mistake is named, and changes nothing") {
   ManualClock clock;
   auto router = router_of(1, clock);

@@ -10,6 +10,7 @@
 #include <pdroute/config_error.hpp>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/number_text.hpp>
+#include <pdroute/pool/probation.hpp>
 #include <pdroute/role.hpp>
 #include <string>
 #include <string_view>
@@ -17,8 +18,8 @@
 namespace pdroute::inline v0 {
 
 /// The rules of ejection, in Envoy's words outlier detection. An endpoint that fails so many times in a row is left
-/// out; when its time is over, so many requests at once may try it, and how they end decides. Time passes by
-/// `DisaggregatedRouter::advance`.
+/// out; when its time is over, a few requests try it. If one of these completes, the endpoint serves again; if one
+/// fails, it is out for longer. Time passes by `DisaggregatedRouter::advance`.
 ///
 /// Failures are those of `Outcomes::failed()`. Back-pressure (HTTP 429) and a client's cancel say nothing bad about an
 /// endpoint, and nothing good: they neither count nor end a row; a completion ends it.
@@ -26,15 +27,17 @@ struct Ejection {
   /// 5 as in Envoy: fewer would blame the endpoint for a bad request that is tried again and again. 0 ejects nobody.
   std::uint32_t failures_in_a_row = 5;
   /// The first time out; each further one is twice as long, until the endpoint has worked for `longest`. Shorter than
-  /// Envoy's 30 s, because a probe costs one request at most.
+  /// Envoy's 30 s, because trying again costs no more than `probes` requests.
   std::chrono::nanoseconds first = std::chrono::seconds{10};
   std::chrono::nanoseconds longest = std::chrono::minutes{5};  ///< as in Envoy
   /// At most this share of a role's members is left out at a time, rounded down, but one if there are two or more, and
   /// never the last eligible one that is not itself being probed. Envoy's tenth is meant for hundreds; pools of LLM
   /// engines are small.
   double most_share = 0.5;
-  /// How many requests at once may try an endpoint that comes back. Not a bound in panic, or if nobody else is
-  /// eligible.
+  /// How many requests may begin to try an endpoint that comes back: once its time is over, and again at a later
+  /// `advance` if those have been cancelled. One that fails stops the others that have not begun. If `longest` passes
+  /// and none has ended, or none has come, the endpoint serves again. What had begun before is no probe. Not a bound in
+  /// panic, or if nobody else is eligible. At most 1,023.
   std::uint32_t probes = 1;
   /// Panic: if fewer than this share of a role's members are eligible and not being probed, nobody is left out or held
   /// back for failing. Then the fault is probably not theirs, or there is nobody to spare. `Health::unhealthy` stays as
@@ -49,7 +52,7 @@ struct Ejection {
       return ConfigError{ConfigError::Rule::ejection_in_range, std::string(what).append(" ").append(value)};
     };
     constexpr std::chrono::hours most{24 * 365 * 100};
-    if (probes == 0) return wrong("probes", "0");
+    if (probes == 0 || probes > detail::Probation::most_probes) return wrong("probes", std::to_string(probes));
     if (first <= std::chrono::nanoseconds::zero()) return wrong("first", std::to_string(first.count()) + " ns");
     if (longest < first)
       return wrong("first", std::to_string(first.count()) + " ns > longest " + std::to_string(longest.count()) + " ns");
@@ -83,7 +86,7 @@ enum class EjectionPhase : std::uint8_t {
   none,
   ejected,  ///< left out until its time is over
   spared,   ///< ejected, but serving: there is panic
-  probing,  ///< serving `Ejection::probes` requests at once, until one has ended; in panic, as many as it can hold
+  probing,  ///< serving `Ejection::probes` requests, until one has ended; in panic, as many as it can hold
 };
 
 [[nodiscard]] constexpr std::string_view to_string(EjectionPhase phase) noexcept {

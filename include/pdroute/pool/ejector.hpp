@@ -6,7 +6,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <pdroute/capacity.hpp>
 #include <pdroute/pool/ejection.hpp>
 #include <vector>
 
@@ -16,22 +15,18 @@ namespace pdroute::inline v0::detail {
 struct EjectionState {
   EjectionPhase phase = EjectionPhase::none;  // never `spared`, which depends on the others
   std::uint32_t times = 0;                    // out in a row
-  std::int64_t until = 0;                     // if ejected
+  std::int64_t until = 0;                     // if ejected; if probed, when that ends without a word
   std::int64_t since = 0;                     // when it last came to serve again
-  std::uint64_t completed = 0;                // when the probe began
+  std::uint64_t completed = 0;                // of those that had begun before the probe
+  std::uint64_t begun = 0;                    // leases ever, when the probe began
+  std::uint32_t others = 0;                   // at most so many of the leases in flight had begun before
 
   [[nodiscard]] bool ejected() const noexcept { return phase == EjectionPhase::ejected; }
 };
 
-/// The limits of an endpoint that is on probation.
-[[nodiscard]] inline Capacity probe_limited(const Capacity& capacity, const Ejection& rules) noexcept {
-  Capacity limited = capacity;
-  limited.requests = std::min(capacity.requests.value_or(Capacity::most_requests), rules.probes);
-  return limited;
-}
-
 /// One step of time for all members of a role. `Member` has `ejection`, `slot`, `capacity`, `draining` and
 /// `serves_in_full()`. Who is out or probed afterwards has yet to be given its limit. Needs the pool's lock.
+/// Complexity: O(members), and O(f log f) for f that fail.
 template <class Member>
 class Ejector {
  public:
@@ -39,21 +34,32 @@ class Ejector {
       : rules_(rules), members_(members), now_(now) {}
 
   void advance() {
-    for (Member& member : members_) {
-      if (member.ejection.phase != EjectionPhase::none) advance(member);
-    }
-    // The longest rows first; equal ones in registration order.
+    std::size_t out = 0;
+    std::size_t in_full = 0;
     std::vector<Failing> failing;
     for (Member& member : members_) {
+      if (member.draining) continue;
+      if (member.ejection.phase != EjectionPhase::none) advance(member);
+      out += member.ejection.ejected() ? 1U : 0U;
+      in_full += member.serves_in_full() ? 1U : 0U;
       const std::uint32_t row = member.slot->failures_in_a_row();
       const bool probing = member.ejection.phase == EjectionPhase::probing;
-      if (!member.draining && !member.ejection.ejected() && row >= (probing ? 1 : rules_.failures_in_a_row))
+      if (!member.ejection.ejected() && row >= (probing ? 1 : rules_.failures_in_a_row))
         failing.push_back({&member, row});
     }
+    // The longest rows first; equal ones in registration order.
     std::sort(failing.begin(), failing.end(),
               [](const Failing& a, const Failing& b) { return a.row != b.row ? a.row > b.row : a.member < b.member; });
     for (const Failing& worst : failing) {
-      if (may_eject(*worst.member)) eject(*worst.member);
+      const std::size_t in_full_here = worst.member->serves_in_full() ? 1 : 0;
+      if (out < rules_.most_of(members_.size()) && in_full > in_full_here) {
+        eject(*worst.member);
+        ++out;
+        in_full -= in_full_here;
+      } else if (worst.member->ejection.phase == EjectionPhase::probing) {
+        worst.member->slot->forget_failures();
+        worst.member->slot->allow_probes(rules_.probes);
+      }
     }
   }
 
@@ -65,29 +71,35 @@ class Ejector {
 
   void advance(Member& member) {
     EjectionState& state = member.ejection;
-    const std::uint64_t completed = member.slot->outcomes().completed;
+    auto& slot = *member.slot;
+    // A clock that stepped back must not prolong it.
+    state.until = std::min<std::int64_t>(state.until, now_ + rules_.longest.count());
+    const std::uint64_t begun = slot.begun();
+    const std::uint64_t completed = slot.outcomes().completed;
     if (state.ejected()) {
-      const std::int64_t longest = rules_.longest.count();
-      state.until = std::min(state.until, now_ + longest);  // a clock that stepped back must not prolong it
       if (now_ < state.until) return;
       state.phase = EjectionPhase::probing;
+      state.until = now_ + rules_.longest.count();
+      state.begun = begun;
       state.completed = completed;
-      member.slot->forget_failures();
-    } else if (completed > state.completed && member.slot->failures_in_a_row() == 0) {
+      state.others = slot.in_flight();
+      slot.forget_failures();
+      slot.allow_probes(rules_.probes);
+      return;
+    }
+    state.others = std::min(state.others, slot.in_flight());
+    if (begun == state.begun) {  // no probe has begun, so whatever has ended tells of before
+      state.completed = completed;
+      slot.forget_failures();
+    }
+    const bool failed = slot.failures_in_a_row() > 0;
+    if (completed > state.completed || (!failed && now_ >= state.until)) {
       state.phase = EjectionPhase::none;
       state.since = now_;
-      member.slot->set_capacity(member.capacity);
+      slot.set_capacity(member.capacity);
+    } else if (!failed && slot.in_flight() <= state.others) {  // the probes have been cancelled, or there were none
+      slot.allow_probes(rules_.probes);
     }
-  }
-
-  [[nodiscard]] bool may_eject(const Member& member) const {
-    std::size_t ejected = 0;
-    std::size_t others = 0;
-    for (const Member& each : members_) {
-      ejected += each.ejection.ejected() ? 1U : 0U;
-      others += &each != &member && each.serves_in_full() ? 1U : 0U;
-    }
-    return ejected < rules_.most_of(members_.size()) && others > 0;
   }
 
   void eject(Member& member) {
@@ -97,6 +109,7 @@ class Ejector {
     state.phase = EjectionPhase::ejected;
     state.until = now_ + rules_.time_out(state.times).count();
     member.slot->forget_failures();
+    member.slot->allow_probes(0);
   }
 
   const Ejection& rules_;

@@ -56,7 +56,11 @@ class Members {
     const bool bounded = serving_in_full() > 0 && !panic();
     for (const Member& member : all_) {
       if (member.ejection.phase == EjectionPhase::none) continue;
-      member.slot->set_capacity(bounded ? probe_limited(member.capacity, ejection_) : member.capacity);
+      if (bounded) {
+        member.slot->set_capacity_of_probes(member.capacity);
+      } else {
+        member.slot->set_capacity(member.capacity);
+      }
     }
   }
 

@@ -12,6 +12,7 @@
 #include <pdroute/outcome.hpp>
 #include <pdroute/pool/failure_row.hpp>
 #include <pdroute/pool/outcome_counts.hpp>
+#include <pdroute/pool/probation.hpp>
 #include <pdroute/pool/slot_count.hpp>
 #include <pdroute/request.hpp>
 #include <pdroute/role.hpp>
@@ -43,27 +44,36 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
 
   void set_capacity(const Capacity& capacity) noexcept {
     set_limit(capacity.requests.value_or(Capacity::most_requests));
+    probation_.end();
     if constexpr (weighs_leases) Load::set_capacity(capacity);
   }
+  /// The same for as long as only probes may try it: the limit says full, and who finds it full asks for a probe.
+  void set_capacity_of_probes(const Capacity& capacity) noexcept {
+    probation_.begin(capacity.requests.value_or(Capacity::most_requests));
+    set_limit(0);
+    if constexpr (weighs_leases) Load::set_capacity(capacity);
+  }
+  /// So many probes from now on, until one of them fails.
+  void allow_probes(std::uint32_t number) noexcept { probation_.allow(number); }
   /// Whether a reservation would succeed now.
   template <class Request>
   [[nodiscard]] bool has_room(const Request& request) const {
     if constexpr (weighs_leases) {
       if (!Load::has_room(detail::weight_of(request, endpoint_, role))) return false;
     }
-    return in_flight() < limit();
+    return in_flight() < limit() || (in_flight() < probation_.limit() && failures_in_a_row() == 0);
   }
   /// Takes a lease with its weight unless closed or full, in one step. Precondition: the caller holds a pin.
   template <class Request>
   [[nodiscard, gnu::always_inline]] inline Attempt try_reserve(const Request& request, Held& held) {
     if constexpr (weighs_leases) {
       const Weight weight = detail::weight_of(request, endpoint_, role);  // first: the caller's code may throw
-      const Attempt attempt = SlotCount::try_reserve();
+      const Attempt attempt = try_reserve_one();
       if (attempt != Attempt::reserved || Load::try_hold(weight, held)) return attempt;
       undo_reservation();
       return Attempt::full;
     } else {
-      return SlotCount::try_reserve();
+      return try_reserve_one();
     }
   }
   /// Takes a lease back as if it had never been. Precondition: the caller holds a pin.
@@ -114,6 +124,9 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
     return outcomes;
   }
 
+  /// Leases so far, without those taken back; while leases begin and end, one more or less.
+  [[nodiscard]] std::uint64_t begun() const noexcept { return ended() + in_flight() - ends_.undone_so_far(); }
+
   /// Failures since the last completion, back-pressure left out, or since they were last forgotten.
   [[nodiscard]] std::uint32_t failures_in_a_row() const noexcept { return row_.length(outcomes().completed); }
   void forget_failures() noexcept { row_.restart(); }
@@ -121,7 +134,21 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
  private:
   ~Slot() = default;
 
+  [[gnu::always_inline]] inline Attempt try_reserve_one() noexcept {
+    const Attempt attempt = SlotCount::try_reserve();
+    return attempt == Attempt::full ? try_probe() : attempt;
+  }
+  // Out of line: nearly every slot that is full is not being probed.
+  [[gnu::noinline, gnu::cold]] Attempt try_probe() noexcept {
+    if (probation_.limit() == 0 || failures_in_a_row() > 0) return Attempt::full;
+    const std::uint32_t limit = probation_.take();
+    const Attempt attempt = try_reserve_below([limit] { return limit; });
+    if (limit > 0 && attempt != Attempt::reserved) probation_.give_back();
+    return attempt;
+  }
+
   void undo_reservation() noexcept {
+    probation_.give_back();
     ends_.undone();
     static_cast<void>(release());  // the caller's pin keeps the slot
   }
@@ -133,7 +160,8 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
   alignas(64) std::uint64_t incarnation_;  // read while other threads write the counts above
   Endpoint endpoint_;
   mutable std::atomic<std::uint64_t> completed_{0};  // as reported
-  detail::FailureRow row_;
+  [[no_unique_address]] detail::FailureRow row_;     // the next fits into its last word
+  detail::Probation probation_;
 };
 
 }  // namespace pdroute::inline v0

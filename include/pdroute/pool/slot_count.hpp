@@ -46,11 +46,16 @@ class SlotCount {
 
   /// The most leases at once. Lowered below `in_flight()`, it takes effect as leases end.
   [[nodiscard]] std::uint32_t limit() const noexcept { return limit_.load(std::memory_order_relaxed); }
-  /// Precondition: 0 < limit <= Capacity::most_requests.
+  /// Precondition: limit <= Capacity::most_requests. Zero: nobody.
   void set_limit(std::uint32_t limit) noexcept { limit_.store(limit, std::memory_order_relaxed); }
 
   /// Takes a lease unless closed or at the limit, in one step. Precondition: the caller holds a pin.
   [[nodiscard, gnu::always_inline]] inline Attempt try_reserve() noexcept {
+    return try_reserve_below([this] { return limit(); });
+  }
+  /// The same with another limit, `limit()`, read at each attempt.
+  template <class Limit>
+  [[nodiscard, gnu::always_inline]] inline Attempt try_reserve_below(const Limit& limit) noexcept {
     // Acquire: who is refused sees what was published before the slot was closed.
     std::uint64_t seen = word_.load(std::memory_order_acquire);
     std::uint64_t next = 0;
