@@ -35,10 +35,9 @@ int main() {
   }
   tick(router, clock, 1s);
   tick(router, clock, 10s);
-  {
-    const auto one = router.decode(), two = router.decode(), three = router.decode(), four = router.decode();
-    fmt::print("{}\n", *router.endpoint(pdroute::Role::decode, "d1"));  // one request at a time
-  }
-  for (int i = 0; i < 3; ++i) router.decode()->complete();
+  std::vector<Router::DecodeLease> leases;
+  for (int i = 0; i < 4; ++i) leases.push_back(router.decode().value());
+  fmt::print("{}\n", *router.endpoint(pdroute::Role::decode, "d1"));  // one of them tries it
+  for (auto& lease : leases) lease.complete();
   tick(router, clock, 1s);
 }
