@@ -8,8 +8,8 @@
 
 namespace pdroute::inline v0::detail {
 
-/// One word: bits 0..21 the most leases at once while only probes may try it, or zero while anybody may; bits 22..31 the
-/// probes that may still begin.
+/// One word: bits 0..21 the most leases at once while only probes may try it, or zero while anybody may; bits 22..31
+/// the probes that may still begin.
 /// Thread safety: all members may be called from many threads at once; lock-free.
 class Probation {
  public:
