@@ -4,12 +4,12 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <pdroute/policy/latency_costs.hpp>
-#include <pdroute/policy/load_costs.hpp>
+#include <pdroute/cost/report_costs.hpp>
+#include <pdroute/policy/least_loaded.hpp>
+#include <pdroute/policy/peak_ewma.hpp>
 #include <pdroute/policy/qps.hpp>
 #include <pdroute/policy/random.hpp>
 #include <pdroute/policy/rendezvous.hpp>
-#include <pdroute/policy/report_costs.hpp>
 #include <pdroute/policy/round_robin.hpp>
 #include <pdroute/policy/weighted_round_robin.hpp>
 #include <pdroute/router/disaggregated_router.hpp>

@@ -85,7 +85,7 @@ class Gateway {
       request.route.complete();  // the last token
       return forget(number);
     }
-    if (*answer == FailureKind::broken) {  // the client has seen tokens: too late for another engine
+    if (*answer == FailureKind::bad_response) {  // the client has seen tokens: too late for another engine
       request.route.decode.fail(*answer);
       fmt::print("{}: the stream broke off\n", number);
       return forget(number);
@@ -133,7 +133,7 @@ int main() {
   loop.run();
   loop.next_answer["d0"] = loop.next_answer["d1"] = FailureKind::overloaded;
   serve(6);
-  loop.next_answer["d0"] = loop.next_answer["d1"] = FailureKind::broken;
+  loop.next_answer["d0"] = loop.next_answer["d1"] = FailureKind::bad_response;
   serve(7);
   for (const char* id : {"p0", "p1"}) router.set_health(id, pdroute::Health::unhealthy);
   serve(8);

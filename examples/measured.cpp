@@ -23,7 +23,7 @@ int main() {
   pdroute::ManualClock clock;  // a gateway takes its own; without one, it is std::chrono::steady_clock
   auto router = Router::create({.prefill = prefill,
                                 .decode = decode,
-                                .prefill_policy = {.cost = {.fading = {.decay = 5s}}},
+                                .prefill_policy = {.cost = {.ewma = {.decay = 5s}}},
                                 .decode_policy = {.cost = {.reports = {.stale_after = 30s}}},
                                 .clock = clock})
                     .value();

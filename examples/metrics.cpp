@@ -12,7 +12,7 @@ struct Engine {
   pdroute::Capacity capacity = {};
 };
 
-using Decode = pdroute::Counting<pdroute::RoundRobinPolicy<>, pdroute::KvTokens>;
+using Decode = pdroute::WithMetrics<pdroute::RoundRobinPolicy<>, pdroute::KvTokens>;
 using Router = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, Decode, Engine>;
 
 std::string metrics(const Router& router) {

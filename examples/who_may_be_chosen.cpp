@@ -15,7 +15,7 @@ struct Engine {
 };
 
 // Decode endpoints are limited by their KV memory, so that role counts KV tokens.
-using Decode = pdroute::Counting<pdroute::RoundRobinPolicy<>, pdroute::KvTokens>;
+using Decode = pdroute::WithMetrics<pdroute::RoundRobinPolicy<>, pdroute::KvTokens>;
 using Router = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, Decode, Engine>;
 
 void limits(Router& router) {

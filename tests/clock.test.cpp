@@ -44,13 +44,3 @@ TEST_CASE("a manual clock moves when told to, and its copies with it") {
   clock.set(1s);
   CHECK(copy.now().time_since_epoch() == 1s);
 }
-
-TEST_CASE("one reading reads the clock once, and not before it is asked") {
-  int reads = 0;
-  const CountedClock clock{&reads};
-  pdroute::detail::OneReading reading{clock};
-  CHECK(reads == 0);
-  static_cast<void>(reading.now());
-  static_cast<void>(reading.now());
-  CHECK(reads == 1);
-}

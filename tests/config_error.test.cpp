@@ -3,9 +3,10 @@
 
 #include <pdroute/capacity.hpp>
 #include <pdroute/endpoint.hpp>
-#include <pdroute/policy/session_table.hpp>
-#include <pdroute/pool/lease_table.hpp>
-#include <pdroute/pool/slot.hpp>
+#include <pdroute/pool/detail/lease_table.hpp>
+#include <pdroute/pool/detail/slot.hpp>
+#include <pdroute/pool/lease.hpp>
+#include <pdroute/session/session_table.hpp>
 #include <set>
 #include <string>
 #include <string_view>
@@ -16,7 +17,7 @@
 namespace {
 
 using Rule = pdroute::ConfigError::Rule;
-using Table = pdroute::LeaseTable<pdroute::Lease<pdroute::Slot<pdroute::Role::prefill, Engine>>>;
+using Table = pdroute::detail::LeaseTable<pdroute::Lease<pdroute::detail::Slot<pdroute::Role::prefill, Engine>>>;
 
 std::string_view text(Rule rule) {
   return to_string(rule);
@@ -45,12 +46,12 @@ TEST_CASE("every rule is a sentence of its own") {
 }
 
 TEST_CASE("the numbers in the sentences are those of the code") {
-  CHECK(says(Rule::capacity_in_range, "at most " + with_commas(pdroute::Capacity::most_requests)));
-  CHECK(says(Rule::detached_leases_in_range, "at most " + with_commas(Table::most_places)));
-  CHECK(says(Rule::sessions_in_range, "at most " + with_commas(pdroute::SessionTable::most_places)));
-  CHECK(says(Rule::endpoint_weight_in_range, "from 1 to " + with_commas(pdroute::highest_endpoint_weight)));
+  CHECK(says(Rule::capacity_in_range, "at most " + with_commas(pdroute::Capacity::max_requests)));
+  CHECK(says(Rule::detached_leases_in_range, "at most " + with_commas(Table::max_places)));
+  CHECK(says(Rule::sessions_in_range, "at most " + with_commas(pdroute::SessionTable::max_places)));
+  CHECK(says(Rule::endpoint_weight_in_range, "from 1 to " + with_commas(pdroute::max_endpoint_weight)));
 }
 
 TEST_CASE("a limit on what is not counted comes with the remedy") {
-  CHECK(says(Rule::capacity_counted, "Counting<Policy, Tokens> or KvTokens"));
+  CHECK(says(Rule::capacity_counted, "WithMetrics<Policy, Tokens> or KvTokens"));
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <pdroute/detail/endpoint_access.hpp>
 #include <pdroute/endpoint.hpp>
 
 #include <string>

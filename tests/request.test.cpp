@@ -9,15 +9,15 @@
 
 namespace {
 
+using pdroute::Demand;
 using pdroute::Request;
 using pdroute::Role;
-using pdroute::Weight;
-using pdroute::detail::weight_of;
+using pdroute::detail::demand_of;
 
 /// Knows which endpoint has some of the prompt in its cache.
 struct Cached {
   std::uint64_t prompt_tokens = 1000;
-  [[nodiscard]] Weight weight(const Engine& engine, Role role) const {
+  [[nodiscard]] Demand demand(const Engine& engine, Role role) const {
     if (role == Role::decode) return {.tokens = 0, .kv_tokens = prompt_tokens + 50};
     return {.tokens = engine.id == "warm" ? 200 : prompt_tokens, .kv_tokens = prompt_tokens};
   }
@@ -35,22 +35,22 @@ static_assert(!pdroute::RequestType<Request&>);
 
 TEST_CASE("a request weighs its prompt, as tokens and as KV tokens, in both roles") {
   const auto role = GENERATE(Role::prefill, Role::decode);
-  const Weight weight = weight_of(Request{.prompt_tokens = 812}, Engine{"a"}, role);
+  const Demand weight = demand_of(Request{.prompt_tokens = 812}, Engine{"a"}, role);
   CHECK(weight.tokens == 812);
   CHECK(weight.kv_tokens == 812);
 }
 
 TEST_CASE("a prompt's length of any integer type will do, up to the largest") {
-  CHECK(weight_of(Narrow{}, Engine{"a"}, Role::decode).kv_tokens == 7);
+  CHECK(demand_of(Narrow{}, Engine{"a"}, Role::decode).kv_tokens == 7);
   constexpr auto most = std::numeric_limits<std::uint64_t>::max();
-  CHECK(weight_of(Request{.prompt_tokens = most}, Engine{"a"}, Role::prefill).tokens == most);
+  CHECK(demand_of(Request{.prompt_tokens = most}, Engine{"a"}, Role::prefill).tokens == most);
 }
 
 TEST_CASE("a request that says what it weighs is asked, with the endpoint and the role") {
   const Cached request;
-  CHECK(weight_of(request, Engine{"cold"}, Role::prefill).tokens == 1000);
-  CHECK(weight_of(request, Engine{"warm"}, Role::prefill).tokens == 200);
-  CHECK(weight_of(request, Engine{"warm"}, Role::prefill).kv_tokens == 1000);
-  CHECK(weight_of(request, Engine{"warm"}, Role::decode).tokens == 0);
-  CHECK(weight_of(request, Engine{"warm"}, Role::decode).kv_tokens == 1050);
+  CHECK(demand_of(request, Engine{"cold"}, Role::prefill).tokens == 1000);
+  CHECK(demand_of(request, Engine{"warm"}, Role::prefill).tokens == 200);
+  CHECK(demand_of(request, Engine{"warm"}, Role::prefill).kv_tokens == 1000);
+  CHECK(demand_of(request, Engine{"warm"}, Role::decode).tokens == 0);
+  CHECK(demand_of(request, Engine{"warm"}, Role::decode).kv_tokens == 1050);
 }

@@ -10,7 +10,7 @@
 #include <vector>
 
 using pdroute::FailureKind;
-using pdroute::LeaseToken;
+using pdroute::LeaseId;
 using pdroute::Role;
 
 struct Engine {
@@ -46,13 +46,13 @@ gateway_status guarded(gateway_error* error, const Body& body) noexcept {
 
 template <Role role>
 gateway_status end(const gateway& self, uint64_t token, gateway_ending how, gateway_error* error) noexcept {
-  auto lease = self.router.adopt<role>(LeaseToken{token});
+  auto lease = self.router.adopt<role>(LeaseId{token});
   if (!lease) return told(error, gateway_bad_token, to_string(lease.error()));
   switch (how) {
     case gateway_completed: lease->complete(); break;
     case gateway_unreachable: lease->fail(FailureKind::unreachable); break;
     case gateway_timed_out: lease->fail(FailureKind::timed_out); break;
-    case gateway_cut_off: lease->fail(FailureKind::broken); break;
+    case gateway_cut_off: lease->fail(FailureKind::bad_response); break;
     case gateway_cancelled: break;  // as the lease is destroyed
   }
   return gateway_ok;
@@ -61,11 +61,11 @@ gateway_status end(const gateway& self, uint64_t token, gateway_ending how, gate
 }  // namespace
 
 gateway_status gateway_create(const char* const* prefill, size_t prefill_count, const char* const* decode,
-                              size_t decode_count, uint32_t most_requests, gateway** created, gateway_error* error) {
+                              size_t decode_count, uint32_t max_requests, gateway** created, gateway_error* error) {
   return guarded(error, [&] {
     const std::vector<Engine> prompts(prefill, prefill + prefill_count);
     const std::vector<Engine> answers(decode, decode + decode_count);
-    auto router = Router::create({.prefill = prompts, .decode = answers, .detached_leases = most_requests});
+    auto router = Router::create({.prefill = prompts, .decode = answers, .detached_leases = max_requests});
     if (!router) return told(error, gateway_refused, router.error().text());
     *created = new gateway{std::move(*router)};
     return gateway_ok;

@@ -36,7 +36,7 @@ enum gateway_ending { gateway_completed, gateway_cancelled, gateway_unreachable,
 
 /* All functions but the first two may be called by many threads at once. */
 enum gateway_status gateway_create(const char* const* prefill, size_t prefill_count, const char* const* decode,
-                                   size_t decode_count, uint32_t most_requests, struct gateway** created,
+                                   size_t decode_count, uint32_t max_requests, struct gateway** created,
                                    struct gateway_error* error);
 void gateway_destroy(struct gateway* self); /* what still runs is cancelled */
 enum gateway_status gateway_route(struct gateway* self, uint64_t prompt_tokens, struct gateway_choice* choice,

@@ -10,7 +10,7 @@
 #include <sstream>
 #include <utility>
 
-#include "policies.hpp"
+#include "policies_by_name.hpp"
 
 namespace gateway {
 
@@ -72,11 +72,8 @@ class Reader {
     } else if (keyword == "model" && is("model NAME", 2)) {
       config_.model = words_[1];
     } else if (keyword == "policy" && is("policy prefill|decode NAME", 3)) {
-      if (policy_named(words_[2]) == nullptr) {
-        std::vector<std::string_view> names;
-        for (const NamedPolicy& known : known_policies) names.push_back(known.name);
-        return wrong(fmt::format("a policy is one of {}", fmt::join(names, ", ")), words_[2]);
-      }
+      if (examples::policy_named(words_[2]) == nullptr)
+        return wrong(fmt::format("a policy is one of {}", fmt::join(examples::policy_names(), ", ")), words_[2]);
       (role(words_[1]) == pdroute::Role::prefill ? config_.prefill_policy : config_.decode_policy) = words_[2];
     } else if (keyword == "endpoint" && is("endpoint prefill|decode ID ADDRESS:PORT [LIMIT=NUMBER]...", 4, 7)) {
       endpoint();

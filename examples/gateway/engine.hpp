@@ -24,7 +24,7 @@ struct Engine {
 struct Prompt {
   std::uint64_t tokens = 0;
 
-  [[nodiscard]] pdroute::Weight weight(const Engine& /*engine*/, pdroute::Role /*role*/) const {
+  [[nodiscard]] pdroute::Demand demand(const Engine& /*engine*/, pdroute::Role /*role*/) const {
     return {.tokens = tokens, .kv_tokens = tokens};
   }
 };

@@ -51,7 +51,7 @@ asio::awaitable<void> EngineCall::ask(Question question, Duration wait) {
   if (status == 429) {
     failure_ = FailureKind::overloaded;
   } else if (status != 200 && (status < 400 || status >= 500)) {
-    failure_ = FailureKind::broken;
+    failure_ = FailureKind::bad_response;
   }
 }
 
@@ -75,7 +75,7 @@ Reply EngineCall::as_reply() {
 }
 
 void EngineCall::failed() {
-  failure_ = connection_->timed_out() ? FailureKind::timed_out : FailureKind::broken;
+  failure_ = connection_->timed_out() ? FailureKind::timed_out : FailureKind::bad_response;
 }
 
 }  // namespace gateway

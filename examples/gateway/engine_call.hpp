@@ -42,7 +42,7 @@ class EngineCall {
 
   /// What went wrong, if anything. A client that went away looks like a failure, too: ask it first.
   [[nodiscard]] std::optional<pdroute::FailureKind> failure() const noexcept { return failure_; }
-  void makes_no_sense() noexcept { failure_ = pdroute::FailureKind::broken; }
+  void makes_no_sense() noexcept { failure_ = pdroute::FailureKind::bad_response; }
   /// Whether the engine may have begun to work before it failed. It has not if it could not be reached or has turned
   /// the request away.
   [[nodiscard]] bool may_have_begun() const noexcept { return sent_ && failure_ != pdroute::FailureKind::overloaded; }

@@ -46,10 +46,12 @@ std::optional<pdroute::NoEndpoint> choose(Router::Dispatcher& dispatcher, Comple
 pdroute::Result<Routing, ConfigMistake> Routing::create(const Config& config, std::uint64_t start) {
   const auto prefill = config.engines(pdroute::Role::prefill);
   const auto decode = config.engines(pdroute::Role::decode);
+  // Gateways in front of the same engines start elsewhere, so that they do not choose in step.
+  const examples::PolicySettings settings{.seed = start, .first_turn = static_cast<std::uint32_t>(start)};
   auto router = Router::create({.prefill = prefill,
                                 .decode = decode,
-                                .prefill_policy = policy_named(config.prefill_policy)->make(start),
-                                .decode_policy = policy_named(config.decode_policy)->make(start),
+                                .prefill_policy = examples::policy_named(config.prefill_policy)->make(settings),
+                                .decode_policy = examples::policy_named(config.decode_policy)->make(settings),
                                 .seed = start});
   if (router) return Routing(config, std::move(*router));
   const pdroute::ConfigError& error = router.error();

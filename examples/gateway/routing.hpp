@@ -18,11 +18,11 @@
 #include "config.hpp"
 #include "counters.hpp"
 #include "engine.hpp"
-#include "policies.hpp"
+#include "policies_by_name.hpp"
 
 namespace gateway {
 
-using Router = pdroute::DisaggregatedRouter<AnyPolicy, AnyPolicy, Engine>;
+using Router = pdroute::DisaggregatedRouter<examples::ConfiguredPolicy, examples::ConfiguredPolicy, Engine>;
 
 /// The router, and a dispatcher for each event loop.
 class Routing {

@@ -16,7 +16,7 @@
 #include <variant>
 #include <vector>
 
-#include "policies.hpp"
+#include "policies_by_name.hpp"
 #include "whole_number.hpp"
 
 namespace replay {
@@ -24,14 +24,14 @@ namespace replay {
 namespace {
 
 // Beyond these, tables have no reader and memory is short.
-constexpr std::uint64_t most_endpoints = 10'000;
-constexpr std::uint64_t most_requests = 10'000'000;
+constexpr std::uint64_t max_endpoints = 10'000;
+constexpr std::uint64_t max_requests = 10'000'000;
 constexpr std::uint64_t most_of_64_bits = std::numeric_limits<std::uint64_t>::max();
 
 std::string policy_in(std::string_view name) {
-  if (policy_named(name) != nullptr) return std::string{name};
+  if (examples::policy_named(name) != nullptr) return std::string{name};
   throw UsageError(fmt::format("there is no policy {}; there are {}", name.empty() ? "without a name" : shown(name),
-                               fmt::join(policy_names(), ", ")));
+                               fmt::join(examples::policy_names(), ", ")));
 }
 
 std::vector<std::string> policies_in(std::string_view names) {
@@ -81,13 +81,13 @@ std::variant<Options, HelpText> parse_options(int argc, const char* const* argv)
       app.add_option("--trace", options.trace,
                      "Mooncake JSON lines or Azure CSV, perhaps gzipped; without it, a trace is generated")
           ->type_name("FILE");
-  add_number(app, "--requests", options.requests, 1, most_requests, "Length of the generated trace [12031]")
+  add_number(app, "--requests", options.requests, 1, max_requests, "Length of the generated trace [12031]")
       ->excludes(trace);
-  add_number(app, "--prefill", options.prefill, 1, most_endpoints, "Number of prefill endpoints [4]");
-  add_number(app, "--decode", options.decode, 1, most_endpoints, "Number of decode endpoints [4]");
+  add_number(app, "--prefill", options.prefill, 1, max_endpoints, "Number of prefill endpoints [4]");
+  add_number(app, "--decode", options.decode, 1, max_endpoints, "Number of decode endpoints [4]");
   app.add_option_function<std::string>(
          "--policy", [&](const std::string& names) { options.policies = policies_in(names); },
-         fmt::format("Prefill policies, each replayed by itself: {} [all]", fmt::join(policy_names(), ", ")))
+         fmt::format("Prefill policies, each replayed by itself: {} [all]", fmt::join(examples::policy_names(), ", ")))
       ->type_name("NAME[,NAME...]");
   app.add_option_function<std::string>(
          "--decode-policy", [&](const std::string& name) { options.decode_policy = policy_in(name); },

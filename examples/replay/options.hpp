@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "generated_trace.hpp"
-#include "policies.hpp"
+#include "policies_by_name.hpp"
 
 namespace replay {
 
@@ -20,9 +20,9 @@ struct Options {
   std::size_t requests = conversation_requests;  ///< in the generated trace
   std::size_t prefill = 4;
   std::size_t decode = 4;
-  std::vector<std::string> policies = policy_names();
+  std::vector<std::string> policies = examples::policy_names();
   std::optional<std::string> decode_policy;  ///< nothing: the same as for prefill
-  PolicySettings settings;
+  examples::PolicySettings settings;
   std::optional<std::uint64_t> churn;  ///< its seed; nothing: no churn
   bool json = false;
 };

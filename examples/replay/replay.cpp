@@ -17,8 +17,8 @@ namespace replay {
 
 namespace {
 
-AnyPolicy policy_for(std::string_view name, const PolicySettings& settings) {
-  const NamedPolicy* const known = policy_named(name);
+examples::ConfiguredPolicy policy_for(std::string_view name, const examples::PolicySettings& settings) {
+  const examples::NamedPolicy* const known = examples::policy_named(name);
   if (known == nullptr) throw std::invalid_argument(fmt::format("there is no policy {}", name));
   return known->make(settings);
 }

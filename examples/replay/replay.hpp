@@ -7,7 +7,7 @@
 
 #include "churn.hpp"
 #include "outcome.hpp"
-#include "policies.hpp"
+#include "policies_by_name.hpp"
 #include "trace.hpp"
 
 namespace replay {
@@ -15,8 +15,8 @@ namespace replay {
 struct Setup {
   std::size_t prefill_endpoints = 4;
   std::size_t decode_endpoints = 4;
-  PolicySettings policies = {};  ///< the seed is the router's as well
-  ChurnSchedule churn = {};      ///< empty: all endpoints stay, and no request is cancelled
+  examples::PolicySettings policies = {};  ///< the seed is the router's as well
+  ChurnSchedule churn = {};                ///< empty: all endpoints stay, and no request is cancelled
 };
 
 /// Throws std::invalid_argument if `known_policies` lacks one of the names.

@@ -63,7 +63,8 @@ void count(Outstanding& outstanding, const Queues& queues, const Life& chosen) {
 }  // namespace
 
 Simulation::Simulation(const Trace& trace, const ChurnSchedule& churn, Fleet prefill, Fleet decode,
-                       AnyPolicy prefill_policy, AnyPolicy decode_policy, std::uint64_t seed)
+                       examples::ConfiguredPolicy prefill_policy, examples::ConfiguredPolicy decode_policy,
+                       std::uint64_t seed)
     : trace_(trace),
       churn_(churn),
       prefill_(std::move(prefill)),

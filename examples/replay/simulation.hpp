@@ -18,7 +18,7 @@
 #include "decision_timer.hpp"
 #include "fleet.hpp"
 #include "outcome.hpp"
-#include "policies.hpp"
+#include "policies_by_name.hpp"
 #include "progress.hpp"
 #include "service_time.hpp"
 #include "trace.hpp"
@@ -29,15 +29,16 @@ namespace replay {
 /// happens in order of their moments, leases first, equal ones in order of arrival.
 class Simulation {
  public:
-  Simulation(const Trace& trace, const ChurnSchedule& churn, Fleet prefill, Fleet decode, AnyPolicy prefill_policy,
-             AnyPolicy decode_policy, std::uint64_t seed);
+  Simulation(const Trace& trace, const ChurnSchedule& churn, Fleet prefill, Fleet decode,
+             examples::ConfiguredPolicy prefill_policy, examples::ConfiguredPolicy decode_policy, std::uint64_t seed);
 
   [[nodiscard]] Outcome run(Progress& progress) &&;
 
  private:
   using Time = std::chrono::nanoseconds;
   using Role = pdroute::Role;
-  using Router = pdroute::DisaggregatedRouter<AnyPolicy, AnyPolicy, ReplayEndpoint, pdroute::ManualClock>;
+  using Router = pdroute::DisaggregatedRouter<examples::ConfiguredPolicy, examples::ConfiguredPolicy, ReplayEndpoint,
+                                              pdroute::ManualClock>;
 
   struct Running {
     Router::PrefillLease prefill;

@@ -34,7 +34,7 @@ void TraceBuilder::add(std::size_t line, std::string_view field, std::chrono::na
 
 std::uint64_t TraceBuilder::tokens(std::size_t line, std::string_view field, std::string_view text) const {
   try {
-    return whole_number(text, 0, most_tokens);
+    return whole_number(text, 0, max_tokens);
   } catch (const NotAWholeNumber& problem) {
     refuse(line, field, problem.what());
   }

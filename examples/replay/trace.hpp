@@ -34,7 +34,7 @@ struct TraceError : std::runtime_error {
 };
 
 /// No model reads that many tokens, and predicted times stay far from the ends of 64-bit nanoseconds.
-inline constexpr std::uint64_t most_tokens = 10'000'000;
+inline constexpr std::uint64_t max_tokens = 10'000'000;
 
 /// Collects the requests of a file, and refuses those that cannot be.
 class TraceBuilder {

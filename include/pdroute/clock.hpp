@@ -5,10 +5,9 @@
 #include <chrono>
 #include <concepts>
 #include <cstdint>
-#include <type_traits>
-#include <utility>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// An object whose `now()` returns a `std::chrono::time_point` that counts whole nanoseconds or coarser:
 /// `std::chrono::steady_clock`, `ManualClock`, or a gateway's own cached clock. `now()` is const and may be called from
@@ -27,27 +26,7 @@ template <class Clock, class Duration>
   return std::chrono::duration_cast<std::chrono::nanoseconds>(moment.time_since_epoch()).count();
 }
 
-/// A clock that is read when first asked and then stands still: one route, at most one clock read.
-template <CallerClock Clock>
-class OneReading {
- public:
-  constexpr explicit OneReading(const Clock& clock) noexcept : clock_(&clock) {}
-  OneReading(const Clock&&) = delete;  // would be gone at the reading
-
-  [[nodiscard]] constexpr auto now() {
-    if (!read_) {
-      moment_ = clock_->now();
-      read_ = true;
-    }
-    return moment_;
-  }
-
- private:
-  const Clock* clock_;
-  std::remove_cvref_t<decltype(std::declval<const Clock&>().now())> moment_{};
-  bool read_ = false;
-};
-
 }  // namespace detail
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

@@ -5,11 +5,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <pdroute/detail/number_text.hpp>
 #include <pdroute/role.hpp>
 #include <string>
 #include <string_view>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// Returned where configuration is given; nothing has changed then.
 struct ConfigError {
@@ -27,7 +29,7 @@ struct ConfigError {
     capacity_in_range,
     capacity_counted,
     detached_leases_in_range,
-    ejection_in_range,
+    outlier_detection_in_range,
     sessions_in_range,
     idle_in_range,
     session_table_given,
@@ -66,11 +68,12 @@ struct ConfigError {
     case ConfigError::Rule::capacity_in_range:
       return "a capacity must be at least 1, and for requests at most 4,194,303; leave it out for no limit";
     case ConfigError::Rule::capacity_counted:
-      return "a limit on tokens needs a role that counts them: wrap its policy in Counting<Policy, Tokens> or "
-             "KvTokens, or give this role no such limit by EndpointTraits::capacity";
-    case ConfigError::Rule::ejection_in_range:
-      return "an ejection needs from 1 to 1,023 probes, times with 0 < first <= longest <= a hundred years, and shares "
-             "from 0 to 1";
+      return "a limit needs a role that counts what it limits: wrap its policy in WithMetrics<Policy, Tokens> or "
+             "KvTokens, "
+             "or give this role no such limit by EndpointTraits::capacity";
+    case ConfigError::Rule::outlier_detection_in_range:
+      return "outlier detection needs from 1 to 1,023 probes, 0 < base_ejection_time <= max_ejection_time <= a hundred "
+             "years, and shares from 0 to 1";
     case ConfigError::Rule::detached_leases_in_range: return "at most 16,777,216 leases may be detached at once";
     case ConfigError::Rule::sessions_in_range:
       return "a session table needs room for at least 1 and at most 67,108,864 bindings";
@@ -86,4 +89,5 @@ inline std::string ConfigError::text() const {
   return std::string(to_string(rule)).append(": ").append(value);
 }
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

@@ -12,11 +12,12 @@
 #include <type_traits>
 #include <utility>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// The highest weight of an endpoint; the lowest is 1. Shares of 0.01 % can be told apart, and the weights of 400,000
 /// endpoints add up to less than 2^32.
-inline constexpr std::uint32_t highest_endpoint_weight = 10'000;
+inline constexpr std::uint32_t max_endpoint_weight = 10'000;
 
 /// Says how to read an endpoint of the caller's type. The default reads the member `.id`, and `.incarnation` where
 /// there is one. For other types, specialise it:
@@ -35,7 +36,7 @@ inline constexpr std::uint32_t highest_endpoint_weight = 10'000;
 /// by default without a member `.capacity`, there are no limits.
 ///
 /// The weight says how much an endpoint can take compared with the others of its role: an integer from 1 to
-/// `highest_endpoint_weight`, by default the member `.weight`, and 1 where there is none. It is read when the endpoint
+/// `max_endpoint_weight`, by default the member `.weight`, and 1 where there is none. It is read when the endpoint
 /// is added to a role whose policy weighs, such as `WeightedRoundRobinPolicy`; other roles do not look at it. As long
 /// as a member is kept, so is its weight: a new one comes with a new incarnation key.
 template <class Endpoint>
@@ -131,67 +132,6 @@ template <EndpointType E>
   }
 }
 
-/// Whether two endpoints of one id are the same life of it. Without an incarnation key, they always are.
-template <EndpointType E>
-[[nodiscard]] bool same_incarnation(const E& a, const E& b) noexcept {
-  if constexpr (requires { EndpointTraits<E>::incarnation(a); }) {
-    using Read = std::remove_cvref_t<decltype(EndpointTraits<E>::incarnation(a))>;
-    static_assert(IdType<Read>, "pdroute: an incarnation key is an integer or text");
-    using View = KeyView<Read>;
-    return View{EndpointTraits<E>::incarnation(a)} == View{EndpointTraits<E>::incarnation(b)};
-  } else {
-    return true;
-  }
-}
-
-template <EndpointType E>
-[[nodiscard]] Capacity capacity_of(const E& endpoint, Role role) {
-  if constexpr (requires { Capacity{EndpointTraits<E>::capacity(endpoint, role)}; }) {
-    return EndpointTraits<E>::capacity(endpoint, role);
-  } else {
-    // A limit must not be lost because of a slip.
-    constexpr bool by_members = requires { typename EndpointTraits<E>::ReadsMembers; };
-    constexpr bool meant =
-        requires { endpoint.capacity; } || (!by_members && requires { &EndpointTraits<E>::capacity; });
-    static_assert(
-        !meant,
-        "pdroute: limits are read by `static Capacity capacity(const E&, Role)` of EndpointTraits<E>, or from a "
-        "member `.capacity` of type pdroute::Capacity if EndpointTraits is not specialised");
-    return {};
-  }
-}
-
-/// As the endpoint says, in 64 bits; it may be out of range.
-template <EndpointType E>
-[[nodiscard]] auto endpoint_weight(const E& endpoint, Role role) {
-  if constexpr (requires {
-                  { EndpointTraits<E>::weight(endpoint, role) } -> WeightType;
-                }) {
-    using Given = decltype(EndpointTraits<E>::weight(endpoint, role));
-    using Wide = std::conditional_t<std::is_signed_v<Given>, std::int64_t, std::uint64_t>;
-    return static_cast<Wide>(EndpointTraits<E>::weight(endpoint, role));
-  } else {
-    // A weight must not be lost because of a slip.
-    constexpr bool by_members = requires { typename EndpointTraits<E>::ReadsMembers; };
-    constexpr bool meant = requires { endpoint.weight; } || requires { endpoint.weight(); } ||
-                           (!by_members && requires { &EndpointTraits<E>::weight; });
-    static_assert(!meant,
-                  "pdroute: weights are integers, read by `static std::uint32_t weight(const E&, Role)` of "
-                  "EndpointTraits<E>, or from an integral member `.weight` if EndpointTraits is not specialised");
-    return std::uint64_t{1};
-  }
-}
-
-/// The same for the same id on every platform.
-template <EndpointType E>
-[[nodiscard]] std::uint64_t id_hash(EndpointIdView<E> id) noexcept {
-  if constexpr (StringLike<EndpointIdView<E>>) {
-    return static_cast<std::uint64_t>(pdroute::key(id));
-  } else {
-    return static_cast<std::uint64_t>(pdroute::key(static_cast<std::uint64_t>(id)));
-  }
-}
-
 }  // namespace detail
 
 /// Whether an endpoint works, as the caller's health checks see it.
@@ -201,4 +141,5 @@ enum class Health : std::uint8_t { healthy, unhealthy };
 /// health, and not final as draining is.
 enum class Intake : std::uint8_t { accepting, paused };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

@@ -6,7 +6,8 @@
 #include <pdroute/random.hpp>
 #include <string_view>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// An opaque value: equal texts have equal keys, on every platform. Two different ones may share a key (one pair in
 /// 2^64), on purpose if somebody chooses the texts to do so; then they share what the key decides, and nothing worse.
@@ -33,4 +34,5 @@ enum class Key : std::uint64_t {};
   return Key{SplitMix64::mix(number ^ 0x9e3779b97f4a7c15U)};
 }
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

@@ -7,7 +7,8 @@
 #include <cstdint>
 #include <memory>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// Starts at zero. Copies show the same time, so a router owns one copy while the test moves another.
 /// Thread safety: all members may be called from any thread.
@@ -30,4 +31,5 @@ class ManualClock {
   std::shared_ptr<std::atomic<std::int64_t>> ticks_ = std::make_shared<std::atomic<std::int64_t>>(0);
 };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

@@ -7,7 +7,8 @@
 #include <string>
 #include <string_view>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// The answer when no endpoint of a role could be had. Every endpoint of the role counts once, under the first of
 /// these, in this order, that ruled it out: all counts together make `endpoints`.
@@ -17,7 +18,7 @@ struct NoEndpoint {
   std::uint32_t unhealthy = 0;     ///< `Health::unhealthy`
   std::uint32_t paused = 0;        ///< healthy, but `Intake::paused`
   std::uint32_t draining = 0;      ///< draining, or removed while this choice was being made
-  std::uint32_t ejected = 0;       ///< has failed too often in a row, see `Ejection`
+  std::uint32_t ejected = 0;       ///< has failed too often in a row, see `OutlierDetection`
   std::uint32_t excluded = 0;      ///< in the request's `exclude`, unless that says it was overloaded
   std::uint32_t disallowed = 0;    ///< not in the request's `allowed`, or not accepted by its `accept`
   std::uint32_t incompatible = 0;  ///< not `compatible` with the endpoint chosen first (the last one that was tried)
@@ -78,4 +79,5 @@ using Reason = std::uint32_t NoEndpoint::*;
 
 }  // namespace detail
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

@@ -6,7 +6,8 @@
 #include <cstdint>
 #include <limits>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// A generator whose every draw is 32 or 64 uniform bits, such as `SplitMix64` or the standard's Mersenne twisters,
 /// and that can be constructed from a seed. Generators with other ranges would make a bounded draw biased or slow.
@@ -72,4 +73,5 @@ template <BitGenerator G>
   return static_cast<std::uint32_t>(drawn >> 32U);
 }
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

@@ -9,13 +9,14 @@
 #include <pdroute/role.hpp>
 #include <type_traits>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// The facts of a request that a policy may read. A gateway whose own policies read more passes a type of its own:
 /// `route` takes any type and hands it to the policies untouched.
 ///
-/// In a role that counts tokens, a lease weighs what `request.weight(endpoint, role)` returns for the endpoint chosen:
-/// a `Weight`. Without such a member, it weighs `prompt_tokens`, as tokens and as KV tokens.
+/// In a role that counts tokens, a lease weighs what `request.demand(endpoint, role)` returns for the endpoint chosen:
+/// a `Demand`. Without such a member, it weighs `prompt_tokens`, as tokens and as KV tokens.
 struct Request {
   std::uint64_t prompt_tokens = 0;  ///< tokens in the prompt
   std::optional<Key> key = {};      ///< what it has in common with requests that should meet the same endpoint
@@ -39,17 +40,17 @@ template <class Request>
 }
 
 template <class Request, class Endpoint>
-[[nodiscard]] Weight weight_of(const Request& request, const Endpoint& endpoint, Role role) {
-  if constexpr (requires { Weight{request.weight(endpoint, role)}; }) {
-    return request.weight(endpoint, role);
+[[nodiscard]] Demand demand_of(const Request& request, const Endpoint& endpoint, Role role) {
+  if constexpr (requires { Demand{request.demand(endpoint, role)}; }) {
+    return request.demand(endpoint, role);
   } else {
-    constexpr bool has_other_weight = requires { &Request::weight; };
-    static_assert(!has_other_weight,
-                  "pdroute: a request's `weight` must be callable as `Weight weight(const Endpoint&, Role) const`");
+    constexpr bool has_other_demand = requires { &Request::demand; };
+    static_assert(!has_other_demand,
+                  "pdroute: a request's `demand` must be callable as `Demand demand(const Endpoint&, Role) const`");
     constexpr bool has_prompt_tokens = requires { static_cast<std::uint64_t>(request.prompt_tokens); };
     static_assert(
         has_prompt_tokens,
-        "pdroute: this role counts tokens, so a request needs `Weight weight(const Endpoint&, Role) const` or "
+        "pdroute: this role counts tokens, so a request needs `Demand demand(const Endpoint&, Role) const` or "
         "a member `prompt_tokens`");
     if constexpr (has_prompt_tokens) {
       const auto tokens = static_cast<std::uint64_t>(request.prompt_tokens);
@@ -62,4 +63,5 @@ template <class Request, class Endpoint>
 
 }  // namespace detail
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

@@ -9,7 +9,8 @@
 #include <type_traits>
 #include <utility>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// Holds a `T`, or an `E` that says why not. Move-only. Never allocates, never throws.
 /// `*` and `->` are for after a test (asserted); `value()` is for where an error means a bug: it ends the program.
@@ -96,4 +97,5 @@ class [[nodiscard]] Result {
   bool has_value_;
 };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

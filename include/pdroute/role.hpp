@@ -5,7 +5,8 @@
 #include <cstdint>
 #include <string_view>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// What an endpoint does for a request: `prefill` computes the prompt, `decode` generates the answer.
 enum class Role : std::uint8_t { prefill, decode };
@@ -14,4 +15,5 @@ enum class Role : std::uint8_t { prefill, decode };
   return role == Role::prefill ? "prefill" : "decode";
 }
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

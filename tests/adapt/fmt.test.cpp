@@ -43,7 +43,7 @@ TEST_CASE("routes, leases, roles and endpoints print by their ids") {
 }
 
 TEST_CASE("endpoints print their limits beside what they hold, and whether that is too much") {
-  using Decode = pdroute::Counting<pdroute::RoundRobinPolicy<>, pdroute::Tokens, pdroute::KvTokens>;
+  using Decode = pdroute::WithMetrics<pdroute::RoundRobinPolicy<>, pdroute::Tokens, pdroute::KvTokens>;
   using Router = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, Decode, Engine>;
   auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 1)}).value();
   const auto printed = [&] { return fmt::format("{}", router.endpoints(Role::decode)[0]); };
@@ -68,7 +68,7 @@ TEST_CASE("counts of endings and refusals leave out what is zero") {
   CHECK(fmt::format("{}", pdroute::Outcomes{}) == "none ended");
   CHECK(fmt::format("{}", pdroute::Outcomes{.completed = 7, .timed_out = 2}) == "7 completed, 2 timed_out");
   CHECK(fmt::format("{}", pdroute::Outcomes{1, 2, 3, 4, 5, 6}) ==
-        "1 completed, 2 cancelled, 3 unreachable, 4 timed_out, 5 broken, 6 overloaded");
+        "1 completed, 2 cancelled, 3 unreachable, 4 timed_out, 5 bad_response, 6 overloaded");
   CHECK(fmt::format("{}", pdroute::Refusals{}) == "0 refused");
   CHECK(fmt::format("{}", pdroute::Refusals{9, 1, 2, 3, 9, 4, 5, 6, 7, 8}) ==
         "9 refused, unhealthy in 1, paused in 2, draining in 3, ejected in 9, excluded in 4, disallowed in 5, "
@@ -79,8 +79,8 @@ TEST_CASE("counts of endings and refusals leave out what is zero") {
 TEST_CASE("what names a thing or says what went wrong prints as one word or sentence") {
   CHECK(fmt::format("{}", pdroute::FailureKind::timed_out) == "timed_out");
   CHECK(fmt::format("{}", pdroute::EndpointKey{Role::decode, 7}) == "decode#7");
-  CHECK(fmt::format("{}", pdroute::LeaseToken{33554432}) == "33554432");
-  CHECK(fmt::format("{}", pdroute::TokenError::used) == "used token: its lease has been adopted");
+  CHECK(fmt::format("{}", pdroute::LeaseId{33554432}) == "33554432");
+  CHECK(fmt::format("{}", pdroute::LeaseIdError::used) == "used token: its lease has been adopted");
   CHECK(fmt::format("{}", pdroute::RoleChange::done) == "done");
   CHECK(fmt::format("{}", pdroute::RoleChange::no_such_endpoint) == "no such endpoint");
   CHECK(fmt::format("{}", pdroute::RoleChange::already_there) == "already there");

@@ -8,7 +8,7 @@
 #include "engines.hpp"
 
 int main() {
-  using Policy = pdroute::Counting<pdroute::QpsPolicy<>, pdroute::Tokens, pdroute::KvTokens>;
+  using Policy = pdroute::WithMetrics<pdroute::QpsPolicy<>, pdroute::Tokens, pdroute::KvTokens>;
   using Router = pdroute::DisaggregatedRouter<Policy, Policy, Engine>;
   const Engines list{{"plain"}, {"back\\slash, \"quotes\" {braces}"}, {"two\nlines"}, {"\xC3\xA9 #1 = 2"}};
   auto router = Router::create({.prefill = list, .decode = list}).value();

@@ -82,7 +82,7 @@ pdroute_leases_ended_total{role="prefill",endpoint="a\"b\\c\nd",outcome="complet
 pdroute_leases_ended_total{role="prefill",endpoint="a\"b\\c\nd",outcome="cancelled"} 0
 pdroute_leases_ended_total{role="prefill",endpoint="a\"b\\c\nd",outcome="unreachable"} 0
 pdroute_leases_ended_total{role="prefill",endpoint="a\"b\\c\nd",outcome="timed_out"} 0
-pdroute_leases_ended_total{role="prefill",endpoint="a\"b\\c\nd",outcome="broken"} 0
+pdroute_leases_ended_total{role="prefill",endpoint="a\"b\\c\nd",outcome="bad_response"} 0
 pdroute_leases_ended_total{role="prefill",endpoint="a\"b\\c\nd",outcome="overloaded"} 0
 # HELP pdroute_refusals_total Routing calls that found nobody in the role; each try counts.
 # TYPE pdroute_refusals_total counter
@@ -168,7 +168,7 @@ TEST_CASE("every ending moves its own count and frees the place") {
   CHECK(ended(router, "d0", "cancelled") == "1");
   int count = 0;
   for (const auto kind :
-       {FailureKind::unreachable, FailureKind::timed_out, FailureKind::broken, FailureKind::overloaded}) {
+       {FailureKind::unreachable, FailureKind::timed_out, FailureKind::bad_response, FailureKind::overloaded}) {
     const std::string outcome(to_string(kind));
     CHECK(ended(router, "d0", outcome) == "0");
     ++count;
@@ -199,9 +199,9 @@ TEST_CASE("every reason for a refusal is shown under the name that the refusal g
 }
 
 TEST_CASE("a role shows the tokens that it counts, and limits only where there are any") {
-  using Decode = pdroute::Counting<RoundRobin, pdroute::Tokens, pdroute::KvTokens>;
-  using Counting = pdroute::DisaggregatedRouter<RoundRobin, Decode, Engine>;
-  auto router = Counting::create({.prefill = engines("p", 1), .decode = engines("d", 2)}).value();
+  using Decode = pdroute::WithMetrics<RoundRobin, pdroute::Tokens, pdroute::KvTokens>;
+  using WithMetrics = pdroute::DisaggregatedRouter<RoundRobin, Decode, Engine>;
+  auto router = WithMetrics::create({.prefill = engines("p", 1), .decode = engines("d", 2)}).value();
   REQUIRE_FALSE(router.set_capacity(Role::decode, "d0", {.requests = 5, .tokens = 60}));
   REQUIRE_FALSE(router.set_capacity(Role::decode, "d1", {.kv_tokens = 70}));
   auto lease = router.decode({.prompt_tokens = 40}).value();

@@ -40,11 +40,11 @@ struct Job {
     const std::uint64_t base = size[place(role)];
     return base > most - group ? most : base + group;
   }
-  [[nodiscard]] pdroute::Weight weight(const Payload& payload, pdroute::Role role) const {
+  [[nodiscard]] pdroute::Demand demand(const Payload& payload, pdroute::Role role) const {
     const std::uint64_t own = amount(payload.group, role);
     // What the role does not count is absurd: it must not matter.
-    return role == pdroute::Role::prefill ? pdroute::Weight{.tokens = own, .kv_tokens = ~own}
-                                          : pdroute::Weight{.tokens = ~own, .kv_tokens = own};
+    return role == pdroute::Role::prefill ? pdroute::Demand{.tokens = own, .kv_tokens = ~own}
+                                          : pdroute::Demand{.tokens = ~own, .kv_tokens = own};
   }
 };
 
@@ -113,8 +113,8 @@ struct Asked : Policy {
 };
 
 using PrefillPolicy =
-    pdroute::Counting<Asked<pdroute::RoundRobinPolicy<pdroute::Rotation::per_dispatcher>>, pdroute::Tokens>;
-using DecodePolicy = pdroute::Counting<Asked<pdroute::QpsPolicy<>>, pdroute::KvTokens>;
+    pdroute::WithMetrics<Asked<pdroute::RoundRobinPolicy<pdroute::Rotation::per_dispatcher>>, pdroute::Tokens>;
+using DecodePolicy = pdroute::WithMetrics<Asked<pdroute::QpsPolicy<>>, pdroute::KvTokens>;
 using Router = pdroute::DisaggregatedRouter<PrefillPolicy, DecodePolicy, Payload, pdroute::ManualClock>;
 
 }  // namespace fuzz

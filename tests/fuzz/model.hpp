@@ -19,7 +19,7 @@
 namespace fuzz {
 
 /// Where a life stands that has failed too often. Times are in the clock's nanoseconds.
-struct Probation {
+struct ProbeBudget {
   pdroute::EjectionPhase phase = pdroute::EjectionPhase::none;
   bool bounded = false;
   std::uint32_t times = 0;
@@ -50,9 +50,9 @@ struct Life {
   std::uint64_t weight = 0;
   pdroute::Outcomes outcomes = {};
   std::vector<std::int64_t> arrivals = {};  ///< in seconds
-  std::uint32_t failures_in_a_row = 0;
+  std::uint32_t consecutive_failures = 0;
   std::uint64_t begun = 0;
-  Probation probation = {};
+  ProbeBudget probation = {};
 
   [[nodiscard]] bool available() const {
     return health == pdroute::Health::healthy && intake == pdroute::Intake::accepting && !draining;
@@ -65,8 +65,8 @@ struct Life {
   }
   [[nodiscard]] bool has_room(const Job& job) const {
     const std::uint64_t amount = job.amount(group, role);
-    return leases < capacity.requests.value_or(pdroute::Capacity::most_requests) &&
-           (!probation.bounded || (probation.probe && failures_in_a_row == 0)) && weight <= limit() &&
+    return leases < capacity.requests.value_or(pdroute::Capacity::max_requests) &&
+           (!probation.bounded || (probation.probe && consecutive_failures == 0)) && weight <= limit() &&
            amount <= limit() - weight;
   }
 };
@@ -130,13 +130,13 @@ inline bool adds_up(const pdroute::NoEndpoint& reason) {
 }
 
 /// How a lease ends, in the order of `pdroute::FailureKind`.
-enum class End : std::uint8_t { unreachable, timed_out, broken, overloaded, completed, cancelled };
+enum class End : std::uint8_t { unreachable, timed_out, bad_response, overloaded, completed, cancelled };
 
 inline std::uint64_t& count_of(pdroute::Outcomes& outcomes, End end) {
   switch (end) {
     case End::unreachable: return outcomes.unreachable;
     case End::timed_out: return outcomes.timed_out;
-    case End::broken: return outcomes.broken;
+    case End::bad_response: return outcomes.bad_response;
     case End::overloaded: return outcomes.overloaded;
     case End::completed: return outcomes.completed;
     case End::cancelled: break;

@@ -41,7 +41,7 @@ struct Held {
 };
 
 struct Token {
-  pdroute::LeaseToken token;
+  pdroute::LeaseId token;
   Role role;
   std::uint64_t amount;
 };
@@ -222,7 +222,7 @@ class Worker {
     }
     if (!token) return;
     const auto take = [&](auto lease, auto& all) {
-      if (!lease) return ensure(lease.error() != pdroute::TokenError::unknown, "a token that was given is unknown");
+      if (!lease) return ensure(lease.error() != pdroute::LeaseIdError::unknown, "a token that was given is unknown");
       ++adopted;
       all.push_back({std::move(*lease), token->amount});
       const std::lock_guard lock{shared_->mutex};
@@ -271,7 +271,7 @@ class Worker {
       auto& before = seen_[{role, status.incarnation}];
       auto now = status.outcomes;
       for (const End end :
-           {End::unreachable, End::timed_out, End::broken, End::overloaded, End::completed, End::cancelled}) {
+           {End::unreachable, End::timed_out, End::bad_response, End::overloaded, End::completed, End::cancelled}) {
         ensure(fuzz::count_of(now, end) >= fuzz::count_of(before, end), "a count of outcomes falls");
         ensure(fuzz::count_of(now, end) < implausible, "a count of outcomes below zero");
       }
@@ -302,7 +302,7 @@ TEST_CASE("random actions of four threads: limits hold, counts come out even, an
                                   .clock = shared.clock,
                                   .first = first,
                                   .detached_leases = 4,
-                                  .ejection = {.failures_in_a_row = 2, .first = 1s}})
+                                  .outlier_detection = {.consecutive_failures = 2, .base_ejection_time = 1s}})
                       .value();
     std::vector<Worker> workers;
     workers.reserve(bytes.size());
@@ -321,7 +321,7 @@ TEST_CASE("random actions of four threads: limits hold, counts come out even, an
       CHECK(worker.fault == "");
       for (auto& [key, outcomes] : worker.ended) {
         for (const End end :
-             {End::unreachable, End::timed_out, End::broken, End::overloaded, End::completed, End::cancelled})
+             {End::unreachable, End::timed_out, End::bad_response, End::overloaded, End::completed, End::cancelled})
           fuzz::count_of(ended[key], end) += fuzz::count_of(outcomes, end);
       }
       for (const Role role : {Role::prefill, Role::decode}) refused[place(role)] += worker.refused[place(role)];

@@ -7,14 +7,14 @@
 
 namespace {
 
-using Counted = pdroute::Counting<pdroute::RoundRobinPolicy<>, pdroute::Tokens>;
+using Counted = pdroute::WithMetrics<pdroute::RoundRobinPolicy<>, pdroute::Tokens>;
 using Router = pdroute::DisaggregatedRouter<Counted, Counted, Engine>;
 using pdroute::Role;
 
 struct Thrown {};
 
 struct ThrowsInDecode {
-  static pdroute::Weight weight(const Engine& /*engine*/, Role role) {
+  static pdroute::Demand demand(const Engine& /*engine*/, Role role) {
     if (role == Role::decode) throw Thrown{};
     return {.tokens = 5};
   }

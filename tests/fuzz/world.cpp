@@ -111,18 +111,19 @@ void World::start() {
   const auto decode = draw_list(wrong_decode);
   first_ = draw_role();
   ejects_ = !draws_.one_in(4);
-  rules_.failures_in_a_row = 1 + draws_.below(2);
-  rules_.panic_below = draws_.one_in(2) ? 0 : 0.5;
+  rules_.consecutive_failures = 1 + draws_.below(2);
+  rules_.panic_threshold = draws_.one_in(2) ? 0 : 0.5;
   const auto wrong = wrong_prefill ? wrong_prefill : wrong_decode;
-  auto created = Router::create({.prefill = prefill,
-                                 .decode = decode,
-                                 .prefill_policy = {{{.first_turn = 1}}},
-                                 .decode_policy = {{{.window = window}}},
-                                 .clock = clock_,
-                                 .seed = 7,
-                                 .first = first_,
-                                 .detached_leases = 4,
-                                 .ejection = ejects_ ? rules_ : pdroute::Ejection{.failures_in_a_row = 0}});
+  auto created =
+      Router::create({.prefill = prefill,
+                      .decode = decode,
+                      .prefill_policy = {{{.first_turn = 1}}},
+                      .decode_policy = {{{.cost = {.window = window}}}},
+                      .clock = clock_,
+                      .seed = 7,
+                      .first = first_,
+                      .detached_leases = 4,
+                      .outlier_detection = ejects_ ? rules_ : pdroute::OutlierDetection{.consecutive_failures = 0}});
   ensure(created.has_value() == !wrong, "the options are judged wrongly");
   if (created) {
     router_.emplace(std::move(*created));
@@ -140,8 +141,8 @@ void World::end_stake(Stake& stake, End how) {
   --stake.life->leases;
   stake.life->weight -= stake.amount;
   ++count_of(stake.life->outcomes, how);
-  if (how == End::completed) stake.life->failures_in_a_row = 0;
-  if (how == End::unreachable || how == End::timed_out || how == End::broken) ++stake.life->failures_in_a_row;
+  if (how == End::completed) stake.life->consecutive_failures = 0;
+  if (how == End::unreachable || how == End::timed_out || how == End::bad_response) ++stake.life->consecutive_failures;
   stake = {};
 }
 
@@ -223,12 +224,13 @@ void World::adopt() {
       ensure(lease.has_value() == (role == token.role && token.stake.life), "a token is exchanged once, by its role");
       if (!lease) {
         ++tally_.bad_tokens;
-        using pdroute::TokenError;
+        using pdroute::LeaseIdError;
         if (role != token.role) {
-          ensure(lease.error() == TokenError::other_role, "a token of the other role is called something else");
+          ensure(lease.error() == LeaseIdError::other_role, "a token of the other role is called something else");
         } else {
-          ensure(lease.error() == TokenError::used || (lease.error() == TokenError::dead && token.place_may_have_gone),
-                 "a used token is called something else");
+          ensure(
+              lease.error() == LeaseIdError::used || (lease.error() == LeaseIdError::dead && token.place_may_have_gone),
+              "a used token is called something else");
         }
       } else if (token.stake.life) {
         ++tally_.adopted;
@@ -256,7 +258,7 @@ void World::forge() {
   if (draws_.one_in(2)) value &= 0xffffffff0fU;  // near those that are given
   if (!tokens_.empty() && draws_.one_in(2))
     value = static_cast<std::uint64_t>(tokens_.back().token) ^ (std::uint64_t{1} << draws_.below(64));
-  const pdroute::LeaseToken forged{value};
+  const pdroute::LeaseId forged{value};
   for (const Token& token : tokens_) {
     if (token.token == forged) return;
   }

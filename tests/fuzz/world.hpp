@@ -68,7 +68,7 @@ class World final : public Witness {
     std::array<Stake, 2> stake;
   };
   struct Token {
-    pdroute::LeaseToken token;
+    pdroute::LeaseId token;
     pdroute::Role role;
     Stake stake;                       // of a lease that is detached
     bool place_may_have_gone = false;  // to another lease
@@ -155,7 +155,8 @@ class World final : public Witness {
   Census census_;
   pdroute::ManualClock clock_;
   bool ejects_ = true;
-  pdroute::Ejection rules_ = {.first = std::chrono::seconds{2}, .longest = std::chrono::seconds{10}};
+  pdroute::OutlierDetection rules_ = {.base_ejection_time = std::chrono::seconds{2},
+                                      .max_ejection_time = std::chrono::seconds{10}};
   pdroute::Role first_ = pdroute::Role::prefill;
   std::array<Lives, 2> members_;
   std::array<std::uint64_t, 2> incarnations_ = {};

@@ -54,8 +54,8 @@ std::vector<Payload> World::draw_list(std::optional<Rule>& wrong) {
       wrong = Rule::id_unique;
       break;
     case 2:
-      victim.capacity[place(Role::prefill)].requests = draws_.one_in(2) ? 0 : Capacity::most_requests + 1;
-      victim.capacity[place(Role::decode)].requests = draws_.one_in(2) ? 0 : Capacity::most_requests + 1;
+      victim.capacity[place(Role::prefill)].requests = draws_.one_in(2) ? 0 : Capacity::max_requests + 1;
+      victim.capacity[place(Role::decode)].requests = draws_.one_in(2) ? 0 : Capacity::max_requests + 1;
       wrong = Rule::capacity_in_range;
       break;
     default:
@@ -77,7 +77,7 @@ LifePtr World::add(Role role, const Life& like) {
   life->leases = 0;
   life->weight = 0;
   life->outcomes = {};
-  life->failures_in_a_row = 0;
+  life->consecutive_failures = 0;
   life->begun = 0;
   life->probation = {};
   life->arrivals.clear();
@@ -207,7 +207,7 @@ void World::set_capacity() {
       wrong = Rule::capacity_counted;
       break;
     case 6:
-      capacity.requests = draws_.one_in(2) ? 0 : Capacity::most_requests + 1;
+      capacity.requests = draws_.one_in(2) ? 0 : Capacity::max_requests + 1;
       wrong = Rule::capacity_in_range;
       break;
     case 7:

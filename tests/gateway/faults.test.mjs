@@ -37,7 +37,7 @@ function answered_unless_begun(ends) {
   assert.ok(failed.length <= 16, `${failed.length} streams have broken off`);
 }
 
-const failures = ['unreachable', 'timed_out', 'broken', 'overloaded'];
+const failures = ['unreachable', 'timed_out', 'bad_response', 'overloaded'];
 const failed_leases = (metrics, labels = {}) =>
   failures.reduce((sum, outcome) => sum + metrics.sum('pdroute_leases_ended_total', { ...labels, outcome }), 0);
 
@@ -143,10 +143,10 @@ test('nobody listens at an endpoint: others answer, and no prompt is computed tw
 
 /// What a fault is to the gateway.
 const kinds = {
-  garbage: 'broken',
-  'garbage-body': 'broken',
-  cut: 'broken',
-  'error-500': 'broken',
+  garbage: 'bad_response',
+  'garbage-body': 'bad_response',
+  cut: 'bad_response',
+  'error-500': 'bad_response',
   'refuse-429': 'overloaded',
 };
 
@@ -354,7 +354,7 @@ test('clients leave, in every phase of a request', time_limit, async (t) => {
 
 test('clients leave at any moment, under load', time_limit, async (t) => {
   const { ps, ds, gw } = await world_of(t, 2, {}, { prefill: ['--time-scale', '10'] });
-  let seed = 1; // the moments are anybody's guess, but not always others
+  let seed = 1; // the moments are any_endpoint's guess, but not always others
   const random = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
   const ends = await load(gw, 500, { leave_after: () => (random() < 0.4 ? random() * 30 : undefined) });
   const { left, answered } = tally(ends);
@@ -463,6 +463,6 @@ test('what is no answer is not passed on: another engine is asked', time_limit, 
     const metrics = await quiet(gw, []);
     const retries = metrics.sum('gateway_retries_total');
     assert.ok(retries >= 1);
-    assert.equal(metrics.sum('pdroute_leases_ended_total', { role, outcome: 'broken' }), retries);
+    assert.equal(metrics.sum('pdroute_leases_ended_total', { role, outcome: 'bad_response' }), retries);
   }
 });

@@ -604,7 +604,7 @@ test('an engine’s word that the request is wrong goes to the client, no other 
       assert.equal(metrics.sum('gateway_retries_total'), 0);
       assert.deepEqual([p.asked.length, d.asked.length], role === 'prefill' ? [2, 0] : [2, 2]);
       // The engine is not to blame.
-      const blamed = ['unreachable', 'timed_out', 'broken', 'overloaded'];
+      const blamed = ['unreachable', 'timed_out', 'bad_response', 'overloaded'];
       for (const outcome of blamed) assert.equal(metrics.sum('pdroute_leases_ended_total', { outcome }), 0);
     }
   }

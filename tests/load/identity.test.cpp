@@ -3,7 +3,7 @@
 
 #include <cstdint>
 #include <pdroute/key.hpp>
-#include <pdroute/load/joined_loads.hpp>
+#include <pdroute/load/detail/joined_loads.hpp>
 #include <pdroute/load/load_metric.hpp>
 #include <pdroute/load/loads.hpp>
 #include <pdroute/load/no_load.hpp>
@@ -24,8 +24,8 @@ using pdroute::Role;
 using pdroute::Tokens;
 
 static_assert(pdroute::IdentifiesEndpoint<Identity> && !pdroute::CountsChoices<Identity> &&
-              !pdroute::WeighsLeases<Identity>);
-static_assert(pdroute::IdentifiesEndpoint<Loads<Tokens, Identity>> && pdroute::WeighsLeases<Loads<Tokens, Identity>>);
+              !pdroute::HoldsDemand<Identity>);
+static_assert(pdroute::IdentifiesEndpoint<Loads<Tokens, Identity>> && pdroute::HoldsDemand<Loads<Tokens, Identity>>);
 static_assert(!pdroute::IdentifiesEndpoint<pdroute::NoLoad> && !pdroute::IdentifiesEndpoint<Loads<Tokens>>);
 
 struct Weighed {

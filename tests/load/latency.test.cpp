@@ -33,7 +33,7 @@ constexpr Moment at(std::chrono::nanoseconds since) {
 }  // namespace
 
 static_assert(pdroute::TimesLeases<Latency> && pdroute::TimesLeases<PeakLatency>);
-static_assert(pdroute::TimesLeases<TimeToFirstToken> && !pdroute::WeighsLeases<TimeToFirstToken>);
+static_assert(pdroute::TimesLeases<TimeToFirstToken> && !pdroute::HoldsDemand<TimeToFirstToken>);
 
 TEST_CASE("latency: from the choice to the end") {
   Latency latency{{}};
@@ -60,7 +60,7 @@ TEST_CASE("latency: time to first token ends with the first token") {
 
 TEST_CASE("latency: several metrics of time beside one of weight") {
   using All = pdroute::Loads<Latency, PeakLatency, pdroute::NoLoad, TimeToFirstToken>;
-  static_assert(pdroute::TimesLeases<All> && !pdroute::WeighsLeases<All>);
+  static_assert(pdroute::TimesLeases<All> && !pdroute::HoldsDemand<All>);
   All all{All::Options{}};
   lease(all, at(0s), at(1s), at(3s));
   CHECK(all.latency(at(3s)).value == Approx(3));

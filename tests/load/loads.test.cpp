@@ -17,12 +17,12 @@ namespace {
 
 using namespace std::chrono_literals;
 using pdroute::Capacity;
+using pdroute::Demand;
 using pdroute::KvTokens;
 using pdroute::Loads;
 using pdroute::NoLoad;
 using pdroute::RequestRate;
 using pdroute::Tokens;
-using pdroute::Weight;
 
 using Both = Loads<Tokens, KvTokens>;
 using Moment = pdroute::ManualClock::time_point;
@@ -38,8 +38,8 @@ struct Noted {
   using Held = std::uint64_t;
 
   explicit Noted(Options options) : limit(options.limit) {}
-  [[nodiscard]] bool has_room(const Weight& weight) const noexcept { return weight.tokens <= limit; }
-  [[nodiscard]] bool try_hold(const Weight& weight, Held& held) noexcept {
+  [[nodiscard]] bool has_room(const Demand& weight) const noexcept { return weight.tokens <= limit; }
+  [[nodiscard]] bool try_hold(const Demand& weight, Held& held) noexcept {
     calls += {'+', name};
     if (weight.tokens > limit) return false;
     held = weight.tokens;
@@ -80,9 +80,9 @@ TEST_CASE("what one metric refuses, none holds") {
   loads.set_capacity({.tokens = 100, .kv_tokens = 1000});
   Both::Held first;
   REQUIRE(loads.try_hold({.tokens = 60, .kv_tokens = 600}, first));
-  const auto refused = GENERATE(Weight{.tokens = 41, .kv_tokens = 1},   // by the first metric
-                                Weight{.tokens = 1, .kv_tokens = 401},  // by the second
-                                Weight{.tokens = 41, .kv_tokens = 401});
+  const auto refused = GENERATE(Demand{.tokens = 41, .kv_tokens = 1},   // by the first metric
+                                Demand{.tokens = 1, .kv_tokens = 401},  // by the second
+                                Demand{.tokens = 41, .kv_tokens = 401});
   Both::Held second;
   CHECK_FALSE(loads.has_room(refused));
   CHECK_FALSE(loads.try_hold(refused, second));
@@ -90,7 +90,7 @@ TEST_CASE("what one metric refuses, none holds") {
   CHECK(loads.kv_tokens() == 600);
   CHECK(std::get<0>(second).amount == 0);
   CHECK(std::get<1>(second).amount == 0);
-  const Weight rest{.tokens = 40, .kv_tokens = 400};
+  const Demand rest{.tokens = 40, .kv_tokens = 400};
   CHECK(loads.has_room(rest));
   CHECK(loads.try_hold(rest, second));
 }
@@ -124,7 +124,7 @@ TEST_CASE("growth, capacity and the end reach every metric") {
 
 TEST_CASE("metrics that weigh and metrics that count choices stand side by side") {
   using Mixed = Loads<NoLoad, RequestRate, KvTokens>;
-  static_assert(pdroute::CountsChoices<Mixed> && pdroute::WeighsLeases<Mixed>);
+  static_assert(pdroute::CountsChoices<Mixed> && pdroute::HoldsDemand<Mixed>);
   Mixed loads{{{}, {60s}, {}}};
   loads.set_capacity({.kv_tokens = 10});
   const auto arrivals = [&] { return loads.arrivals(pdroute::RateWindow{60s}.bucket(Moment{5s})); };
@@ -150,10 +150,10 @@ TEST_CASE("each metric is made from its own options") {
 
 TEST_CASE("a list can do only what one of its metrics can") {
   STATIC_REQUIRE(pdroute::LoadMetric<Loads<>>);
-  STATIC_REQUIRE_FALSE(pdroute::WeighsLeases<Loads<>>);
+  STATIC_REQUIRE_FALSE(pdroute::HoldsDemand<Loads<>>);
   STATIC_REQUIRE_FALSE(pdroute::CountsChoices<Loads<>>);
-  STATIC_REQUIRE(pdroute::WeighsLeases<Loads<Tokens>>);
+  STATIC_REQUIRE(pdroute::HoldsDemand<Loads<Tokens>>);
   STATIC_REQUIRE_FALSE(pdroute::CountsChoices<Loads<Tokens, KvTokens>>);
   STATIC_REQUIRE(pdroute::CountsChoices<Loads<RequestRate>>);
-  STATIC_REQUIRE_FALSE(pdroute::WeighsLeases<Loads<RequestRate, NoLoad>>);
+  STATIC_REQUIRE_FALSE(pdroute::HoldsDemand<Loads<RequestRate, NoLoad>>);
 }

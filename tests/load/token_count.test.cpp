@@ -11,9 +11,9 @@
 
 namespace {
 
+using pdroute::Demand;
 using pdroute::KvTokens;
 using pdroute::Tokens;
-using pdroute::Weight;
 using pdroute::detail::CappedSum;
 
 constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
@@ -114,7 +114,7 @@ TEST_CASE("each metric counts its own part of the weight, against its own limit"
   const pdroute::Capacity capacity{.tokens = 100, .kv_tokens = 1000};
   tokens.set_capacity(capacity);
   kv_tokens.set_capacity(capacity);
-  const Weight weight{.tokens = 70, .kv_tokens = 700};
+  const Demand weight{.tokens = 70, .kv_tokens = 700};
   Tokens::Held held;
   KvTokens::Held kv_held;
   REQUIRE(tokens.try_hold(weight, held));

@@ -2,14 +2,14 @@
 // The token table over every interleaving: leases detached and adopted by several threads at once.
 #include "scheduled_atomic.hpp"
 
-#include <pdroute/pool/lease_table.hpp>
+#include <pdroute/pool/detail/lease_table.hpp>
 
 namespace {
 
 using model::check;
 using model::Watched;
-using pdroute::LeaseToken;
-using pdroute::TokenError;
+using pdroute::LeaseId;
+using pdroute::LeaseIdError;
 
 /// What the table needs of a lease. Every access to it is watched, and it counts its end where it came from.
 class Lease {
@@ -43,11 +43,11 @@ class Lease {
   Watched memory_;
   int* ends_ = nullptr;
 };
-using Table = pdroute::LeaseTable<Lease>;
+using Table = pdroute::detail::LeaseTable<Lease>;
 
 /// The token that a new table gives for a place, which is generation 1 in places 0, 1 and so on.
-constexpr LeaseToken token(std::uint64_t place, std::uint64_t generation) {
-  return LeaseToken{generation << 25U | place};
+constexpr LeaseId token(std::uint64_t place, std::uint64_t generation) {
+  return LeaseId{generation << 25U | place};
 }
 
 /// Two exchange the same token while a third leaves another lease, for which there is room only in the same place.
@@ -79,7 +79,7 @@ class SameTokenTwice {
       ++adopted_;
       check(static_cast<bool>(*lease), "a token exchanged for an empty lease");
     } else {
-      check(lease.error() == TokenError::used || lease.error() == TokenError::dead, "a wrong reason");
+      check(lease.error() == LeaseIdError::used || lease.error() == LeaseIdError::dead, "a wrong reason");
     }
   }
 
@@ -113,8 +113,8 @@ class TokenBeforeItsTime {
       ++adopted_;
       check(static_cast<bool>(*lease), "a token exchanged for an empty lease");
     } else {
-      check(lease.error() == TokenError::unknown || lease.error() == TokenError::used, "a wrong reason");
-      if (lease.error() == TokenError::used) ++used_;
+      check(lease.error() == LeaseIdError::unknown || lease.error() == LeaseIdError::used, "a wrong reason");
+      if (lease.error() == LeaseIdError::used) ++used_;
     }
   }
 
@@ -140,7 +140,7 @@ class FullTable {
  private:
   void detach(std::size_t i) {
     Lease lease(ends_[i]);
-    const std::optional<LeaseToken> given = table_.detach(std::move(lease));
+    const std::optional<LeaseId> given = table_.detach(std::move(lease));
     check(given.has_value() != static_cast<bool>(lease), "a lease is both in the table and outside, or nowhere");
     if (given) ++left_;
   }
@@ -182,7 +182,7 @@ class TwoPlacesGivenBack {
 
   Table table_{2};
   std::array<int, 4> ends_{};
-  std::array<std::optional<LeaseToken>, 4> tokens_{};
+  std::array<std::optional<LeaseId>, 4> tokens_{};
 };
 
 /// One takes a place while another takes it too, and the next, and gives the first back: the free list looks as before
@@ -195,7 +195,7 @@ class SameFreePlaceAgain {
     detach(2);
     if (tokens_[1]) adopt(1);
   }
-  void third() { check(table_.adopt(token(2, 2)).error() == TokenError::unknown, "a wrong reason"); }
+  void third() { check(table_.adopt(token(2, 2)).error() == LeaseIdError::unknown, "a wrong reason"); }
   void finish() {
     detach(3);
     check(tokens_[0] && tokens_[1] && tokens_[2] && tokens_[3], "a place is lost");
@@ -215,7 +215,7 @@ class SameFreePlaceAgain {
 
   Table table_{3};
   std::array<int, 4> ends_{};
-  std::array<std::optional<LeaseToken>, 4> tokens_{};
+  std::array<std::optional<LeaseId>, 4> tokens_{};
 };
 
 }  // namespace

@@ -18,12 +18,12 @@
 namespace model {
 namespace {
 
-constexpr std::size_t most_steps = 200;
+constexpr std::size_t max_steps = 200;
 constexpr unsigned everybody = (1U << threads) - 1;
 thread_local std::size_t self = setup;
 
 /// The only thread that runs is the one whose turn it is; it alone touches what is below.
-class Turns {
+class TicketCounter {
  public:
   void give(std::size_t to) {
     const std::lock_guard lock{mutex_};
@@ -72,7 +72,7 @@ struct Execution {
 };
 
 struct Model {
-  Turns turns;
+  TicketCounter turns;
   std::string scenario;
   std::optional<Search> search;
   std::optional<Execution> now;
@@ -154,7 +154,7 @@ void step_done(const char* what, const void* address, std::uint64_t value) {
   Execution& execution = now();
   execution.steps.push_back({self, what, number_of(address), value});
   execution.last_step[self] = execution.steps.size();
-  check(execution.steps.size() < most_steps, "an execution has no end");
+  check(execution.steps.size() < max_steps, "an execution has no end");
   if (!the_model().after_each_step) return;
   execution.looking = true;
   the_model().after_each_step();

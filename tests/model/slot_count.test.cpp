@@ -2,11 +2,11 @@
 // The life of a slot over every interleaving: reserved, released, pinned, unpinned, closed and counted.
 #include "scheduled_atomic.hpp"
 
-#include <pdroute/pool/slot.hpp>
+#include <pdroute/pool/detail/slot.hpp>
 
 namespace {
 
-using Attempt = pdroute::SlotCount::Attempt;
+using Attempt = pdroute::detail::SlotCount::Attempt;
 using model::check;
 using model::Watched;
 
@@ -14,7 +14,7 @@ struct Engine {
   int id = 0;
   Watched memory{};
 };
-using Slot = pdroute::Slot<pdroute::Role::prefill, Engine>;
+using Slot = pdroute::detail::Slot<pdroute::Role::prefill, Engine>;
 
 /// A slot on the heap with the membership's pin. It destroys itself, as the pool's do.
 Slot* new_slot(int more_pins) {

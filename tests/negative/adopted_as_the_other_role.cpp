@@ -6,7 +6,7 @@ struct Engine {
   std::string id;
 };
 using Router = pdroute::DisaggregatedRouter<pdroute::RandomPolicy<>, pdroute::RandomPolicy<>, Engine>;
-Router::DecodeLease resume(Router& router, pdroute::LeaseToken token) {
+Router::DecodeLease resume(Router& router, pdroute::LeaseId token) {
 #ifdef PDROUTE_MISTAKE
   return router.adopt<pdroute::Role::prefill>(token).value();
 #else

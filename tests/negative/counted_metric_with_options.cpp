@@ -11,7 +11,7 @@ using More = pdroute::RequestRate;  // needs a window
 using More = pdroute::Tokens;
 #endif
 using Router =
-    pdroute::DisaggregatedRouter<pdroute::Counting<pdroute::RandomPolicy<>, More>, pdroute::RandomPolicy<>, Engine>;
+    pdroute::DisaggregatedRouter<pdroute::WithMetrics<pdroute::RandomPolicy<>, More>, pdroute::RandomPolicy<>, Engine>;
 bool use(Router& router) {
   return router.route().has_value();
 }

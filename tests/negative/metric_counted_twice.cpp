@@ -13,7 +13,7 @@ using More = pdroute::Tokens;
 #else
 using More = pdroute::KvTokens;
 #endif
-using Router = pdroute::DisaggregatedRouter<pdroute::Counting<ReadsTokens, More>, pdroute::RandomPolicy<>, Engine>;
+using Router = pdroute::DisaggregatedRouter<pdroute::WithMetrics<ReadsTokens, More>, pdroute::RandomPolicy<>, Engine>;
 bool use(Router& router) {
   return router.route().has_value();
 }

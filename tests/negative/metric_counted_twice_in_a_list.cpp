@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <pdroute/pdroute.hpp>
 
-using Counted = pdroute::Counting<pdroute::QpsPolicy<>, pdroute::Tokens>;
+using Counted = pdroute::WithMetrics<pdroute::QpsPolicy<>, pdroute::Tokens>;
 #ifdef PDROUTE_MISTAKE
-using Load = pdroute::Counting<Counted, pdroute::Tokens>::Load;
+using Load = pdroute::WithMetrics<Counted, pdroute::Tokens>::Load;
 #else
-using Load = pdroute::Counting<Counted, pdroute::KvTokens>::Load;
+using Load = pdroute::WithMetrics<Counted, pdroute::KvTokens>::Load;
 #endif

@@ -8,7 +8,7 @@ struct Engine {
 #ifdef PDROUTE_MISTAKE
 using Policy = pdroute::QpsPolicy<>;
 #else
-using Policy = pdroute::Counting<pdroute::QpsPolicy<>, pdroute::KvTokens>;
+using Policy = pdroute::WithMetrics<pdroute::QpsPolicy<>, pdroute::KvTokens>;
 #endif
 using Router = pdroute::DisaggregatedRouter<pdroute::RandomPolicy<>, Policy, Engine>;
 void generated(Router::DecodeLease& lease) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What authors of policies may say of their choices, and what is said for those that say nothing.
-#include <pdroute/policy/explain_choice.hpp>
+#include <pdroute/policy/detail/explain_choice.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -37,15 +37,15 @@ struct Drawn {
   std::optional<std::size_t> select(const auto& candidates, const auto& request, auto& context) const {
     return chosen(candidates.size(), request, context);
   }
-  void explain(const auto& candidates, const auto& request, auto& context, auto& account) const {
+  void explain(const auto& candidates, const auto& request, auto& context, auto& trace) const {
     const std::size_t n = candidates.size();
     const std::size_t drawn = chosen(n, request, context);
     for (std::size_t i = 0; i < n; ++i) {
-      account.cost(i, "distance", static_cast<double>((i + n - drawn) % n));
-      account.cost(i, "in flight", candidates[i].in_flight());
+      trace.cost(i, "distance", static_cast<double>((i + n - drawn) % n));
+      trace.cost(i, "in flight", candidates[i].in_flight());
     }
-    account.cost(n, "of nobody", 1);  // is ignored
-    account.reason("drew " + std::to_string(drawn) + " in choice " + std::to_string(context.state().asked));
+    trace.cost(n, "of nobody", 1);  // is ignored
+    trace.reason("drew " + std::to_string(drawn) + " in choice " + std::to_string(context.state().asked));
   }
 };
 
@@ -91,7 +91,7 @@ TEST_CASE("explain: a policy of one's own may tell more; it sees what its select
 }
 
 TEST_CASE("explain: within OneOf, what the held policy says") {
-  using Any = pdroute::OneOfPolicy<Last, LastOnPurpose, Drawn>;
+  using Any = pdroute::AnyPolicy<Last, LastOnPurpose, Drawn>;
   using Router = pdroute::DisaggregatedRouter<Any, Any, Engine>;
   auto router = Router::create({.prefill = engines("p", 2),
                                 .decode = engines("d", 2),

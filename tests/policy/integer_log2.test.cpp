@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <pdroute/policy/integer_log2.hpp>
+#include <pdroute/policy/detail/integer_log2.hpp>
 
 #include <cmath>
 #include <cstdint>

@@ -10,7 +10,7 @@
 namespace {
 
 struct Stateless {};
-struct Counting {
+struct WithMetrics {
   struct State {
     std::uint64_t stream;
   };
@@ -24,7 +24,7 @@ static_assert(pdroute::ChoiceContext<pdroute::LocalContext<Stateless>>);
 TEST_CASE("a local context gives time, draws, turns and the policy's state") {
   using namespace std::chrono_literals;
   pdroute::ManualClock clock;
-  pdroute::LocalContext context{Counting{}, clock, 1, 5};
+  pdroute::LocalContext context{WithMetrics{}, clock, 1, 5};
   clock.advance(2s);
   CHECK(context.now().time_since_epoch() == 2s);
   CHECK(context.turn() == 0);

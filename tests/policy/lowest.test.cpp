@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <pdroute/policy/lowest.hpp>
+#include <pdroute/policy/detail/lowest.hpp>
 
 #include <cstddef>
 #include <cstdint>

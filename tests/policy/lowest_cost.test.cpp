@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <pdroute/policy/load_costs.hpp>
+#include <pdroute/policy/least_loaded.hpp>
 #include <pdroute/policy/lowest_cost.hpp>
 
 #include <cmath>
@@ -44,16 +44,17 @@ using Indices = std::vector<std::size_t>;
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("lowest cost: none, one, and fewer candidates than are looked at", "", CheapestOf<pdroute::everyone>,
-                   CheapestOf<2>, CheapestOf<3>, CheapestOf<8>) {
+TEMPLATE_TEST_CASE("lowest cost: none, one, and fewer candidates than are looked at", "",
+                   CheapestOf<pdroute::all_candidates>, CheapestOf<2>, CheapestOf<3>, CheapestOf<8>) {
   CHECK(choices(TestType{}, std::vector<double>{}, 3).empty());
   CHECK(choices(TestType{}, std::vector<double>{7}, 3) == Indices{0, 0, 0});
   CHECK(choices(TestType{}, std::vector<double>{2, 1}, 20) == Indices(20, 1));
 }
 
 TEST_CASE("lowest cost: everyone is looked at, and equal ones take turns") {
-  CHECK(choices(CheapestOf<pdroute::everyone>{}, std::vector<double>{3, 1, 2}, 3) == Indices{1, 1, 1});
-  CHECK(choices(CheapestOf<pdroute::everyone>{}, std::vector<double>{1, 1, 9, 1}, 6) == Indices{0, 1, 3, 0, 1, 3});
+  CHECK(choices(CheapestOf<pdroute::all_candidates>{}, std::vector<double>{3, 1, 2}, 3) == Indices{1, 1, 1});
+  CHECK(choices(CheapestOf<pdroute::all_candidates>{}, std::vector<double>{1, 1, 9, 1}, 6) ==
+        Indices{0, 1, 3, 0, 1, 3});
 }
 
 TEST_CASE("lowest cost: the shares of k random looks are those of the best of a random set") {
@@ -99,11 +100,12 @@ TEST_CASE("lowest cost: what is not a number never wins against what is") {
   constexpr double nan = std::numeric_limits<double>::quiet_NaN();
   constexpr double infinity = std::numeric_limits<double>::infinity();
   const std::vector<double> candidates{nan, infinity, nan, nan};
-  CHECK(choices(CheapestOf<pdroute::everyone>{}, candidates, 3) == Indices{1, 1, 1});
+  CHECK(choices(CheapestOf<pdroute::all_candidates>{}, candidates, 3) == Indices{1, 1, 1});
   CHECK(choices(CheapestOf<4>{}, candidates, 3) == Indices{1, 1, 1});
-  CHECK(choices(LowestCostPolicy<Price, pdroute::everyone, TieRule::random>{}, candidates, 3) == Indices{1, 1, 1});
+  CHECK(choices(LowestCostPolicy<Price, pdroute::all_candidates, TieRule::random>{}, candidates, 3) ==
+        Indices{1, 1, 1});
   // Nobody has a cost: they are all alike.
-  CHECK(choices(CheapestOf<pdroute::everyone>{}, std::vector<double>{nan, nan}, 1).size() == 1);
+  CHECK(choices(CheapestOf<pdroute::all_candidates>{}, std::vector<double>{nan, nan}, 1).size() == 1);
 }
 
 namespace {
@@ -125,7 +127,7 @@ struct AfterThis {
 
 /// Reads the time once per choice.
 struct Seconds {
-  auto prepare(const auto& /*looked_at*/, const auto& /*request*/, auto& context) const {
+  auto prepare(const auto& /*compared*/, const auto& /*request*/, auto& context) const {
     const auto now = context.now().time_since_epoch();
     return [now](const Node& node) { return node.queued * static_cast<std::uint64_t>(now.count() > 0); };
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <pdroute/policy/pair_rotation.hpp>
+#include <pdroute/policy/detail/pair_rotation.hpp>
 
 #include <algorithm>
 #include <cstdint>

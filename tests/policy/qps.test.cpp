@@ -33,7 +33,7 @@ struct Registry {
 template <TieRule tie>
 struct Gateway {
   explicit Gateway(std::size_t n, QpsPolicy<tie> rule = {})
-      : policy(rule), registry(n, rule.window), context(policy, clock) {}
+      : policy(rule), registry(n, rule.cost.window), context(policy, clock) {}
 
   std::optional<std::size_t> choose() {
     const auto index = policy.select(registry, pdroute::Request{}, context);
@@ -81,6 +81,6 @@ TEST_CASE("qps: an endpoint without arrivals counts zero: no less, so it does no
 
 TEST_CASE("qps: a window that is not longer than zero is refused") {
   CHECK_FALSE(QpsPolicy<>{}.check());
-  CHECK_FALSE(QpsPolicy<>{.window = 1s}.check());
-  CHECK(QpsPolicy<>{.window = 0s}.check());
+  CHECK_FALSE(QpsPolicy<>{.cost = {.window = 1s}}.check());
+  CHECK(QpsPolicy<>{.cost = {.window = 0s}}.check());
 }

@@ -9,7 +9,7 @@
 #include <pdroute/load/request_rate.hpp>
 #include <pdroute/manual_clock.hpp>
 #include <pdroute/policy/check_policy.hpp>
-#include <pdroute/policy/load_costs.hpp>
+#include <pdroute/policy/least_loaded.hpp>
 #include <pdroute/policy/local_context.hpp>
 #include <pdroute/policy/qps.hpp>
 #include <pdroute/policy/random.hpp>
@@ -193,9 +193,9 @@ TEST_CASE("session affinity: a missing table, a bad one, and a bad fallback are 
   using Policy = SessionAffinityPolicy<pdroute::QpsPolicy<>>;
   CHECK_FALSE(Policy{.sessions = table({})}.check());
   CHECK(Policy{}.check()->rule == Rule::session_table_given);
-  CHECK(Policy{.sessions = table({.most_bindings = 0})}.check()->rule == Rule::sessions_in_range);
+  CHECK(Policy{.sessions = table({.max_bindings = 0})}.check()->rule == Rule::sessions_in_range);
   CHECK(Policy{.sessions = table({.idle = 0s})}.check()->rule == Rule::idle_in_range);
-  CHECK(Policy{.sessions = table({}), .fallback = {.window = 0s}}.check()->rule == Rule::window_in_range);
+  CHECK(Policy{.sessions = table({}), .fallback = {.cost = {.window = 0s}}}.check()->rule == Rule::window_in_range);
 }
 
 TEST_CASE("session affinity: without a table, or with a bad one, the fallback chooses") {

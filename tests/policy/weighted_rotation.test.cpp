@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <pdroute/policy/weighted_rotation.hpp>
+#include <pdroute/policy/detail/weighted_rotation.hpp>
 
 #include <algorithm>
 #include <cstdint>

@@ -147,14 +147,14 @@ TEST_CASE("a report shows what the role counts, and how leases have ended") {
   CountedKv pool;
   REQUIRE(pool.assign(List{{"a", {.kv_tokens = 500}}, {"b", {}}}));
   lease(pool, 1).complete();
-  lease(pool, 2).fail(pdroute::FailureKind::broken);
+  lease(pool, 2).fail(pdroute::FailureKind::bad_response);
   static_cast<void>(lease(pool, 3));
   const auto running = lease(pool, 120);
   const auto all = pool.endpoints();
   CHECK(all[0].in_flight == 1);
   CHECK_FALSE(all[0].tokens);
   CHECK(all[0].kv_tokens == 120U);
-  CHECK(all[0].outcomes == pdroute::Outcomes{.completed = 1, .cancelled = 1, .broken = 1});
+  CHECK(all[0].outcomes == pdroute::Outcomes{.completed = 1, .cancelled = 1, .bad_response = 1});
   CHECK(all[1].kv_tokens == 0U);
   CHECK(all[1].outcomes == pdroute::Outcomes{});
 

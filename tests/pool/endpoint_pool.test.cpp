@@ -159,10 +159,10 @@ TEST_CASE("an endpoint is drained when its last lease has ended") {
   EndpointPool<Role::prefill, Engine> pool;
   REQUIRE(pool.assign(engines("p", 1)));
   auto* slot = pool.snapshot()->candidates().slot(0);
-  REQUIRE(slot->pdroute::SlotCount::try_reserve() == pdroute::SlotCount::Attempt::reserved);
+  REQUIRE(slot->pdroute::detail::SlotCount::try_reserve() == pdroute::detail::SlotCount::Attempt::reserved);
   pdroute::Lease lease{slot};
   CHECK(pool.drain("p0"));
-  CHECK(slot->pdroute::SlotCount::try_reserve() == pdroute::SlotCount::Attempt::closed);
+  CHECK(slot->pdroute::detail::SlotCount::try_reserve() == pdroute::detail::SlotCount::Attempt::closed);
   CHECK(pool.endpoints()[0].in_flight == 1);
   CHECK_FALSE(pool.endpoints()[0].drained());
   lease.complete();
@@ -175,7 +175,8 @@ TEST_CASE("the copy of a removed endpoint lives as long as the last lease and sn
   REQUIRE(pool->assign(std::vector<Watched>{{"a", life}}));
   CHECK(life.use_count() == 2);
   auto snapshot = pool->snapshot();
-  REQUIRE(snapshot->candidates().slot(0)->pdroute::SlotCount::try_reserve() == pdroute::SlotCount::Attempt::reserved);
+  REQUIRE(snapshot->candidates().slot(0)->pdroute::detail::SlotCount::try_reserve() ==
+          pdroute::detail::SlotCount::Attempt::reserved);
   pdroute::Lease lease{snapshot->candidates().slot(0)};
 
   REQUIRE(pool->assign(std::vector<Watched>{}));

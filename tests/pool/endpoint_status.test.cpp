@@ -6,30 +6,51 @@
 
 using Status = pdroute::EndpointStatus<Engine>;
 
-TEST_CASE("an endpoint is drained once it drains and nothing is in flight") {
-  CHECK(Status{.id = "a", .draining = true}.drained());
-  CHECK_FALSE(Status{.id = "a", .draining = true, .in_flight = 1}.drained());
-  CHECK_FALSE(Status{.id = "a"}.drained());
+namespace {
+
+Status holding(const pdroute::Holdings& held, std::uint32_t in_flight, const pdroute::Capacity& capacity) {
+  Status status;
+  static_cast<pdroute::Holdings&>(status) = held;
+  status.in_flight = in_flight;
+  status.capacity = capacity;
+  return status;
 }
 
-TEST_CASE("an endpoint is over its capacity if any limit is passed, and not at the limit itself") {
-  CHECK_FALSE(Status{.id = "a", .in_flight = 7, .tokens = 8, .kv_tokens = 9}.over_capacity());
+}  // namespace
 
-  CHECK_FALSE(Status{.id = "a", .in_flight = 7, .capacity = {.requests = 7}}.over_capacity());
-  CHECK(Status{.id = "a", .in_flight = 8, .capacity = {.requests = 7}}.over_capacity());
-
-  CHECK_FALSE(Status{.id = "a", .tokens = 50, .capacity = {.tokens = 50}}.over_capacity());
-  CHECK(Status{.id = "a", .tokens = 51, .capacity = {.tokens = 50}}.over_capacity());
-
-  CHECK_FALSE(Status{.id = "a", .kv_tokens = 50, .capacity = {.kv_tokens = 50}}.over_capacity());
-  CHECK(Status{.id = "a", .kv_tokens = 51, .capacity = {.kv_tokens = 50}}.over_capacity());
-
-  CHECK(Status{.id = "a", .in_flight = 1, .tokens = 1, .kv_tokens = 3, .capacity = {2, 2, 2}}.over_capacity());
+TEST_CASE("endpoint status: drained means draining with no request in flight") {
+  Status status;
+  CHECK_FALSE(status.drained());
+  status.draining = true;
+  CHECK(status.drained());
+  status.in_flight = 1;
+  CHECK_FALSE(status.drained());
 }
 
-TEST_CASE("an endpoint is eligible if it is healthy, accepting and not draining") {
-  CHECK(Status{.id = "a"}.eligible());
-  CHECK_FALSE(Status{.id = "a", .health = pdroute::Health::unhealthy}.eligible());
-  CHECK_FALSE(Status{.id = "a", .intake = pdroute::Intake::paused}.eligible());
-  CHECK_FALSE(Status{.id = "a", .draining = true}.eligible());
+TEST_CASE("endpoint status: above any limit is over capacity, at the limit is not") {
+  CHECK_FALSE(holding({.tokens = 8, .kv_tokens = 9}, 7, {}).over_capacity());
+
+  CHECK_FALSE(holding({}, 7, {.requests = 7}).over_capacity());
+  CHECK(holding({}, 8, {.requests = 7}).over_capacity());
+
+  CHECK_FALSE(holding({.tokens = 50}, 0, {.tokens = 50}).over_capacity());
+  CHECK(holding({.tokens = 51}, 0, {.tokens = 50}).over_capacity());
+
+  CHECK_FALSE(holding({.kv_tokens = 50}, 0, {.kv_tokens = 50}).over_capacity());
+  CHECK(holding({.kv_tokens = 51}, 0, {.kv_tokens = 50}).over_capacity());
+
+  CHECK(holding({.tokens = 1, .kv_tokens = 3}, 1, {2, 2, 2}).over_capacity());
+}
+
+TEST_CASE("endpoint status: healthy, accepting and not draining is eligible") {
+  CHECK(Status{}.eligible());
+  Status unhealthy;
+  unhealthy.health = pdroute::Health::unhealthy;
+  CHECK_FALSE(unhealthy.eligible());
+  Status paused;
+  paused.intake = pdroute::Intake::paused;
+  CHECK_FALSE(paused.eligible());
+  Status draining;
+  draining.draining = true;
+  CHECK_FALSE(draining.eligible());
 }

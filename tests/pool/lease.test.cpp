@@ -68,11 +68,11 @@ TEST_CASE("a lease ends once, by the first that ends it") {
     SECTION("complete") {
       lease.complete();
       lease.complete();
-      lease.fail(FailureKind::broken);
+      lease.fail(FailureKind::bad_response);
     }
     SECTION("fail") {
       lease.fail(FailureKind::unreachable);
-      lease.fail(FailureKind::broken);
+      lease.fail(FailureKind::bad_response);
       lease.complete();
     }
     CHECK_FALSE(lease);
@@ -81,7 +81,7 @@ TEST_CASE("a lease ends once, by the first that ends it") {
   }
   const Outcomes outcomes = member.slot->outcomes();
   CHECK(outcomes.completed + outcomes.unreachable == 2);
-  CHECK(outcomes.broken == 0);
+  CHECK(outcomes.bad_response == 0);
   CHECK(outcomes.cancelled == 0);
 }
 
@@ -106,7 +106,7 @@ TEST_CASE("a lease that holds nothing may be ended to no effect") {
   const Lease to = std::move(from);
   CHECK_FALSE(from);  // NOLINT(bugprone-use-after-move): this is what is tested
   from.complete();
-  from.fail(FailureKind::broken);
+  from.fail(FailureKind::bad_response);
   Lease{}.complete();
   CHECK(to);
   CHECK(member.slot->in_flight() == 1);
@@ -134,7 +134,7 @@ TEST_CASE("a lease that makes progress weighs more until it ends, however it end
     first.complete();
   }
   SECTION("fail") {
-    first.fail(FailureKind::broken);
+    first.fail(FailureKind::bad_response);
   }
   SECTION("cancelled") {
     first = {};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <pdroute/pool/lease_table.hpp>
+#include <pdroute/pool/detail/lease_table.hpp>
 
 #include <array>
 #include <atomic>
@@ -19,16 +19,16 @@
 
 namespace {
 
-using pdroute::LeaseToken;
+using pdroute::LeaseId;
+using pdroute::LeaseIdError;
 using pdroute::Outcomes;
 using pdroute::Role;
-using pdroute::TokenError;
 using Prefill = Member<Role::prefill>;
 using Decode = Member<Role::decode>;
-using PrefillTable = pdroute::LeaseTable<Prefill::Lease>;
-using DecodeTable = pdroute::LeaseTable<Decode::Lease>;
+using PrefillTable = pdroute::detail::LeaseTable<Prefill::Lease>;
+using DecodeTable = pdroute::detail::LeaseTable<Decode::Lease>;
 
-constexpr std::uint64_t number(LeaseToken token) {
+constexpr std::uint64_t number(LeaseId token) {
   return static_cast<std::uint64_t>(token);
 }
 
@@ -56,7 +56,7 @@ TEST_CASE("a token is exchanged for the lease it stands for, which counts meanwh
 TEST_CASE("a detached lease keeps its weight") {
   using Counted = Member<Role::decode, pdroute::KvTokens>;
   const Counted member;
-  pdroute::LeaseTable<Counted::Lease> table{1};
+  pdroute::detail::LeaseTable<Counted::Lease> table{1};
   const auto token = table.detach(member.lease({.prompt_tokens = 100})).value();
   CHECK(member.slot->kv_tokens() == 100);
   auto lease = table.adopt(token).value();
@@ -87,7 +87,7 @@ TEST_CASE("a table without places keeps nothing") {
   auto lease = member.lease();
   CHECK_FALSE(table.detach(std::move(lease)));
   CHECK(lease);  // NOLINT(bugprone-use-after-move): it was refused
-  CHECK(table.adopt(LeaseToken{std::uint64_t{1} << 25U}).error() == TokenError::unknown);
+  CHECK(table.adopt(LeaseId{std::uint64_t{1} << 25U}).error() == LeaseIdError::unknown);
 }
 
 TEST_CASE("a lease that holds nothing is not taken, and takes no place") {
@@ -105,14 +105,14 @@ TEST_CASE("a used token is told from a dead one") {
   PrefillTable table{1};
   const auto first = table.detach(member.lease()).value();
   REQUIRE(table.adopt(first));
-  CHECK(table.adopt(first).error() == TokenError::used);
-  CHECK(table.adopt(first).error() == TokenError::used);
+  CHECK(table.adopt(first).error() == LeaseIdError::used);
+  CHECK(table.adopt(first).error() == LeaseIdError::used);
   const auto second = table.detach(member.lease()).value();
-  CHECK(table.adopt(first).error() == TokenError::dead);
+  CHECK(table.adopt(first).error() == LeaseIdError::dead);
   CHECK(member.slot->in_flight() == 1);
   REQUIRE(table.adopt(second));
-  CHECK(table.adopt(second).error() == TokenError::used);
-  CHECK(table.adopt(first).error() == TokenError::dead);
+  CHECK(table.adopt(second).error() == LeaseIdError::used);
+  CHECK(table.adopt(first).error() == LeaseIdError::dead);
 }
 
 TEST_CASE("a token of the other role is told, in both directions") {
@@ -122,8 +122,8 @@ TEST_CASE("a token of the other role is told, in both directions") {
   DecodeTable decode_table{3};
   const auto of_prefill = prefill_table.detach(prefill.lease()).value();
   const auto of_decode = decode_table.detach(decode.lease()).value();
-  CHECK(decode_table.adopt(of_prefill).error() == TokenError::other_role);
-  CHECK(prefill_table.adopt(of_decode).error() == TokenError::other_role);
+  CHECK(decode_table.adopt(of_prefill).error() == LeaseIdError::other_role);
+  CHECK(prefill_table.adopt(of_decode).error() == LeaseIdError::other_role);
   CHECK(prefill_table.adopt(of_prefill));
   CHECK(decode_table.adopt(of_decode));
 }
@@ -149,7 +149,7 @@ TEST_CASE("tokens are distinct, never zero, and positive as signed integers, how
 TEST_CASE("a forged token is refused and changes nothing") {
   const Decode member;
   DecodeTable table{5};
-  std::vector<LeaseToken> tokens;
+  std::vector<LeaseId> tokens;
   for (int i = 0; i < 5; ++i) tokens.push_back(table.detach(member.lease()).value());
   const std::uint64_t real = number(tokens[2]);
 
@@ -161,7 +161,7 @@ TEST_CASE("a forged token is refused and changes nothing") {
     forged.push_back(real ^ (std::uint64_t{1} << bit));
   }
   const auto given_out = [&](std::uint64_t value) {
-    for (const LeaseToken token : tokens) {
+    for (const LeaseId token : tokens) {
       if (number(token) == value) return true;
     }
     return false;
@@ -169,14 +169,14 @@ TEST_CASE("a forged token is refused and changes nothing") {
   for (const std::uint64_t value : forged) {
     if (given_out(value)) continue;
     INFO("token " << value);
-    const auto adopted = table.adopt(LeaseToken{value});
+    const auto adopted = table.adopt(LeaseId{value});
     REQUIRE_FALSE(adopted);
-    CHECK((adopted.error() == TokenError::unknown || adopted.error() == TokenError::other_role));
+    CHECK((adopted.error() == LeaseIdError::unknown || adopted.error() == LeaseIdError::other_role));
   }
-  CHECK(table.adopt(LeaseToken{0}).error() == TokenError::unknown);
-  CHECK(table.adopt(LeaseToken{std::numeric_limits<std::uint64_t>::max()}).error() == TokenError::unknown);
+  CHECK(table.adopt(LeaseId{0}).error() == LeaseIdError::unknown);
+  CHECK(table.adopt(LeaseId{std::numeric_limits<std::uint64_t>::max()}).error() == LeaseIdError::unknown);
   CHECK(member.slot->in_flight() == 5);
-  for (const LeaseToken token : tokens) CHECK(table.adopt(token));
+  for (const LeaseId token : tokens) CHECK(table.adopt(token));
 }
 
 TEST_CASE("leases left in a table that goes are cancelled") {
@@ -194,8 +194,8 @@ TEST_CASE("leases left in a table that goes are cancelled") {
 }
 
 TEST_CASE("every reason has a text of its own") {
-  const std::set<std::string_view> texts{to_string(TokenError::unknown), to_string(TokenError::used),
-                                         to_string(TokenError::dead), to_string(TokenError::other_role)};
+  const std::set<std::string_view> texts{to_string(LeaseIdError::unknown), to_string(LeaseIdError::used),
+                                         to_string(LeaseIdError::dead), to_string(LeaseIdError::other_role)};
   CHECK(texts.size() == 4);
   CHECK(texts.count("") == 0);
 }
@@ -204,7 +204,7 @@ TEST_CASE("threads that try the same tokens at once: each is adopted exactly onc
   constexpr std::size_t leases = 2000;
   const Prefill member;
   PrefillTable table{leases};
-  std::vector<LeaseToken> tokens;
+  std::vector<LeaseId> tokens;
   for (std::size_t i = 0; i < leases; ++i) tokens.push_back(table.detach(member.lease()).value());
   std::vector<std::atomic<int>> adopted(leases);
   std::atomic<int> wrong = 0;
@@ -216,7 +216,7 @@ TEST_CASE("threads that try the same tokens at once: each is adopted exactly onc
         if (lease) {
           ++adopted[i];
           lease->complete();
-        } else if (lease.error() != TokenError::used) {
+        } else if (lease.error() != LeaseIdError::used) {
           ++wrong;
         }
       }
@@ -237,7 +237,7 @@ TEST_CASE("threads that share a small table get back their own leases, and none 
   std::vector<std::thread> threads;
   for (const Prefill& member : members) {
     threads.emplace_back([&] {
-      std::array<std::optional<LeaseToken>, 3> tokens;
+      std::array<std::optional<LeaseId>, 3> tokens;
       for (int i = 0; i < rounds; ++i) {
         for (auto& token : tokens) {
           Prefill::Slot::Held held{};
@@ -257,7 +257,7 @@ TEST_CASE("threads that share a small table get back their own leases, and none 
             lease->complete();
           }
           const auto again = table.adopt(*token);
-          if (again || (again.error() != TokenError::used && again.error() != TokenError::dead)) ++wrong;
+          if (again || (again.error() != LeaseIdError::used && again.error() != LeaseIdError::dead)) ++wrong;
         }
       }
     });

@@ -4,8 +4,8 @@
 
 #include <cstdint>
 #include <pdroute/load/no_load.hpp>
+#include <pdroute/pool/detail/slot.hpp>
 #include <pdroute/pool/lease.hpp>
-#include <pdroute/pool/slot.hpp>
 #include <pdroute/request.hpp>
 #include <pdroute/role.hpp>
 #include <string>
@@ -16,7 +16,7 @@
 
 template <pdroute::Role role = pdroute::Role::prefill, class Load = pdroute::NoLoad>
 struct Member {
-  using Slot = pdroute::Slot<role, Engine, Load>;
+  using Slot = pdroute::detail::Slot<role, Engine, Load>;
   using Lease = pdroute::Lease<Slot>;
 
   explicit Member(std::string id = "p0", std::uint64_t incarnation = 3, typename Load::Options options = {})

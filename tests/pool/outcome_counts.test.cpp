@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <pdroute/pool/outcome_counts.hpp>
+#include <pdroute/pool/detail/outcome_counts.hpp>
 
 #include "catch2_compat.hpp"
 
@@ -16,10 +16,11 @@ TEST_CASE("each end is counted in its own place") {
   CHECK(counts.so_far() == Outcomes{.cancelled = 1, .unreachable = 1});
   counts.failed(FailureKind::timed_out);
   CHECK(counts.so_far() == Outcomes{.cancelled = 1, .unreachable = 1, .timed_out = 1});
-  counts.failed(FailureKind::broken);
-  CHECK(counts.so_far() == Outcomes{.cancelled = 1, .unreachable = 1, .timed_out = 1, .broken = 1});
+  counts.failed(FailureKind::bad_response);
+  CHECK(counts.so_far() == Outcomes{.cancelled = 1, .unreachable = 1, .timed_out = 1, .bad_response = 1});
   counts.failed(FailureKind::overloaded);
-  CHECK(counts.so_far() == Outcomes{.cancelled = 1, .unreachable = 1, .timed_out = 1, .broken = 1, .overloaded = 1});
+  CHECK(counts.so_far() ==
+        Outcomes{.cancelled = 1, .unreachable = 1, .timed_out = 1, .bad_response = 1, .overloaded = 1});
   CHECK(counts.undone_so_far() == 0);
 }
 
@@ -31,8 +32,8 @@ TEST_CASE("what was undone is no outcome") {
   CHECK(counts.undone_so_far() == 2);
 }
 
-TEST_CASE("a number that is no kind of failure counts as broken") {
+TEST_CASE("a number that is no kind of failure counts as bad_response") {
   pdroute::detail::OutcomeCounts counts;
   counts.failed(static_cast<pdroute::FailureKind>(7));
-  CHECK(counts.so_far() == pdroute::Outcomes{.broken = 1});
+  CHECK(counts.so_far() == pdroute::Outcomes{.bad_response = 1});
 }

@@ -20,7 +20,7 @@ using pdroute::Intake;
 using pdroute::LastEndpoint;
 using pdroute::Role;
 using pdroute::RoleChange;
-using Attempt = pdroute::SlotCount::Attempt;
+using Attempt = pdroute::detail::SlotCount::Attempt;
 using Ids = std::vector<std::string>;
 
 /// May run more requests as a decode endpoint than as a prefill endpoint.
@@ -67,16 +67,16 @@ TEST_CASE("an endpoint that leaves is drained, and joins the other role as a new
   CHECK(prefill.set_intake("e1", Intake::paused));
   CHECK(prefill.set_health("e1", Health::unhealthy));
 
-  const auto leaver = prefill.leave("e1", LastEndpoint::keep, anywhere);
-  REQUIRE(leaver.change == RoleChange::done);
-  REQUIRE(leaver.endpoint);
-  CHECK(leaver.endpoint->id == "e1");
-  CHECK(leaver.health == Health::unhealthy);
-  CHECK(leaver.intake == Intake::paused);
+  const auto departing = prefill.leave("e1", LastEndpoint::keep, anywhere);
+  REQUIRE(departing.change == RoleChange::done);
+  REQUIRE(departing.endpoint);
+  CHECK(departing.endpoint->id == "e1");
+  CHECK(departing.health == Health::unhealthy);
+  CHECK(departing.intake == Intake::paused);
   CHECK(prefill.endpoints()[1].drained());
   CHECK_FALSE(prefill.active("e1"));
 
-  CHECK(decode.join(leaver));
+  CHECK(decode.join(departing));
   CHECK(members(decode) == Ids{"d", "e1"});
   CHECK(eligible(decode) == Ids{"d"});
   CHECK(decode.endpoints()[1].health == Health::unhealthy);
@@ -91,10 +91,10 @@ TEST_CASE("leases of the role that was left stay what they are") {
   Prefill pool;
   REQUIRE(pool.assign(engines("e", 2)));
   auto* const slot = pool.snapshot()->candidates().slot(0);
-  REQUIRE(slot->pdroute::SlotCount::try_reserve() == Attempt::reserved);
+  REQUIRE(slot->pdroute::detail::SlotCount::try_reserve() == Attempt::reserved);
   pdroute::Lease lease{slot};
   REQUIRE(pool.leave("e0", LastEndpoint::keep, anywhere).change == RoleChange::done);
-  CHECK(slot->pdroute::SlotCount::try_reserve() == Attempt::closed);
+  CHECK(slot->pdroute::detail::SlotCount::try_reserve() == Attempt::closed);
   CHECK(pool.endpoints()[0].in_flight == 1);
   CHECK_FALSE(pool.endpoints()[0].drained());
   lease.complete();
@@ -105,9 +105,9 @@ TEST_CASE("an unknown endpoint cannot leave") {
   Prefill pool;
   REQUIRE(pool.assign(engines("e", 2)));
   const auto generation = pool.generation();
-  const auto leaver = pool.leave("x", LastEndpoint::take, anywhere);
-  CHECK(leaver.change == RoleChange::no_such_endpoint);
-  CHECK_FALSE(leaver.endpoint);
+  const auto departing = pool.leave("x", LastEndpoint::take, anywhere);
+  CHECK(departing.change == RoleChange::no_such_endpoint);
+  CHECK_FALSE(departing.endpoint);
   CHECK(pool.generation() == generation);
 }
 
@@ -144,11 +144,11 @@ TEST_CASE("an endpoint may not join where it is active already") {
   Decode decode;
   REQUIRE(prefill.assign(engines("e", 2)));
   REQUIRE(decode.assign(Engines{{"e0"}}));
-  const auto leaver = prefill.leave("e0", LastEndpoint::keep, anywhere);
-  REQUIRE(leaver.change == RoleChange::done);
+  const auto departing = prefill.leave("e0", LastEndpoint::keep, anywhere);
+  REQUIRE(departing.change == RoleChange::done);
   const auto before = decode.endpoints()[0].incarnation;
   const auto generation = decode.generation();
-  CHECK_FALSE(decode.join(leaver));
+  CHECK_FALSE(decode.join(departing));
   CHECK(decode.generation() == generation);
   CHECK(decode.endpoints().size() == 1);
   CHECK(decode.endpoints()[0].incarnation == before);
@@ -160,7 +160,7 @@ TEST_CASE("joining over a member that still drains puts a new life in its place"
   REQUIRE(prefill.assign(engines("e", 2)));
   REQUIRE(decode.assign(Engines{{"e0"}, {"d"}}));
   auto* const old = decode.snapshot()->candidates().slot(0);
-  REQUIRE(old->pdroute::SlotCount::try_reserve() == Attempt::reserved);
+  REQUIRE(old->pdroute::detail::SlotCount::try_reserve() == Attempt::reserved);
   pdroute::Lease running{old};
   CHECK(decode.drain("e0"));
 
@@ -212,7 +212,7 @@ TEST_CASE("an endpoint has the capacity of the role it plays") {
 
 TEST_CASE("an endpoint whose capacity for the other role cannot be stays where it is") {
   using Router = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute::RoundRobinPolicy<>, Sized>;
-  const std::uint32_t requests = GENERATE(0U, pdroute::Capacity::most_requests + 1);
+  const std::uint32_t requests = GENERATE(0U, pdroute::Capacity::max_requests + 1);
   auto router = Router::create({.prefill = std::vector<Sized>{{"a", 2, requests}, {"b", 2, 30}}, .decode = {}}).value();
   CHECK(router.change_role("a", Role::decode) == RoleChange::capacity_refused);
   CHECK(router.endpoints(Role::decode).empty());

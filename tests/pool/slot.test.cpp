@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <pdroute/pool/slot.hpp>
+#include <pdroute/pool/detail/slot.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -26,7 +26,7 @@ using pdroute::Outcomes;
 using pdroute::Request;
 using pdroute::Role;
 using pdroute::Tokens;
-using Attempt = pdroute::SlotCount::Attempt;
+using Attempt = pdroute::detail::SlotCount::Attempt;
 using Moment = pdroute::ManualClock::time_point;
 
 using Both = pdroute::Loads<Tokens, KvTokens>;
@@ -36,8 +36,8 @@ struct Watching {
   struct Options {};
   struct Held {};
   explicit Watching(Options /*options*/) {}
-  [[nodiscard]] static bool has_room(const pdroute::Weight& /*weight*/) noexcept { return true; }
-  [[nodiscard]] static bool try_hold(const pdroute::Weight& /*weight*/, Held& /*held*/) noexcept { return true; }
+  [[nodiscard]] static bool has_room(const pdroute::Demand& /*weight*/) noexcept { return true; }
+  [[nodiscard]] static bool try_hold(const pdroute::Demand& /*weight*/, Held& /*held*/) noexcept { return true; }
   static void grow(Held& /*held*/, std::uint64_t /*tokens*/) noexcept {}
   void let_go(Held& /*held*/) const noexcept {
     if (look) look();
@@ -56,10 +56,10 @@ TEST_CASE("each end of a lease is counted as what it was") {
   member.lease().fail(FailureKind::unreachable);
   member.lease().fail(FailureKind::timed_out);
   member.lease().fail(FailureKind::timed_out);
-  member.lease().fail(FailureKind::broken);
+  member.lease().fail(FailureKind::bad_response);
   for (int i = 0; i < 4; ++i) member.lease().fail(FailureKind::overloaded);
   CHECK(member.slot->outcomes() ==
-        Outcomes{.completed = 3, .cancelled = 2, .unreachable = 1, .timed_out = 2, .broken = 1, .overloaded = 4});
+        Outcomes{.completed = 3, .cancelled = 2, .unreachable = 1, .timed_out = 2, .bad_response = 1, .overloaded = 4});
   CHECK(member.slot->in_flight() == 0);
 }
 
@@ -68,8 +68,8 @@ TEST_CASE("a lease that runs has no outcome yet") {
   auto running = member.lease();
   member.lease().complete();
   CHECK(member.slot->outcomes() == Outcomes{.completed = 1});
-  running.fail(FailureKind::broken);
-  CHECK(member.slot->outcomes() == Outcomes{.completed = 1, .broken = 1});
+  running.fail(FailureKind::bad_response);
+  CHECK(member.slot->outcomes() == Outcomes{.completed = 1, .bad_response = 1});
 }
 
 TEST_CASE("a reservation that is taken back leaves no trace") {
@@ -133,12 +133,12 @@ TEST_CASE("no limit given is no limit, also after there was one") {
   CHECK_FALSE(member.slot->has_room(Request{}));
   member.slot->set_capacity({});
   CHECK(member.slot->has_room(Request{.prompt_tokens = 1'000'000}));
-  CHECK(member.slot->limit() == pdroute::Capacity::most_requests);
+  CHECK(member.slot->limit() == pdroute::Capacity::max_requests);
 }
 
 TEST_CASE("the weight is asked with the slot's own endpoint and role") {
   struct Fussy {
-    [[nodiscard]] pdroute::Weight weight(const Engine& engine, Role role) const {
+    [[nodiscard]] pdroute::Demand demand(const Engine& engine, Role role) const {
       return {.tokens = engine.id == "p7" && role == Role::prefill ? 7U : 1000U};
     }
   };
@@ -154,7 +154,7 @@ TEST_CASE("the weight is asked with the slot's own endpoint and role") {
 
 TEST_CASE("a request whose weight throws reserves nothing") {
   struct Throws {
-    [[nodiscard]] static pdroute::Weight weight(const Engine& /*engine*/, Role /*role*/) {
+    [[nodiscard]] static pdroute::Demand demand(const Engine& /*engine*/, Role /*role*/) {
       throw std::runtime_error("no weight");
     }
   };
@@ -182,8 +182,8 @@ TEST_CASE("completions once reported stay reported while another lease is ending
   Outcomes meanwhile;
   member.slot->look = [&] { meanwhile = member.slot->outcomes(); };
   SECTION("by a failure") {
-    member.lease().fail(FailureKind::broken);
-    CHECK(meanwhile == Outcomes{.completed = 2, .broken = 1});
+    member.lease().fail(FailureKind::bad_response);
+    CHECK(meanwhile == Outcomes{.completed = 2, .bad_response = 1});
   }
   SECTION("by a cancel") {
     static_cast<void>(member.lease());

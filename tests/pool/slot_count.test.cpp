@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <pdroute/pool/slot_count.hpp>
+#include <pdroute/pool/detail/slot_count.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -9,8 +9,8 @@
 #include "catch2_compat.hpp"
 
 using pdroute::Capacity;
-using pdroute::SlotCount;
-using Attempt = pdroute::SlotCount::Attempt;
+using pdroute::detail::SlotCount;
+using Attempt = pdroute::detail::SlotCount::Attempt;
 
 TEST_CASE("leases are counted from reserve to release") {
   SlotCount count;
@@ -40,7 +40,7 @@ TEST_CASE("a closed slot takes no lease and keeps those that run") {
 
 TEST_CASE("a full slot takes no lease until one has ended") {
   SlotCount count;
-  CHECK(count.limit() == Capacity::most_requests);
+  CHECK(count.limit() == Capacity::max_requests);
   count.set_limit(2);
   CHECK(count.try_reserve() == Attempt::reserved);
   CHECK(count.try_reserve() == Attempt::reserved);
@@ -73,7 +73,7 @@ TEST_CASE("closed comes before full") {
   REQUIRE(count.try_reserve() == Attempt::full);
   count.close();
   CHECK(count.try_reserve() == Attempt::closed);
-  count.set_limit(Capacity::most_requests);
+  count.set_limit(Capacity::max_requests);
   CHECK(count.try_reserve() == Attempt::closed);
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <pdroute/pool/snapshot.hpp>
+#include <pdroute/pool/detail/snapshot.hpp>
 
 #include <memory>
-#include <pdroute/pool/slot.hpp>
+#include <pdroute/pool/detail/slot.hpp>
 #include <string>
 #include <vector>
 
@@ -14,14 +14,14 @@ struct Watched {
   std::string id;
   std::shared_ptr<int> life;
 };
-using Slot = pdroute::Slot<pdroute::Role::prefill, Watched>;
+using Slot = pdroute::detail::Slot<pdroute::Role::prefill, Watched>;
 
 }  // namespace
 
 TEST_CASE("a snapshot keeps the endpoints it shows alive") {
   const auto life = std::make_shared<int>(0);
   auto* slot = new Slot(Watched{"p0", life}, 1, {});
-  auto snapshot = std::make_unique<pdroute::Snapshot<Slot>>(std::vector<Slot*>{slot}, pdroute::NoEndpoint{}, 7);
+  auto snapshot = std::make_unique<pdroute::detail::Snapshot<Slot>>(std::vector<Slot*>{slot}, pdroute::NoEndpoint{}, 7);
   CHECK(snapshot->generation() == 7);
   REQUIRE(snapshot->candidates().size() == 1);
   CHECK(snapshot->candidates()[0].id() == "p0");

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "catch2_compat.hpp"
-#include "policies.hpp"
+#include "policies_by_name.hpp"
 #include "refusal.hpp"
 
 using namespace std::chrono_literals;
@@ -38,7 +38,7 @@ TEST_CASE("options: the defaults") {
   CHECK(o.requests == 12'031);
   CHECK(o.prefill == 4);
   CHECK(o.decode == 4);
-  CHECK(o.policies == replay::policy_names());
+  CHECK(o.policies == examples::policy_names());
   CHECK(!o.decode_policy);
   CHECK(o.settings.seed == 0);
   CHECK(o.settings.qps_window == 60s);
@@ -83,8 +83,8 @@ TEST_CASE("options: what is wrong is said in a sentence") {
           "--qps-window: must be a number of seconds from 1e-9 to 1000000, but is " + value);
   }
   std::string known = "; there are round-robin";
-  for (std::size_t i = 1; i < replay::known_policies.size(); ++i) {
-    known += ", " + std::string{replay::known_policies[i].name};
+  for (std::size_t i = 1; i < examples::known_policies.size(); ++i) {
+    known += ", " + std::string{examples::known_policies[i].name};
   }
   CHECK(complaint({"--policy", "best"}) == "there is no policy best" + known);
   CHECK(complaint({"--policy", "qps,,random"}) == "there is no policy without a name" + known);

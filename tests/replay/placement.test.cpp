@@ -11,7 +11,7 @@
 #include "churn.hpp"
 #include "generated_trace.hpp"
 #include "outcome.hpp"
-#include "policies.hpp"
+#include "policies_by_name.hpp"
 #include "reference.hpp"
 #include "replay.hpp"
 #include "trace.hpp"
@@ -51,7 +51,7 @@ std::uint64_t check_against_reference(const replay::Trace& trace, std::string_vi
 /// Returns how many requests found nobody.
 std::uint64_t check_every_policy(const replay::Trace& trace) {
   std::uint64_t unrouted = 0;
-  for (const std::string& policy : replay::policy_names()) {
+  for (const std::string& policy : examples::policy_names()) {
     check_against_reference(trace, policy, policy, {});
     for (const std::uint64_t seed : {1U, 2U, 3U, 4U, 5U}) {
       INFO("churn seed " << seed);
@@ -66,13 +66,13 @@ std::uint64_t check_every_policy(const replay::Trace& trace) {
 
 TEST_CASE("placement: the generated trace lands where the rules say") {
   const std::uint64_t unrouted = check_every_policy(replay::generate_trace());
-  CHECK(unrouted > 0);  // else no schedule left a role without anybody, and that case was not seen
+  CHECK(unrouted > 0);  // else no schedule left a role without any_endpoint, and that case was not seen
 }
 
 TEST_CASE("placement: every pair of policies, unequal and coprime role sizes") {
   const auto trace = replay::generate_trace(1500);
-  for (const std::string& prefill : replay::policy_names()) {
-    for (const std::string& decode : replay::policy_names()) {
+  for (const std::string& prefill : examples::policy_names()) {
+    for (const std::string& decode : examples::policy_names()) {
       check_against_reference(trace, prefill, decode, {.prefill_endpoints = 5, .decode_endpoints = 3});
       check_against_reference(
           trace, prefill, decode,
@@ -83,7 +83,7 @@ TEST_CASE("placement: every pair of policies, unequal and coprime role sizes") {
 
 TEST_CASE("placement: one endpoint per role") {
   const auto trace = replay::generate_trace(1000);
-  for (const std::string& policy : replay::policy_names()) {
+  for (const std::string& policy : examples::policy_names()) {
     check_against_reference(
         trace, policy, policy,
         {.prefill_endpoints = 1, .decode_endpoints = 1, .churn = replay::make_churn(trace, 1, 1, 3)});

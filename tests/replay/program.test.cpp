@@ -10,7 +10,7 @@
 #include <string>
 
 #include "catch2_compat.hpp"
-#include "policies.hpp"
+#include "policies_by_name.hpp"
 
 namespace {
 
@@ -40,7 +40,7 @@ TEST_CASE("program: one JSON object per policy, and nothing is lost") {
   const Run result = run("--json --churn 3 --prefill 3 --decode 2");
   REQUIRE(result.exit_code == 0);
   const auto all = nlohmann::json::parse(result.printed);
-  const auto names = replay::policy_names();
+  const auto names = examples::policy_names();
   REQUIRE(all.size() == names.size());
   for (std::size_t i = 0; i < all.size(); ++i) {
     const auto& object = all[i];

@@ -90,10 +90,10 @@ TEST_CASE("simulation: an endpoint computes one prompt after the other") {
 }
 
 TEST_CASE("simulation: however many absurd prompts wait, time does not run over") {
-  const auto n = std::chrono::nanoseconds::max() / replay::prefill_time(replay::most_tokens) + 2;
+  const auto n = std::chrono::nanoseconds::max() / replay::prefill_time(replay::max_tokens) + 2;
   const auto last = static_cast<std::size_t>(n) - 1;
   const auto outcome = replay::replay_trace(
-      replay::Trace(static_cast<std::size_t>(n), {0s, replay::most_tokens, 1}), "round-robin", "round-robin",
+      replay::Trace(static_cast<std::size_t>(n), {0s, replay::max_tokens, 1}), "round-robin", "round-robin",
       {.prefill_endpoints = 1, .churn = {{.at = 24h * 365, .kind = Kind::cancel, .number = last}}});
   CHECK(outcome.cancelled == 1);  // it still waits
   CHECK(outcome.in_flight_end == 0);

@@ -119,7 +119,7 @@ TEST_CASE("a capacity that cannot be is refused by its rule, and the old one sta
   auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1, {.requests = 7})}).value();
   using enum ConfigError::Rule;
   CHECK(router.set_capacity(Role::decode, "d0", {.requests = 0})->rule == capacity_in_range);
-  CHECK(router.set_capacity(Role::decode, "d0", {.requests = pdroute::Capacity::most_requests + 1})->rule ==
+  CHECK(router.set_capacity(Role::decode, "d0", {.requests = pdroute::Capacity::max_requests + 1})->rule ==
         capacity_in_range);
   CHECK(router.set_capacity(Role::decode, "d0", {.tokens = 5})->rule == capacity_counted);
   CHECK(router.set_capacity(Role::decode, "d0", {.kv_tokens = 5})->rule == capacity_counted);

@@ -12,10 +12,10 @@
 
 namespace {
 
-using pdroute::LeaseToken;
+using pdroute::LeaseId;
+using pdroute::LeaseIdError;
 using pdroute::Outcomes;
 using pdroute::Role;
-using pdroute::TokenError;
 using Router = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute::RoundRobinPolicy<>, Node>;
 
 }  // namespace
@@ -24,19 +24,19 @@ TEST_CASE("a detached lease counts until it is adopted and ended, and its token 
   auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1)}).value();
   auto dispatcher = router.dispatcher();
   auto route = dispatcher.route().value();
-  const LeaseToken prefill = router.detach(std::move(route.prefill)).value();
-  const LeaseToken decode = dispatcher.detach(std::move(route.decode)).value();
+  const LeaseId prefill = router.detach(std::move(route.prefill)).value();
+  const LeaseId decode = dispatcher.detach(std::move(route.decode)).value();
   CHECK(prefill != decode);
   route.complete();  // holds nothing any more
   CHECK(in_flight(router, Role::prefill) == 1);
   CHECK(in_flight(router, Role::decode) == 1);
 
-  CHECK(router.adopt<Role::prefill>(decode).error() == TokenError::other_role);
-  CHECK(router.adopt<Role::decode>(LeaseToken{0}).error() == TokenError::unknown);
+  CHECK(router.adopt<Role::prefill>(decode).error() == LeaseIdError::other_role);
+  CHECK(router.adopt<Role::decode>(LeaseId{0}).error() == LeaseIdError::unknown);
   auto back = dispatcher.adopt<Role::prefill>(prefill).value();
   CHECK(back.id() == "p0");
   back.complete();
-  CHECK(router.adopt<Role::prefill>(prefill).error() == TokenError::used);
+  CHECK(router.adopt<Role::prefill>(prefill).error() == LeaseIdError::used);
   router.adopt<Role::decode>(decode).value().fail(pdroute::FailureKind::timed_out);
   CHECK(status(router, Role::prefill, "p0").outcomes == Outcomes{.completed = 1});
   CHECK(status(router, Role::decode, "d0").outcomes == Outcomes{.timed_out = 1});
@@ -58,7 +58,7 @@ TEST_CASE("no room for another detached lease: it stays with the caller, running
 
 TEST_CASE("a token outlives its endpoint's membership: the lease comes back, and a new life knows nothing of it") {
   auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1)}).value();
-  const LeaseToken token = router.detach(router.decode().value()).value();
+  const LeaseId token = router.detach(router.decode().value()).value();
   REQUIRE(router.assign(Role::decode, Nodes{}));
   REQUIRE(router.assign(Role::decode, nodes("d", 1)));
   auto lease = router.adopt<Role::decode>(token).value();
@@ -71,10 +71,10 @@ TEST_CASE("a token outlives its endpoint's membership: the lease comes back, and
 TEST_CASE("tokens work through a dispatcher when the router has gone, and leases when both have") {
   auto router = std::make_optional(Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1)}).value());
   auto dispatcher = std::make_optional(router->dispatcher());
-  const LeaseToken token = router->detach(router->decode().value()).value();
+  const LeaseId token = router->detach(router->decode().value()).value();
   router.reset();
   auto lease = dispatcher->adopt<Role::decode>(token).value();
-  const LeaseToken again = dispatcher->detach(std::move(lease)).value();
+  const LeaseId again = dispatcher->detach(std::move(lease)).value();
   lease = dispatcher->adopt<Role::decode>(again).value();
   dispatcher.reset();
   CHECK(lease.id() == "d0");

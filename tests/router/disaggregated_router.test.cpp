@@ -53,7 +53,7 @@ TEST_CASE("options that break a rule are refused by naming rule and value") {
   CHECK(repeated.error().value == "d");
 
   using QpsRouter = DisaggregatedRouter<QpsPolicy<>, QpsPolicy<>, Engine>;
-  const auto window = QpsRouter::create({.prefill = engines("p", 1), .decode_policy = {.window = 0s}});
+  const auto window = QpsRouter::create({.prefill = engines("p", 1), .decode_policy = {.cost = {.window = 0s}}});
   REQUIRE_FALSE(window);
   CHECK(window.error().rule == ConfigError::Rule::window_in_range);
   CHECK(window.error().value == "0 ns");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <pdroute/router/explain.hpp>
+#include <pdroute/router/detail/explain.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -85,7 +85,7 @@ TEST_CASE("explain: every member is told in registration order, with the first r
   const auto life = [&](const char* id) {
     return pdroute::EndpointKey{Role::decode, router.endpoint(Role::decode, id)->incarnation};
   };
-  const std::vector<pdroute::FailedEndpoint> failed{{life("d3"), pdroute::FailureKind::broken},
+  const std::vector<pdroute::FailedEndpoint> failed{{life("d3"), pdroute::FailureKind::bad_response},
                                                     {life("d7"), pdroute::FailureKind::overloaded}};
   const auto held = lease_of(router, Role::decode, "d8");
   const auto explanation =
@@ -230,12 +230,12 @@ TEST_CASE("explain: of some drawn at random, only those have costs, and one of t
   for (int i = 0; i < 100; ++i) {
     const auto explanation = dispatcher.explain();
     std::optional<double> other;
-    std::size_t looked_at = 0;
+    std::size_t compared = 0;
     for (const auto& endpoint : explanation.decode.endpoints) {
-      looked_at += endpoint.costs.size();
+      compared += endpoint.costs.size();
       if (!endpoint.chosen && !endpoint.costs.empty()) other = endpoint.costs[0].value;
     }
-    REQUIRE(looked_at == 2);
+    REQUIRE(compared == 2);
     REQUIRE(chosen(explanation.decode).costs.size() == 1);
     CHECK(chosen(explanation.decode).costs[0].value <= other);
     CHECK((explanation.decode.why == "lowest cost of 2 drawn at random, shared by 2: drawn first") ==
@@ -255,14 +255,14 @@ TEST_CASE("explain: the others say in a few words how they choose") {
             .prefill.why == "drawn at random");
   CHECK(router_of<pdroute::RandomPolicy<>>(2, 2).explain().decode.why == "drawn at random");
   CHECK(router_of<pdroute::RandomPolicy<>>(2, 1).explain().decode.why == "the only one left");
-  CHECK(router_of<pdroute::Counting<RoundRobin, pdroute::Tokens>>(2, 2).explain().prefill.why == "its turn");
-  using Any = pdroute::OneOfPolicy<RoundRobin, pdroute::RandomPolicy<>, pdroute::LeastRequestPolicy>;
+  CHECK(router_of<pdroute::WithMetrics<RoundRobin, pdroute::Tokens>>(2, 2).explain().prefill.why == "its turn");
+  using Any = pdroute::AnyPolicy<RoundRobin, pdroute::RandomPolicy<>, pdroute::LeastRequestPolicy>;
   CHECK(router_of(2, 2, Any{RoundRobin{}}).explain().decode.why == "its turn");
   CHECK(router_of(2, 2, Any{pdroute::RandomPolicy<>{}}).explain().decode.why == "drawn at random");
   const auto least = router_of(2, 2, Any{pdroute::LeastRequestPolicy{}}).explain().decode;
   CHECK(least.why == "lowest cost of 2, shared by 2: its turn");
   CHECK(costs(least.endpoints[0]) == Costs{{"in_flight", 0}});
-  using First = pdroute::LowestCostPolicy<pdroute::InFlight, pdroute::everyone, pdroute::TieRule::first>;
+  using First = pdroute::LowestCostPolicy<pdroute::InFlight, pdroute::all_candidates, pdroute::TieRule::first>;
   CHECK(router_of<First>(2, 2).explain().decode.why == "lowest cost of 2, shared by 2: the first");
   using Drawn = pdroute::QpsPolicy<pdroute::TieRule::random>;
   CHECK(router_of<Drawn>(2, 3).explain().decode.why == "lowest cost of 3, shared by 3: drawn at random");

@@ -186,7 +186,7 @@ TEST_CASE("fault: prefill released twice by a cancel between first and last toke
   {
     auto route = router.route().value();
     route.first_token();
-    route.prefill.fail(FailureKind::broken);
+    route.prefill.fail(FailureKind::bad_response);
     route.complete();
     route.complete();
     auto moved = std::move(route);
@@ -239,7 +239,7 @@ TEST_CASE("fault: a lease that went through a wire id or a callback is released 
     const auto token = router.detach(router.decode().value()).value();
     CHECK_FALSE(router.decode());  // counted while nobody holds it
     router.adopt<Role::decode>(token).value().complete();
-    CHECK(router.adopt<Role::decode>(token).error() == pdroute::TokenError::used);
+    CHECK(router.adopt<Role::decode>(token).error() == pdroute::LeaseIdError::used);
   }
   CHECK(status(router, Role::decode, "d0").outcomes == Outcomes{.completed = 20});
 }

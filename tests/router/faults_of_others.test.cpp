@@ -139,7 +139,7 @@ TEST_CASE("fault: the retry picks the endpoint that has just failed, where the i
   CHECK(lease->id == "d0");  // far behind, so the policy would take it again and again
   pdroute::FailedEndpoints<> failed;
   failed.add(lease);
-  lease.fail(pdroute::FailureKind::broken);
+  lease.fail(pdroute::FailureKind::bad_response);
   for (int i = 0; i < 5; ++i) CHECK((*dispatcher.decode({}, {.exclude = failed}))->id == "d1");
 }
 

@@ -18,11 +18,11 @@
 
 namespace {
 
-using pdroute::Counting;
 using pdroute::NoEndpoint;
 using pdroute::Role;
 using pdroute::Rotation;
 using pdroute::RoundRobinPolicy;
+using pdroute::WithMetrics;
 using Router = pdroute::DisaggregatedRouter<RoundRobinPolicy<>, RoundRobinPolicy<>, Node>;
 using Ids = std::vector<std::string_view>;
 

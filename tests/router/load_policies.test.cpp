@@ -120,9 +120,9 @@ TEMPLATE_TEST_CASE("load: an endpoint that has gone is not chosen, and its retur
 
 TEST_CASE("load: what no policy of a role reads is not stored for it") {
   constexpr auto size_for = []<class Policy>(Policy /*policy*/) {
-    return sizeof(pdroute::Slot<Role::prefill, Engine, pdroute::detail::LoadOf<Policy>>);
+    return sizeof(pdroute::detail::Slot<Role::prefill, Engine, pdroute::detail::LoadOf<Policy>>);
   };
-  constexpr std::size_t bare = sizeof(pdroute::Slot<Role::prefill, Engine, pdroute::NoLoad>);
+  constexpr std::size_t bare = sizeof(pdroute::detail::Slot<Role::prefill, Engine, pdroute::NoLoad>);
   CHECK(size_for(pdroute::LeastRequestPolicy{}) == bare);
   CHECK(size_for(pdroute::PowerOfTwoChoicesPolicy<>{}) == bare);
   CHECK(size_for(pdroute::LeastTokensPolicy{}) > bare);

@@ -22,7 +22,7 @@ struct Watched {
   std::shared_ptr<int> life;
   pdroute::Capacity capacity = {};
 };
-using Policy = pdroute::Counting<pdroute::QpsPolicy<>, pdroute::Tokens, pdroute::KvTokens>;
+using Policy = pdroute::WithMetrics<pdroute::QpsPolicy<>, pdroute::Tokens, pdroute::KvTokens>;
 using Router = pdroute::DisaggregatedRouter<Policy, Policy, Watched, pdroute::ManualClock>;
 
 /// One request, ended in the `ending`-th way; false if it found nobody.
@@ -95,7 +95,7 @@ TEST_CASE("fault: 325 bytes stay per finished request") {
 
 TEST_CASE("a session's requests allocate nothing, whether it is bound, moved, forgotten or one of too many") {
   using Sticky = pdroute::SessionAffinityPolicy<Policy>;
-  const auto sessions = std::make_shared<pdroute::SessionTable>(pdroute::SessionTable::Options{.most_bindings = 256});
+  const auto sessions = std::make_shared<pdroute::SessionTable>(pdroute::SessionTable::Options{.max_bindings = 256});
   const std::array list{Watched{"0", nullptr, {.requests = 1}}, Watched{"1", nullptr}};
   auto router = pdroute::DisaggregatedRouter<Sticky, Sticky, Watched>::create({.prefill = list,
                                                                                .decode = list,

@@ -26,7 +26,7 @@ std::uint64_t sum(const Outcomes& outcomes) {
 TEST_CASE("each end of a lease is counted under its own word, in the role where it happened") {
   auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1)}).value();
   for (const FailureKind kind :
-       {FailureKind::unreachable, FailureKind::timed_out, FailureKind::broken, FailureKind::overloaded}) {
+       {FailureKind::unreachable, FailureKind::timed_out, FailureKind::bad_response, FailureKind::overloaded}) {
     auto route = router.route().value();
     route.first_token();
     route.decode.fail(kind);
@@ -35,14 +35,14 @@ TEST_CASE("each end of a lease is counted under its own word, in the role where 
     auto route = router.route().value();
     route.complete();
     route.complete();  // again: nothing
-    route.decode.fail(FailureKind::broken);
-    route.prefill.fail(FailureKind::broken);
+    route.decode.fail(FailureKind::bad_response);
+    route.prefill.fail(FailureKind::bad_response);
   }
   static_cast<void>(router.route());  // the client has gone
   CHECK(status(router, Role::prefill, "p0").outcomes == Outcomes{.completed = 5, .cancelled = 1});
   const Outcomes decode = status(router, Role::decode, "d0").outcomes;
   CHECK(decode ==
-        Outcomes{.completed = 1, .cancelled = 1, .unreachable = 1, .timed_out = 1, .broken = 1, .overloaded = 1});
+        Outcomes{.completed = 1, .cancelled = 1, .unreachable = 1, .timed_out = 1, .bad_response = 1, .overloaded = 1});
   CHECK(decode.failed() == 3);
 }
 
@@ -51,7 +51,7 @@ TEST_CASE("a running lease and one that has been moved have not ended") {
   auto a = router.decode().value();
   auto b = std::move(a);
   a.complete();
-  a.fail(FailureKind::broken);
+  a.fail(FailureKind::bad_response);
   CHECK(status(router, Role::decode, "d0").outcomes == Outcomes{});
   b = router.decode().value();  // what b held is cancelled
   CHECK(status(router, Role::decode, "d0").outcomes == Outcomes{.cancelled = 1});
@@ -64,7 +64,7 @@ TEST_CASE("a new life begins without outcomes, and a late end of the old one add
   router.decode().value().complete();
   REQUIRE(router.assign(Role::decode, Nodes{}));
   REQUIRE(router.assign(Role::decode, nodes("d", 1)));
-  late.fail(FailureKind::broken);
+  late.fail(FailureKind::bad_response);
   CHECK(status(router, Role::decode, "d0").outcomes == Outcomes{});
 }
 
@@ -96,7 +96,7 @@ TEST_CASE("many requests of all endings: outcomes and requests in flight add up 
       Outcomes& outcomes = expected[std::string(lease.id())];
       switch (pdroute::below(random, 4)) {
         case 0: ++outcomes.completed, lease.complete(); break;
-        case 1: ++outcomes.broken, lease.fail(FailureKind::broken); break;
+        case 1: ++outcomes.bad_response, lease.fail(FailureKind::bad_response); break;
         case 2: ++outcomes.overloaded, lease.fail(FailureKind::overloaded); break;
         default: ++outcomes.cancelled; break;
       }

@@ -73,7 +73,7 @@ TEST_CASE("more failures than the list holds: the oldest are forgotten, the last
     auto lease = dispatcher.decode({}, {.exclude = failed}).value();
     failed.add(lease);
     order.emplace_back(lease.id());
-    lease.fail(FailureKind::broken);
+    lease.fail(FailureKind::bad_response);
   }
   CHECK(failed.size() == 8);
   bool again = false;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An endpoint plays the other role from now on: nothing that runs is lost, and no role is left without anybody.
+// An endpoint plays the other role from now on: nothing that runs is lost, and no role is left without any_endpoint.
 #include <algorithm>
 #include <atomic>
 #include <functional>
@@ -71,11 +71,11 @@ TEST_CASE("leases of both roles stay what they are when their endpoint flips and
         NoEndpoint{.role = Role::decode, .endpoints = 2, .draining = 1, .disallowed = 1});
 
   prompt.complete();
-  answer.fail(pdroute::FailureKind::broken);
+  answer.fail(pdroute::FailureKind::bad_response);
   CHECK(status(router, Role::prefill, "p0").in_flight == 1);
   CHECK(status(router, Role::prefill, "p0").outcomes == Outcomes{});
   CHECK(status(router, Role::decode, "p0").drained());
-  CHECK(status(router, Role::decode, "p0").outcomes == Outcomes{.broken = 1});
+  CHECK(status(router, Role::decode, "p0").outcomes == Outcomes{.bad_response = 1});
 }
 
 TEST_CASE("health and intake go along; what is unhealthy in one role is not healthy in the other") {

@@ -113,7 +113,7 @@ TEST_CASE("sessions: the bound endpoint has failed and is excluded: the session 
   Gateway gateway;
   CHECK(gateway.serve(u42) == "p0 d0");
   pdroute::FailedEndpoints<> failed;
-  gateway.dispatcher.decode(u42)->fail(pdroute::FailureKind::broken, failed);
+  gateway.dispatcher.decode(u42)->fail(pdroute::FailureKind::bad_response, failed);
   auto retry = gateway.dispatcher.decode(u42, {.exclude = failed}).value();
   const std::string next(retry.id());
   CHECK(next != "d0");
@@ -169,7 +169,7 @@ TEST_CASE("sessions: a router without a table is refused") {
 }
 
 TEST_CASE("sessions: as one of several policies") {
-  using Any = pdroute::OneOfPolicy<pdroute::RandomPolicy<>, Sticky>;
+  using Any = pdroute::AnyPolicy<pdroute::RandomPolicy<>, Sticky>;
   const auto sessions = std::make_shared<SessionTable>();
   auto router = pdroute::DisaggregatedRouter<Any, Any, Node>::create({.prefill = nodes("p", 1),
                                                                       .decode = nodes("d", 9),

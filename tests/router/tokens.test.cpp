@@ -16,13 +16,13 @@
 
 namespace {
 
-using pdroute::Counting;
 using pdroute::KvTokens;
 using pdroute::NoEndpoint;
 using pdroute::Role;
 using pdroute::RoundRobinPolicy;
 using pdroute::Tokens;
-using Both = Counting<RoundRobinPolicy<>, Tokens, KvTokens>;
+using pdroute::WithMetrics;
+using Both = WithMetrics<RoundRobinPolicy<>, Tokens, KvTokens>;
 using Router = pdroute::DisaggregatedRouter<Both, Both, Node>;
 
 /// Half of the prompt is cached in group b, and decode endpoints keep room for the answer, too.
@@ -30,14 +30,14 @@ struct Prompt {
   std::uint64_t tokens = 0;
   std::uint64_t answer = 0;
 
-  [[nodiscard]] pdroute::Weight weight(const Node& node, Role role) const {
+  [[nodiscard]] pdroute::Demand demand(const Node& node, Role role) const {
     if (role == Role::decode) return {.kv_tokens = tokens + answer};
     return {.tokens = node.group == 'b' ? tokens / 2 : tokens, .kv_tokens = tokens};
   }
 };
 
 struct Unknowable {
-  static pdroute::Weight weight(const Node& /*node*/, Role role) {
+  static pdroute::Demand demand(const Node& /*node*/, Role role) {
     if (role == Role::decode) throw std::runtime_error("no weight");
     return {};
   }
@@ -54,14 +54,14 @@ TEST_CASE("a lease weighs its request's prompt from the choice to its end, on bo
   CHECK(status(router, Role::decode, "d0").kv_tokens == 711U);
   route.first_token();
   CHECK(status(router, Role::prefill, "p0").tokens == 0U);
-  route.decode.fail(pdroute::FailureKind::broken);
+  route.decode.fail(pdroute::FailureKind::bad_response);
   CHECK(status(router, Role::decode, "d0").kv_tokens == 11U);
   second = {};  // cancelled
   CHECK(status(router, Role::decode, "d0").kv_tokens == 0U);
 }
 
 TEST_CASE("a role reports only what it counts") {
-  using Uneven = pdroute::DisaggregatedRouter<RoundRobinPolicy<>, Counting<RoundRobinPolicy<>, KvTokens>, Node>;
+  using Uneven = pdroute::DisaggregatedRouter<RoundRobinPolicy<>, WithMetrics<RoundRobinPolicy<>, KvTokens>, Node>;
   auto router = Uneven::create({.prefill = nodes("p", 1), .decode = nodes("d", 1)}).value();
   CHECK_FALSE(status(router, Role::prefill, "p0").tokens);
   CHECK_FALSE(status(router, Role::decode, "d0").tokens);

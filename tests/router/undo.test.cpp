@@ -13,7 +13,6 @@
 
 namespace {
 
-using pdroute::Counting;
 using pdroute::KvTokens;
 using pdroute::Outcomes;
 using pdroute::QpsPolicy;
@@ -22,12 +21,13 @@ using pdroute::Rotation;
 using pdroute::RoundRobinPolicy;
 using pdroute::TieRule;
 using pdroute::Tokens;
+using pdroute::WithMetrics;
 using Ids = std::vector<std::string_view>;
 
 /// A router with 3 x 2 endpoints that can be told to find nobody on either leg.
 template <class Policy>
 struct Site {
-  using Legs = Moody<Counting<Policy, Tokens, KvTokens>>;
+  using Legs = Moody<WithMetrics<Policy, Tokens, KvTokens>>;
   using Router = pdroute::DisaggregatedRouter<Legs, Legs, Node, pdroute::ManualClock>;
 
   bool refuse_prefill = false;

@@ -252,14 +252,14 @@ TEST_CASE("keys: a retry that excludes the failed endpoint meets the next in the
   pdroute::FailedEndpoints<> failed;
   failed.add(first);
   const std::string failed_id{first.id()};
-  first.fail(pdroute::FailureKind::broken);
+  first.fail(pdroute::FailureKind::bad_response);
   const std::string second{dispatcher.prefill(request, {.exclude = failed})->id()};
   CHECK(second != failed_id);
   for (int i = 0; i < 10; ++i) CHECK(dispatcher.prefill(request, {.exclude = failed})->id() == second);
 }
 
 TEST_CASE("keys: a fallback that weighs, and both among policies named at run time") {
-  using Any = pdroute::OneOfPolicy<RendezvousPolicy<WeightedRoundRobinPolicy>, WeightedRoundRobinPolicy>;
+  using Any = pdroute::AnyPolicy<RendezvousPolicy<WeightedRoundRobinPolicy>, WeightedRoundRobinPolicy>;
   const auto policy = GENERATE(Any{RendezvousPolicy<WeightedRoundRobinPolicy>{}}, Any{WeightedRoundRobinPolicy{}});
   using Router = RouterOf<Any, WeightedRoundRobinPolicy>;
   auto router =

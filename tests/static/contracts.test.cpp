@@ -15,9 +15,9 @@ using namespace pdroute;
 
 // A metric that nobody asked for is not stored: a slot without one ends where the endpoint begins.
 static_assert(std::is_empty_v<NoLoad>);
-static_assert(sizeof(Slot<Role::prefill, Engine, NoLoad>) == 128);  // one line that is written, one that is read
-static_assert(sizeof(Slot<Role::prefill, Engine, RequestRate>) > sizeof(Slot<Role::prefill, Engine, NoLoad>));
-static_assert(alignof(Slot<Role::prefill, Engine>) == 64);
+static_assert(sizeof(detail::Slot<Role::prefill, Engine, NoLoad>) == 128);  // one line that is written, one that is read
+static_assert(sizeof(detail::Slot<Role::prefill, Engine, RequestRate>) > sizeof(detail::Slot<Role::prefill, Engine, NoLoad>));
+static_assert(alignof(detail::Slot<Role::prefill, Engine>) == 64);
 
 // Who asks for no identity stores none: it would be empty otherwise.
 template <class Policy>
@@ -42,7 +42,7 @@ static_assert(std::is_move_constructible_v<RandomRouter::Dispatcher> &&
 
 // A lease carries what it holds, and nothing for what its role does not count.
 template <class Load>
-using LeaseWith = Lease<Slot<Role::decode, Engine, Load>>;
+using LeaseWith = Lease<detail::Slot<Role::decode, Engine, Load>>;
 static_assert(sizeof(LeaseWith<NoLoad>) == sizeof(void*));
 static_assert(sizeof(LeaseWith<RequestRate>) == sizeof(void*));
 static_assert(sizeof(LeaseWith<Loads<RequestRate>>) == sizeof(void*));
@@ -58,11 +58,11 @@ static_assert(std::is_nothrow_move_constructible_v<LeaseWith<KvTokens>> &&
 
 // Ending a lease and exchanging tokens never throw, whatever the role counts.
 static_assert(noexcept(std::declval<LeaseWith<KvTokens>&>().complete()));
-static_assert(noexcept(std::declval<LeaseWith<KvTokens>&>().fail(FailureKind::broken)));
+static_assert(noexcept(std::declval<LeaseWith<KvTokens>&>().fail(FailureKind::bad_response)));
 static_assert(noexcept(std::declval<LeaseWith<KvTokens>&>().progress(1)));
-static_assert(noexcept(std::declval<LeaseTable<LeaseWith<KvTokens>>&>().detach(LeaseWith<KvTokens>{})));
-static_assert(noexcept(std::declval<LeaseTable<LeaseWith<KvTokens>>&>().adopt(LeaseToken{})));
-static_assert(sizeof(LeaseToken) == sizeof(std::uint64_t));
+static_assert(noexcept(std::declval<detail::LeaseTable<LeaseWith<KvTokens>>&>().detach(LeaseWith<KvTokens>{})));
+static_assert(noexcept(std::declval<detail::LeaseTable<LeaseWith<KvTokens>>&>().adopt(LeaseId{})));
+static_assert(sizeof(LeaseId) == sizeof(std::uint64_t));
 
 // Leases of the two roles do not mix.
 static_assert(!std::is_convertible_v<RandomRouter::PrefillLease, RandomRouter::DecodeLease>);
@@ -71,7 +71,7 @@ static_assert(!std::is_assignable_v<RandomRouter::DecodeLease&, RandomRouter::Pr
 // Answers are plain values.
 static_assert(std::is_trivially_copyable_v<NoEndpoint>);
 static_assert(std::is_trivially_copyable_v<Request>);
-static_assert(std::is_trivially_copyable_v<Capacity> && std::is_trivially_copyable_v<Weight>);
+static_assert(std::is_trivially_copyable_v<Capacity> && std::is_trivially_copyable_v<Demand>);
 static_assert(std::is_trivially_copyable_v<Outcomes> && std::is_trivially_copyable_v<Refusals>);
 static_assert(std::is_trivially_copyable_v<EndpointKey>);
 

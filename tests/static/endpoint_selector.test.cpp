@@ -88,8 +88,9 @@ static_assert(selects<StaticSelect, MinimalCandidates, MinimalContext>);
 static_assert(selects<pdroute::RoundRobinPolicy<>>);
 static_assert(selects<pdroute::RoundRobinPolicy<pdroute::Rotation::per_dispatcher>>);
 static_assert(selects<pdroute::RandomPolicy<>>);
-static_assert(selects<pdroute::QpsPolicy<>,
-                      pdroute::Candidates<pdroute::Slot<pdroute::Role::prefill, Engine, pdroute::RequestRate>>>);
+static_assert(
+    selects<pdroute::QpsPolicy<>,
+            pdroute::detail::Candidates<pdroute::detail::Slot<pdroute::Role::prefill, Engine, pdroute::RequestRate>>>);
 static_assert(selects<pdroute::RandomPolicy<>, MinimalCandidates>);
 
 static_assert(!selects<NotConst>);

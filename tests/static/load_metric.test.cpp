@@ -32,8 +32,8 @@ struct MinimalWeigher {
   struct Options {};
   struct Held {};
   explicit MinimalWeigher(Options);
-  bool try_hold(const Weight&, Held&);
-  bool has_room(const Weight&) const;
+  bool try_hold(const Demand&, Held&);
+  bool has_room(const Demand&) const;
   void grow(Held&, std::uint64_t);
   void let_go(Held&);
   void set_capacity(const Capacity&);
@@ -48,27 +48,27 @@ struct MinimalTimer {
   void complete(Held&, auto now);
 };
 
-static_assert(LoadMetric<Minimal> && !CountsChoices<Minimal> && !WeighsLeases<Minimal>);
+static_assert(LoadMetric<Minimal> && !CountsChoices<Minimal> && !HoldsDemand<Minimal>);
 struct MinimalIdentity {
   struct Options {};
   explicit MinimalIdentity(Options);
   void identify(std::uint64_t, std::uint32_t);
 };
 
-static_assert(LoadMetric<Minimal> && !CountsChoices<Minimal> && !WeighsLeases<Minimal> && !IdentifiesEndpoint<Minimal>);
-static_assert(IdentifiesEndpoint<MinimalIdentity> && !CountsChoices<MinimalIdentity> && !WeighsLeases<MinimalIdentity>);
-static_assert(CountsChoices<MinimalCounter> && !WeighsLeases<MinimalCounter>);
-static_assert(WeighsLeases<MinimalWeigher> && !CountsChoices<MinimalWeigher> && !TimesLeases<MinimalWeigher>);
-static_assert(TimesLeases<MinimalTimer> && !CountsChoices<MinimalTimer> && !WeighsLeases<MinimalTimer>);
+static_assert(LoadMetric<Minimal> && !CountsChoices<Minimal> && !HoldsDemand<Minimal> && !IdentifiesEndpoint<Minimal>);
+static_assert(IdentifiesEndpoint<MinimalIdentity> && !CountsChoices<MinimalIdentity> && !HoldsDemand<MinimalIdentity>);
+static_assert(CountsChoices<MinimalCounter> && !HoldsDemand<MinimalCounter>);
+static_assert(HoldsDemand<MinimalWeigher> && !CountsChoices<MinimalWeigher> && !TimesLeases<MinimalWeigher>);
+static_assert(TimesLeases<MinimalTimer> && !CountsChoices<MinimalTimer> && !HoldsDemand<MinimalTimer>);
 static_assert(!TimesLeases<Minimal> && !TimesLeases<MinimalCounter>);
 
 // --- ours
 
-static_assert(LoadMetric<NoLoad> && !CountsChoices<NoLoad> && !WeighsLeases<NoLoad>);
-static_assert(CountsChoices<RequestRate> && !WeighsLeases<RequestRate>);
-static_assert(WeighsLeases<Tokens> && !CountsChoices<Tokens>);
-static_assert(WeighsLeases<KvTokens> && !CountsChoices<KvTokens>);
-static_assert(CountsChoices<Loads<RequestRate, Tokens>> && WeighsLeases<Loads<RequestRate, Tokens>>);
+static_assert(LoadMetric<NoLoad> && !CountsChoices<NoLoad> && !HoldsDemand<NoLoad>);
+static_assert(CountsChoices<RequestRate> && !HoldsDemand<RequestRate>);
+static_assert(HoldsDemand<Tokens> && !CountsChoices<Tokens>);
+static_assert(HoldsDemand<KvTokens> && !CountsChoices<KvTokens>);
+static_assert(CountsChoices<Loads<RequestRate, Tokens>> && HoldsDemand<Loads<RequestRate, Tokens>>);
 static_assert(LoadMetric<Loads<Minimal, MinimalCounter, MinimalWeigher>>);
 static_assert(!TimesLeases<Loads<Minimal, MinimalWeigher>> && TimesLeases<Loads<MinimalWeigher, MinimalTimer>>);
 
@@ -122,19 +122,19 @@ static_assert(!CountsChoices<WantsTheTimeAsNumber>);
 
 struct WithoutHeld : Minimal {
   using Minimal::Minimal;
-  bool try_hold(const Weight&, int&);
-  bool has_room(const Weight&) const;
+  bool try_hold(const Demand&, int&);
+  bool has_room(const Demand&) const;
   void grow(int&, std::uint64_t);
   void let_go(int&);
   void set_capacity(const Capacity&);
 };
 struct HoldsWithoutAnswer : MinimalWeigher {
   using MinimalWeigher::MinimalWeigher;
-  void try_hold(const Weight&, Held&);
+  void try_hold(const Demand&, Held&);
 };
 struct RoomIsNotConst : MinimalWeigher {
   using MinimalWeigher::MinimalWeigher;
-  bool has_room(const Weight&);
+  bool has_room(const Demand&);
 };
 struct CannotGrow : MinimalWeigher {
   using MinimalWeigher::MinimalWeigher;
@@ -148,12 +148,12 @@ struct WithoutLimits : MinimalWeigher {
   using MinimalWeigher::MinimalWeigher;
   void set_capacity(const Capacity&) = delete;
 };
-static_assert(!WeighsLeases<WithoutHeld>);
-static_assert(!WeighsLeases<HoldsWithoutAnswer>);
-static_assert(!WeighsLeases<RoomIsNotConst>);
-static_assert(!WeighsLeases<CannotGrow>);
-static_assert(!WeighsLeases<CannotLetGo>);
-static_assert(!WeighsLeases<WithoutLimits>);
+static_assert(!HoldsDemand<WithoutHeld>);
+static_assert(!HoldsDemand<HoldsWithoutAnswer>);
+static_assert(!HoldsDemand<RoomIsNotConst>);
+static_assert(!HoldsDemand<CannotGrow>);
+static_assert(!HoldsDemand<CannotLetGo>);
+static_assert(!HoldsDemand<WithoutLimits>);
 
 // --- metrics that do not know their endpoint
 

@@ -39,12 +39,14 @@ TEST_CASE("measured, weighed, bound and ejected by many threads at once: the boo
   const auto sessions = std::make_shared<pdroute::SessionTable>();
   Decode decode;
   decode.sessions = sessions;
-  auto router = Router::create({.prefill = engines("p", 4),
-                                .decode = engines("d", 4),
-                                .decode_policy = decode,
-                                .clock = clock,
-                                .ejection = {.failures_in_a_row = 2, .first = 1ms, .longest = 8ms}})
-                    .value();
+  auto router =
+      Router::create(
+          {.prefill = engines("p", 4),
+           .decode = engines("d", 4),
+           .decode_policy = decode,
+           .clock = clock,
+           .outlier_detection = {.consecutive_failures = 2, .base_ejection_time = 1ms, .max_ejection_time = 8ms}})
+          .value();
   constexpr std::uint64_t routes_per_thread = 3000;
   constexpr std::uint64_t threads = 3;
   std::atomic<std::uint64_t> running{threads};
@@ -60,7 +62,7 @@ TEST_CASE("measured, weighed, bound and ejected by many threads at once: the boo
       sessions->bind(*request.key, route->decode, clock.now());
       switch (pdroute::below(random, 4)) {
         case 0: route->prefill.fail(pdroute::FailureKind::timed_out); break;
-        case 1: route->decode.fail(pdroute::FailureKind::broken); break;
+        case 1: route->decode.fail(pdroute::FailureKind::bad_response); break;
         case 2: route->first_token(clock.now()); break;
         default: route->complete(clock.now()); break;
       }

@@ -12,7 +12,7 @@ using Json = nlohmann::json;
 
 /// What a client gets that sets no limit; it is OpenAI's default for /v1/completions.
 constexpr std::size_t usual_tokens = 16;
-constexpr std::size_t most_tokens = 100000;
+constexpr std::size_t token_limit = 100000;
 
 void add_words(const Json& part, std::vector<std::string>& words) {
   if (part.is_string()) {
@@ -52,8 +52,8 @@ pdroute::Result<CompletionRequest, std::string> CompletionRequest::read(Completi
   for (const char* name : {"max_tokens", "max_completion_tokens"}) {  // the second one wins, being the newer
     const auto found = fields.find(name);
     if (found == fields.end() || found->is_null()) continue;
-    if (!found->is_number_unsigned() || *found == 0U || *found > most_tokens)
-      return std::string(name) + " must be a whole number from 1 to " + std::to_string(most_tokens);
+    if (!found->is_number_unsigned() || *found == 0U || *found > token_limit)
+      return std::string(name) + " must be a whole number from 1 to " + std::to_string(token_limit);
     request.max_tokens = found->get<std::size_t>();
   }
   if (const auto model = fields.find("model"); model != fields.end() && model->is_string())

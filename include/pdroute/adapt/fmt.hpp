@@ -11,9 +11,9 @@
 #include <pdroute/endpoint.hpp>
 #include <pdroute/no_endpoint.hpp>
 #include <pdroute/outcome.hpp>
+#include <pdroute/pool/detail/lease_table.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
 #include <pdroute/pool/lease.hpp>
-#include <pdroute/pool/lease_table.hpp>
 #include <pdroute/pool/role_change.hpp>
 #include <pdroute/role.hpp>
 #include <pdroute/router/explanation.hpp>
@@ -22,7 +22,9 @@
 #include <string_view>
 #include <utility>
 
-namespace pdroute::inline v0::detail {
+namespace pdroute {
+inline namespace v0 {
+namespace detail {
 
 /// A formatter that takes no format specification.
 struct PlainFormatter {
@@ -48,7 +50,9 @@ class FormattedList {
   bool empty_ = true;
 };
 
-}  // namespace pdroute::inline v0::detail
+}  // namespace detail
+}  // namespace v0
+}  // namespace pdroute
 
 /// "prefill"
 template <>
@@ -104,9 +108,10 @@ struct fmt::formatter<pdroute::EndpointStatus<Endpoint>> : pdroute::detail::Plai
     } else {
       list.add("{} in flight", status.in_flight);
     }
-    if (const auto limit = status.capacity.tokens) list.add("{} of {} tokens", status.tokens.value_or(0), *limit);
-    if (const auto limit = status.capacity.kv_tokens)
-      list.add("{} of {} KV tokens", status.kv_tokens.value_or(0), *limit);
+    pdroute::LimitedQuantities::each([&]<const pdroute::LimitedQuantity & quantity>() {
+      const auto limit = status.capacity.*quantity.limit;
+      if (limit) list.add("{} of {} {}", (status.*quantity.held).value_or(0), *limit, quantity.unit);
+    });
     if (status.over_capacity()) list.add("over capacity");
     return list.end("");
   }
@@ -118,8 +123,9 @@ struct fmt::formatter<pdroute::Capacity> : pdroute::detail::PlainFormatter {
   static auto format(const pdroute::Capacity& capacity, fmt::format_context& context) {
     pdroute::detail::FormattedList list(context);
     if (capacity.requests) list.add("{} requests", *capacity.requests);
-    if (capacity.tokens) list.add("{} tokens", *capacity.tokens);
-    if (capacity.kv_tokens) list.add("{} KV tokens", *capacity.kv_tokens);
+    pdroute::LimitedQuantities::each([&]<const pdroute::LimitedQuantity & quantity>() {
+      if (const auto limit = capacity.*quantity.limit) list.add("{} {}", *limit, quantity.unit);
+    });
     return list.end("no limits");
   }
 };
@@ -167,16 +173,16 @@ struct fmt::formatter<pdroute::EndpointKey> : pdroute::detail::PlainFormatter {
 
 /// The number
 template <>
-struct fmt::formatter<pdroute::LeaseToken> : pdroute::detail::PlainFormatter {
-  static auto format(pdroute::LeaseToken token, fmt::format_context& context) {
+struct fmt::formatter<pdroute::LeaseId> : pdroute::detail::PlainFormatter {
+  static auto format(pdroute::LeaseId token, fmt::format_context& context) {
     return fmt::format_to(context.out(), "{}", static_cast<std::uint64_t>(token));
   }
 };
 
 /// "used token: its lease has been adopted"
 template <>
-struct fmt::formatter<pdroute::TokenError> : pdroute::detail::PlainFormatter {
-  static auto format(pdroute::TokenError error, fmt::format_context& context) {
+struct fmt::formatter<pdroute::LeaseIdError> : pdroute::detail::PlainFormatter {
+  static auto format(pdroute::LeaseIdError error, fmt::format_context& context) {
     return fmt::format_to(context.out(), "{}", to_string(error));
   }
 };

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <pdroute/capacity.hpp>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/outcome.hpp>
 #include <pdroute/role.hpp>
@@ -16,7 +17,8 @@
 #include <utility>
 #include <vector>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// What `append_prometheus` asks of a router, as `DisaggregatedRouter` has it.
 template <class R>
@@ -152,14 +154,14 @@ void append_prometheus(std::string& out, const Router& router) {
   gauge("pdroute_leases_in_flight", "Leases that have not ended.", [](const auto& s) { return s.in_flight; });
   gauge("pdroute_leases_limit", "The most leases at once, where there is a limit.",
         [](const auto& s) { return s.capacity.requests; });
-  gauge("pdroute_tokens_held", "Tokens that leases hold, where the role counts them.",
-        [](const auto& s) { return s.tokens; });
-  gauge("pdroute_tokens_limit", "The most tokens at which a lease is given, where there is a limit.",
-        [](const auto& s) { return s.capacity.tokens; });
-  gauge("pdroute_kv_tokens_held", "KV tokens that leases hold, where the role counts them.",
-        [](const auto& s) { return s.kv_tokens; });
-  gauge("pdroute_kv_tokens_limit", "The most KV tokens at which a lease is given, where there is a limit.",
-        [](const auto& s) { return s.capacity.kv_tokens; });
+  LimitedQuantities::each([&]<const LimitedQuantity & quantity>() {
+    const std::string name = std::string("pdroute_").append(quantity.name);
+    const std::string unit(quantity.unit);
+    gauge(name + "_held", "What leases hold together, where the role counts it: " + unit + ".",
+          [](const auto& s) { return s.*quantity.held; });
+    gauge(name + "_limit", "The most at which a lease is given, where there is a limit: " + unit + ".",
+          [](const auto& s) { return s.capacity.*quantity.limit; });
+  });
 
   Family ended(out, {"pdroute_leases_ended_total", "counter", "Leases that have ended, by how they ended."});
   for (const auto& report : reports) {
@@ -183,4 +185,5 @@ void append_prometheus(std::string& out, const Router& router) {
   }
 }
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

@@ -11,10 +11,10 @@
 #include <pdroute/clock.hpp>
 #include <pdroute/config_error.hpp>
 #include <pdroute/load/estimate.hpp>
-#include <pdroute/number_text.hpp>
 #include <string>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// What an engine says at one moment, from its metrics, heartbeats or answers. What it does not say is left out.
 struct EngineReport {
@@ -146,4 +146,5 @@ class EngineReports {
   Figure kv_usage_per_token_;
 };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

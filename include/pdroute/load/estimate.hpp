@@ -2,7 +2,8 @@
 // A measured value, and how much it says.
 #pragma once
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// What is known of an endpoint at the moment of asking. Unknown is a state of its own, and no value.
 struct Estimate {
@@ -12,4 +13,5 @@ struct Estimate {
   friend bool operator==(const Estimate&, const Estimate&) = default;
 };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

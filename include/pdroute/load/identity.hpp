@@ -4,7 +4,8 @@
 
 #include <cstdint>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// Not how busy an endpoint is but what it is, for policies that weigh endpoints or tell them apart by number. It is
 /// stored only in roles whose policy asks for it.
@@ -18,7 +19,7 @@ class Identity {
 
   /// A hash of the id: equal for equal ids on every platform and in every life of the endpoint.
   [[nodiscard]] constexpr std::uint64_t id_hash() const noexcept { return id_hash_; }
-  /// From 1 to `highest_endpoint_weight`, see `EndpointTraits`.
+  /// From 1 to `max_endpoint_weight`, see `EndpointTraits`.
   [[nodiscard]] constexpr std::uint32_t weight() const noexcept { return weight_; }
 
   /// For the pool, once.
@@ -32,4 +33,5 @@ class Identity {
   std::uint32_t weight_ = 1;
 };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

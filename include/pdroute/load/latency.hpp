@@ -5,10 +5,11 @@
 #include <chrono>
 #include <cstdint>
 #include <pdroute/clock.hpp>
+#include <pdroute/load/detail/ewma.hpp>
 #include <pdroute/load/estimate.hpp>
-#include <pdroute/load/fading_average.hpp>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 namespace detail {
 
@@ -16,12 +17,12 @@ namespace detail {
 /// at its first token.
 class LeaseTime {
  public:
-  using Options = Fading;
+  using Options = EwmaOptions;
   struct Held {
     std::int64_t begin = 0;  // nanoseconds of the caller's clock
   };
 
-  explicit LeaseTime(Fading fading) noexcept : average_(fading) {}
+  explicit LeaseTime(EwmaOptions fading) noexcept : average_(fading) {}
 
   template <class Clock, class Duration>
   void begin(Held& held, std::chrono::time_point<Clock, Duration> now) const noexcept {
@@ -34,11 +35,11 @@ class LeaseTime {
   void complete(const Held& /*held*/, TimePoint /*now*/) const noexcept {}
 
  protected:
-  void sample(const Held& held, std::int64_t now, FadingAverage::Rises rises) noexcept {
+  void sample(const Held& held, std::int64_t now, Ewma::Rises rises) noexcept {
     average_.add(static_cast<double>(now - held.begin) * 1e-9, now, rises);
   }
 
-  FadingAverage average_;
+  Ewma average_;
 };
 
 }  // namespace detail
@@ -52,7 +53,7 @@ class Latency : public detail::LeaseTime {
   using LeaseTime::LeaseTime;
   template <class TimePoint>
   void complete(const Held& held, TimePoint now) noexcept {
-    sample(held, detail::nanoseconds_of(now), detail::FadingAverage::Rises::slowly);
+    sample(held, detail::nanoseconds_of(now), detail::Ewma::Rises::slowly);
   }
   template <class TimePoint>
   [[nodiscard]] Estimate latency(TimePoint now) const noexcept {
@@ -68,7 +69,7 @@ class PeakLatency : public detail::LeaseTime {
   using LeaseTime::LeaseTime;
   template <class TimePoint>
   void complete(const Held& held, TimePoint now) noexcept {
-    sample(held, detail::nanoseconds_of(now), detail::FadingAverage::Rises::at_once);
+    sample(held, detail::nanoseconds_of(now), detail::Ewma::Rises::at_once);
   }
   template <class TimePoint>
   [[nodiscard]] Estimate peak_latency(TimePoint now) const noexcept {
@@ -83,7 +84,7 @@ class TimeToFirstToken : public detail::LeaseTime {
   using LeaseTime::LeaseTime;
   template <class TimePoint>
   void first_token(const Held& held, TimePoint now) noexcept {
-    sample(held, detail::nanoseconds_of(now), detail::FadingAverage::Rises::slowly);
+    sample(held, detail::nanoseconds_of(now), detail::Ewma::Rises::slowly);
   }
   template <class TimePoint>
   [[nodiscard]] Estimate time_to_first_token(TimePoint now) const noexcept {
@@ -91,4 +92,5 @@ class TimeToFirstToken : public detail::LeaseTime {
   }
 };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

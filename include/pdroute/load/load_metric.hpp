@@ -7,7 +7,8 @@
 #include <cstdint>
 #include <pdroute/capacity.hpp>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// A measure of how busy one endpoint is; see `NoLoad` for the members. The next three say more.
 template <class M>
@@ -23,8 +24,8 @@ concept CountsChoices =
 
 /// A metric in which each lease holds a weight until it ends.
 template <class M>
-concept WeighsLeases = LoadMetric<M> && requires(M& metric, const M& constant, typename M::Held& held,
-                                                 const Weight& weight, const Capacity& capacity, std::uint64_t tokens) {
+concept HoldsDemand = LoadMetric<M> && requires(M& metric, const M& constant, typename M::Held& held,
+                                                const Demand& weight, const Capacity& capacity, std::uint64_t tokens) {
   { metric.try_hold(weight, held) } -> std::same_as<bool>;
   { constant.has_room(weight) } -> std::same_as<bool>;
   metric.grow(held, tokens);
@@ -78,4 +79,5 @@ using HeldOf = typename HeldOfMetric<M>::Type;
 
 }  // namespace detail
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

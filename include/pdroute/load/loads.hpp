@@ -11,7 +11,8 @@
 #include <type_traits>
 #include <utility>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// Carries every one of `Metrics`, each at most once. Weights are taken in the order of the list and given back in case
 /// a later one refuses, so a reservation may be refused spuriously while another is rolled back, but no limit is
@@ -44,32 +45,32 @@ class Loads : public Metrics... {
     });
   }
 
-  [[nodiscard]] bool try_hold(const Weight& weight, Held& held) noexcept
-    requires(WeighsLeases<Metrics> || ...)
+  [[nodiscard]] bool try_hold(const Demand& weight, Held& held) noexcept
+    requires(HoldsDemand<Metrics> || ...)
   {
     std::size_t holding = 0;
     bool all = true;
     each([&]<class M, std::size_t i>(M& metric, Place<i> /*place*/) {
-      if constexpr (WeighsLeases<M>) all = all && metric.try_hold(weight, std::get<i>(held));
+      if constexpr (HoldsDemand<M>) all = all && metric.try_hold(weight, std::get<i>(held));
       if (all) holding = i + 1;
     });
     if (!all) let_go(held, holding);
     return all;
   }
-  [[nodiscard]] bool has_room(const Weight& weight) const noexcept
-    requires(WeighsLeases<Metrics> || ...)
+  [[nodiscard]] bool has_room(const Demand& weight) const noexcept
+    requires(HoldsDemand<Metrics> || ...)
   {
     return (has_room1<Metrics>(weight) && ...);
   }
   void grow(Held& held, std::uint64_t tokens) noexcept
-    requires(WeighsLeases<Metrics> || ...)
+    requires(HoldsDemand<Metrics> || ...)
   {
     each([&]<class M, std::size_t i>(M& metric, Place<i> /*place*/) {
-      if constexpr (WeighsLeases<M>) metric.grow(std::get<i>(held), tokens);
+      if constexpr (HoldsDemand<M>) metric.grow(std::get<i>(held), tokens);
     });
   }
   void let_go(Held& held) noexcept
-    requires(WeighsLeases<Metrics> || ...)
+    requires(HoldsDemand<Metrics> || ...)
   {
     let_go(held, sizeof...(Metrics));
   }
@@ -100,10 +101,10 @@ class Loads : public Metrics... {
   }
 
   void set_capacity(const Capacity& capacity) noexcept
-    requires(WeighsLeases<Metrics> || ...)
+    requires(HoldsDemand<Metrics> || ...)
   {
     each([&]<class M, std::size_t i>(M& metric, Place<i> /*place*/) {
-      if constexpr (WeighsLeases<M>) metric.set_capacity(capacity);
+      if constexpr (HoldsDemand<M>) metric.set_capacity(capacity);
     });
   }
 
@@ -138,8 +139,8 @@ class Loads : public Metrics... {
     }
   }
   template <class M>
-  [[nodiscard]] bool has_room1(const Weight& weight) const noexcept {
-    if constexpr (WeighsLeases<M>) {
+  [[nodiscard]] bool has_room1(const Demand& weight) const noexcept {
+    if constexpr (HoldsDemand<M>) {
       return M::has_room(weight);
     } else {
       return true;
@@ -147,11 +148,12 @@ class Loads : public Metrics... {
   }
   void let_go(Held& held, std::size_t count) noexcept {
     each([&]<class M, std::size_t i>(M& metric, Place<i> /*place*/) {
-      if constexpr (WeighsLeases<M>) {
+      if constexpr (HoldsDemand<M>) {
         if (i < count) metric.let_go(std::get<i>(held));
       }
     });
   }
 };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

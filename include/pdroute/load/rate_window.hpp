@@ -13,7 +13,8 @@
 #include <pdroute/config_error.hpp>
 #include <string>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// The geometry of a sliding window: sixty buckets of equal width and the one in progress. The length is rounded up to
 /// a multiple of 60 ns.
@@ -64,4 +65,5 @@ class RateWindow {
   std::int64_t width_ = 0;  // of a bucket in nanoseconds; of a refused window, its length
 };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

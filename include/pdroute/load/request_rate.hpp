@@ -10,7 +10,8 @@
 #include <cstdint>
 #include <pdroute/load/rate_window.hpp>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// Arrivals in a sliding window, in fixed memory (about 0.5 KiB) at any rate below 2^31 arrivals a window.
 ///
@@ -117,4 +118,5 @@ class RequestRate {
   std::array<Mark, ring> marks_{};
 };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

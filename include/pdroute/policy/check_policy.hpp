@@ -5,12 +5,13 @@
 #include <concepts>
 #include <cstddef>
 #include <optional>
+#include <pdroute/policy/detail/policy_traits.hpp>
 #include <pdroute/policy/endpoint_selector.hpp>
 #include <pdroute/policy/local_context.hpp>
-#include <pdroute/policy/policy_traits.hpp>
 #include <pdroute/request.hpp>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 namespace detail {
 
@@ -67,4 +68,5 @@ template <class P, class Candidates, class Req = Request, class Context = LocalC
   return EndpointSelector<P, Candidates, Req, Context>;
 }
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

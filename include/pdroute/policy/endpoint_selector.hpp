@@ -6,29 +6,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <pdroute/candidates.hpp>
+#include <pdroute/policy/choice_context.hpp>
 
-namespace pdroute::inline v0 {
-
-/// Candidates: the eligible endpoints of one role, by index. Anything with `size()` and `[i]` will do: the router's own
-/// snapshot, or a `std::vector` of the caller's. What an element offers decides which policies can read it.
-template <class C>
-concept CandidateRange = requires(const C& candidates, std::size_t i) {
-  { candidates.size() } -> std::convertible_to<std::size_t>;
-  candidates[i];
-};
-
-/// Candidates that tell how many requests each has in flight.
-template <class C>
-concept CountedCandidates = CandidateRange<C> && requires(const C& candidates, std::size_t i) {
-  { candidates[i].in_flight() } -> std::convertible_to<std::uint64_t>;
-};
-
-/// The circumstances of one choice: the time, and an unbiased draw from [0, n).
-template <class C>
-concept ChoiceContext = requires(C& context, std::uint32_t n) {
-  context.now();
-  { context.below(n) } -> std::convertible_to<std::uint32_t>;
-};
+namespace pdroute {
+inline namespace v0 {
 
 /// A policy: a type whose const `select` names one of the candidates, or none.
 ///
@@ -55,9 +37,9 @@ concept ChoiceContext = requires(C& context, std::uint32_t n) {
 /// - `using Load = ...` and `load_options() const`: the load metric that candidates must carry, see `NoLoad`.
 /// - `std::optional<ConfigError> check() const`: what is wrong with the policy's configuration, if anything.
 /// - `static constexpr std::string_view reason`: why the chosen one, in a few words, for `Dispatcher::explain`.
-/// - `void explain(candidates, request, context, account) const`, instead: says more, once per explanation. It may call
-///   `account.cost(i, name, number)` for what the i-th candidate costs, as often as it likes, and
-///   `account.reason(text)`. Everything is as it will be for `select`: whoever draws from the context draws the same.
+/// - `void explain(candidates, request, context, trace) const`, instead: says more, once per explanation. It may call
+///   `trace.cost(i, name, number)` for what the i-th candidate costs, as often as it likes, and
+///   `trace.reason(text)`. Everything is as it will be for `select`: whoever draws from the context draws the same.
 ///   To explain, the state is copied, so it must be copyable, and a copy must not share what `select` changes.
 template <class P, class Candidates, class Request, class Context>
 concept EndpointSelector =
@@ -66,4 +48,5 @@ concept EndpointSelector =
       { policy.select(candidates, request, context) } -> std::same_as<std::optional<std::size_t>>;
     };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

@@ -6,10 +6,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <pdroute/clock.hpp>
-#include <pdroute/policy/policy_traits.hpp>
+#include <pdroute/policy/detail/policy_traits.hpp>
 #include <pdroute/random.hpp>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// Owns what a policy needs between choices: a clock, a seeded generator, and the policy's state. One per thread, or
 /// one under the same lock as the list. `stream` tells several contexts of one policy apart.
@@ -46,4 +47,5 @@ LocalContext(const Policy&) -> LocalContext<Policy>;
 template <class Policy, class Clock, class... Seeds>
 LocalContext(const Policy&, Clock, Seeds...) -> LocalContext<Policy, Clock>;
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

@@ -2,40 +2,12 @@
 // QpsPolicy: the endpoint that was given the fewest requests lately.
 #pragma once
 
-#include <chrono>
-#include <concepts>
-#include <cstddef>
-#include <cstdint>
-#include <optional>
-#include <pdroute/config_error.hpp>
-#include <pdroute/load/rate_window.hpp>
-#include <pdroute/load/request_rate.hpp>
-#include <pdroute/policy/endpoint_selector.hpp>
-#include <pdroute/policy/explain_lowest.hpp>
-#include <pdroute/policy/lowest.hpp>
+#include <pdroute/cost/arrival_rate.hpp>
+#include <pdroute/policy/lowest_cost.hpp>
 #include <pdroute/policy/tie_rule.hpp>
-#include <string_view>
 
-namespace pdroute::inline v0 {
-
-/// Candidates that tell how many requests each was given within a window, as `RequestRate` does.
-template <class C>
-concept RatedCandidates = CandidateRange<C> && requires(const C& candidates, std::size_t i, std::int64_t bucket) {
-  { candidates[i].arrivals(bucket) } -> std::unsigned_integral;
-};
-
-/// A cost: requests given to the candidate within `window`.
-struct ArrivalRate {
-  static constexpr std::string_view name = "arrivals";
-  RateWindow window = std::chrono::seconds{60};
-
-  using Load = RequestRate;
-  [[nodiscard]] RateWindow load_options() const noexcept { return window; }
-  template <RatedCandidates LookedAt>
-  [[nodiscard]] auto prepare(const LookedAt& /*looked_at*/, const auto& /*request*/, auto& context) const {
-    return [bucket = window.bucket(context.now())](const auto& candidate) { return candidate.arrivals(bucket); };
-  }
-};
+namespace pdroute {
+inline namespace v0 {
 
 /// Chooses the endpoint with the lowest arrival rate: requests given to it within `window`, over the window.
 ///
@@ -51,33 +23,7 @@ struct ArrivalRate {
 /// Thread safety: `select` may be called from many threads at once, each with its own context.
 /// Source: the least-QPS strategy of vLLM's production stack (PR 587); docs/policies.md says where this one differs.
 template <TieRule tie = TieRule::rotating>
-struct QpsPolicy {
-  /// Arrivals older than this are forgotten. 60 s as in the production stack.
-  RateWindow window = std::chrono::seconds{60};
+using QpsPolicy = LowestCostPolicy<ArrivalRate, all_candidates, tie>;
 
-  using Load = RequestRate;
-  [[nodiscard]] RateWindow load_options() const noexcept { return window; }
-  [[nodiscard]] detail::TieState make_state(std::uint64_t /*stream*/) const noexcept { return {}; }
-  [[nodiscard]] std::optional<ConfigError> check() const { return window.check(); }
-
-  template <RatedCandidates Candidates, class Request, ChoiceContext Context>
-  [[nodiscard, gnu::always_inline]] inline std::optional<std::size_t> select(const Candidates& candidates,
-                                                                             const Request& request,
-                                                                             Context& context) const {
-    return detail::lowest<tie>(candidates, ArrivalRate{window}.prepare(candidates, request, context), context);
-  }
-
-  /// Tells the arrivals within the window.
-  template <RatedCandidates Candidates, class Request, ChoiceContext Context, class Account>
-  void explain(const Candidates& candidates, const Request& /*request*/, Context& context, Account& account) const {
-    const auto arrivals = [bucket = window.bucket(context.now())](const auto& candidate) {
-      return candidate.arrivals(bucket);
-    };
-    for (std::size_t i = 0; i < candidates.size(); ++i)
-      account.cost(i, "arrivals", static_cast<double>(arrivals(candidates[i])));
-    account.reason(detail::lowest_of(candidates.size(), detail::count_of_lowest(candidates, arrivals),
-                                     detail::tie_text<tie>(context)));
-  }
-};
-
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

@@ -9,7 +9,8 @@
 #include <pdroute/random.hpp>
 #include <string_view>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// Chooses uniformly among the eligible endpoints, without bias.
 ///
@@ -34,14 +35,12 @@ struct RandomPolicy {
     return {Generator{static_cast<typename Generator::result_type>(stream_seed(seed, stream))}};
   }
 
-  template <CandidateRange Candidates, class Request, class Context>
-    requires requires(Context& context) { context.state().generator(); }
-  [[nodiscard, gnu::always_inline]] inline std::optional<std::size_t> select(const Candidates& candidates,
-                                                                             const Request& /*request*/,
-                                                                             Context& context) const {
+  [[nodiscard, gnu::always_inline]] inline auto select(const CandidateRange auto& candidates, const auto& /*request*/,
+                                                       auto& context) const -> std::optional<std::size_t> {
     if (candidates.size() == 0) return std::nullopt;
     return pdroute::below(context.state().generator, static_cast<std::uint32_t>(candidates.size()));
   }
 };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

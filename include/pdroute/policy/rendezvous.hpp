@@ -6,22 +6,21 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <pdroute/candidates.hpp>
 #include <pdroute/config_error.hpp>
 #include <pdroute/key.hpp>
 #include <pdroute/load/identity.hpp>
-#include <pdroute/number_text.hpp>
-#include <pdroute/policy/counting.hpp>
-#include <pdroute/policy/endpoint_selector.hpp>
-#include <pdroute/policy/explain_choice.hpp>
-#include <pdroute/policy/integer_log2.hpp>
-#include <pdroute/policy/load_costs.hpp>
-#include <pdroute/policy/policy_traits.hpp>
-#include <pdroute/policy/weighted_candidates.hpp>
+#include <pdroute/policy/detail/explain_choice.hpp>
+#include <pdroute/policy/detail/integer_log2.hpp>
+#include <pdroute/policy/detail/policy_traits.hpp>
+#include <pdroute/policy/detail/weighted_choice.hpp>
+#include <pdroute/policy/least_loaded.hpp>
 #include <pdroute/random.hpp>
 #include <pdroute/request.hpp>
 #include <string>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 namespace detail {
 
@@ -68,6 +67,10 @@ class LoadBound {
 
 }  // namespace detail
 
+/// Candidates that rendezvous hashing with bounded loads reads: weight, hash of the id, requests in flight.
+template <class C>
+concept RendezvousCandidates = IdentifiedCandidates<C> && CountedCandidates<C>;
+
 /// Gives every key an endpoint of its own: equal keys go to the same one, so that what it has cached for a session or a
 /// prefix is found there, and no table is kept. Requests without a key are `Fallback`'s.
 ///
@@ -101,7 +104,7 @@ struct RendezvousPolicy {
 
   using Load = detail::JoinedLoads<Identity, detail::LoadOf<Fallback>>;
   [[nodiscard]] constexpr typename Load::Options load_options() const {
-    return detail::joined_options<Load>(detail::Counted<Identity>{}, fallback);
+    return detail::joined_options<Load>(detail::MetricSource<Identity>{}, fallback);
   }
   /// The fallback's: nothing is remembered for keys.
   [[nodiscard]] constexpr auto make_state(std::uint64_t stream) const { return detail::make_state(fallback, stream); }
@@ -111,21 +114,18 @@ struct RendezvousPolicy {
     return detail::check_configuration(fallback);
   }
 
-  template <IdentifiedCandidates Candidates, class Request, ChoiceContext Context>
-    requires CountedCandidates<Candidates>
-  [[nodiscard, gnu::always_inline]] inline std::optional<std::size_t> select(const Candidates& candidates,
-                                                                             const Request& request,
-                                                                             Context& context) const {
+  [[nodiscard, gnu::always_inline]] inline auto select(const RendezvousCandidates auto& candidates, const auto& request,
+                                                       auto& context) const -> std::optional<std::size_t> {
     const std::optional<Key> key = detail::key_of(request);
     if (!key) return fallback.select(candidates, request, context);
     return within_bound(*key, candidates);
   }
-  void explain(const auto& candidates, const auto& request, auto& context, auto& account) const {
+  void explain(const auto& candidates, const auto& request, auto& context, auto& trace) const {
     const std::optional<Key> key = detail::key_of(request);
-    if (!key) return detail::explain_choice(fallback, candidates, request, context, account);
-    account.reason(within_bound(*key, candidates) == home_of(*key, candidates)
-                       ? "the home of the request's key"
-                       : "next in the key's order: its home has its share");
+    if (!key) return detail::explain_choice(fallback, candidates, request, context, trace);
+    trace.reason(within_bound(*key, candidates) == home_of(*key, candidates)
+                     ? "the home of the request's key"
+                     : "next in the key's order: its home has its share");
   }
 
  private:
@@ -167,4 +167,5 @@ struct RendezvousPolicy {
   }
 };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

@@ -6,26 +6,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <pdroute/policy/detail/pair_rotation.hpp>
 #include <pdroute/policy/endpoint_selector.hpp>
-#include <pdroute/policy/pair_rotation.hpp>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// Who shares a rotation.
 enum class Rotation : std::uint8_t {
   exact,           ///< all dispatchers: one shared counter per leg
   per_dispatcher,  ///< each dispatcher has its own, and the k-th starts k turns in; cheaper, even only per dispatcher
 };
-
-/// Contexts that number the choices and tell the legs of a route apart, as the router's and `LocalContext` do.
-template <class C>
-concept RotationContext = requires(C& context) {
-  { context.turn() } -> std::same_as<std::uint32_t>;
-  { context.origin() } -> std::same_as<std::uint32_t>;
-  { context.first_size() } -> std::same_as<std::size_t>;
-  { context.generation() } -> std::same_as<std::uint64_t>;
-  { context.narrowed() } -> std::same_as<bool>;
-} && ChoiceContext<C>;
 
 /// Takes the eligible endpoints in registration order, one after the other.
 ///
@@ -62,10 +53,9 @@ struct RoundRobinPolicy {
     return {.rotation = detail::PairRotation{first_turn}, .turn = static_cast<std::uint32_t>(stream)};
   }
 
-  template <CandidateRange Candidates, class Request, RotationContext Context>
-  [[nodiscard, gnu::always_inline]] inline std::optional<std::size_t> select(const Candidates& candidates,
-                                                                             const Request& /*request*/,
-                                                                             Context& context) const noexcept {
+  [[nodiscard, gnu::always_inline]] inline auto select(const CandidateRange auto& candidates, const auto& /*request*/,
+                                                       RotationContext auto& context) const noexcept
+      -> std::optional<std::size_t> {
     if (candidates.size() == 0) return std::nullopt;
     if (context.narrowed()) return context.below(static_cast<std::uint32_t>(candidates.size()));
     State& state = context.state();
@@ -84,9 +74,10 @@ struct RoundRobinPolicy {
     }
     return state.rotation.index(turn, origin, context.first_size(), candidates.size());
   }
-  void explain(const auto& /*candidates*/, const auto& /*request*/, auto& context, auto& account) const {
-    account.reason(context.narrowed() ? "drawn at random" : "its turn");
+  void explain(const auto& /*candidates*/, const auto& /*request*/, auto& context, auto& trace) const {
+    trace.reason(context.narrowed() ? "drawn at random" : "its turn");
   }
 };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

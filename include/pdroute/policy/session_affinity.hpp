@@ -7,21 +7,16 @@
 #include <memory>
 #include <optional>
 #include <pdroute/config_error.hpp>
+#include <pdroute/policy/detail/explain_choice.hpp>
+#include <pdroute/policy/detail/policy_traits.hpp>
 #include <pdroute/policy/endpoint_selector.hpp>
-#include <pdroute/policy/explain_choice.hpp>
-#include <pdroute/policy/policy_traits.hpp>
-#include <pdroute/policy/session_table.hpp>
 #include <pdroute/request.hpp>
+#include <pdroute/session/session_table.hpp>
 #include <type_traits>
 #include <utility>
 
-namespace pdroute::inline v0 {
-
-/// Candidates that tell which life of an endpoint each is.
-template <class C>
-concept IncarnatedCandidates = CandidateRange<C> && requires(const C& candidates, std::size_t i) {
-  requires NamesIncarnation<std::remove_cvref_t<decltype(candidates[i])>>;
-};
+namespace pdroute {
+inline namespace v0 {
 
 /// Chooses the endpoint that is bound to the session that the request's `key` names, and otherwise as `Fallback` does:
 /// if there is no key or no binding, and if the bound endpoint is not among the candidates, because it has gone, is
@@ -58,16 +53,16 @@ struct SessionAffinityPolicy {
     return detail::check_configuration(fallback);
   }
 
-  template <IncarnatedCandidates Candidates, class Request, ChoiceContext Context>
+  template <IncarnatedCandidates Candidates, class Request, class Context>
     requires EndpointSelector<Fallback, Candidates, Request, Context>
-  [[nodiscard]] std::optional<std::size_t> select(const Candidates& candidates, const Request& request,
-                                                  Context& context) const {
+  [[nodiscard]] auto select(const Candidates& candidates, const Request& request, Context& context) const
+      -> std::optional<std::size_t> {
     if (const auto bound = bound_among(candidates, request, context)) return bound;
     return fallback.select(candidates, request, context);
   }
-  void explain(const auto& candidates, const auto& request, auto& context, auto& account) const {
-    if (bound_among(candidates, request, context)) return account.reason("it serves the session");
-    detail::explain_choice(fallback, candidates, request, context, account);
+  void explain(const auto& candidates, const auto& request, auto& context, auto& trace) const {
+    if (bound_among(candidates, request, context)) return trace.reason("it serves the session");
+    detail::explain_choice(fallback, candidates, request, context, trace);
   }
 
  private:
@@ -86,4 +81,5 @@ struct SessionAffinityPolicy {
   }
 };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

@@ -4,7 +4,8 @@
 
 #include <cstdint>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 enum class TieRule : std::uint8_t {
   rotating,  ///< the next one in registration order after the last choice of this dispatcher: A, B, C, A; at random
@@ -13,4 +14,5 @@ enum class TieRule : std::uint8_t {
   first,     ///< the first in registration order; all idle, one endpoint takes everything
 };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

@@ -6,11 +6,12 @@
 #include <cstdint>
 #include <optional>
 #include <pdroute/load/identity.hpp>
+#include <pdroute/policy/detail/weighted_choice.hpp>
+#include <pdroute/policy/detail/weighted_rotation.hpp>
 #include <pdroute/policy/round_robin.hpp>
-#include <pdroute/policy/weighted_candidates.hpp>
-#include <pdroute/policy/weighted_rotation.hpp>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// Takes the eligible endpoints in turns, in proportion to their weights (`EndpointTraits::weight`).
 ///
@@ -43,10 +44,9 @@ struct WeightedRoundRobinPolicy {
     return detail::WeightedRotation{first_turn};
   }
 
-  template <WeightedCandidates Candidates, class Request, RotationContext Context>
-  [[nodiscard, gnu::always_inline]] inline std::optional<std::size_t> select(const Candidates& candidates,
-                                                                             const Request& /*request*/,
-                                                                             Context& context) const {
+  [[nodiscard, gnu::always_inline]] inline auto select(const WeightedCandidates auto& candidates,
+                                                       const auto& /*request*/, RotationContext auto& context) const
+      -> std::optional<std::size_t> {
     if (candidates.size() == 0) return std::nullopt;
     if (context.narrowed()) return detail::weighted_draw(candidates, context);
     detail::WeightedRotation& rotation = context.state();
@@ -62,9 +62,10 @@ struct WeightedRoundRobinPolicy {
     if (rotation.empty()) return std::nullopt;
     return rotation.index(turn, context.origin(), context.first_size());
   }
-  void explain(const auto& /*candidates*/, const auto& /*request*/, auto& context, auto& account) const {
-    account.reason(context.narrowed() ? "drawn at random, by weight" : "its turn");
+  void explain(const auto& /*candidates*/, const auto& /*request*/, auto& context, auto& trace) const {
+    trace.reason(context.narrowed() ? "drawn at random, by weight" : "its turn");
   }
 };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

@@ -11,20 +11,21 @@
 #include <pdroute/capacity.hpp>
 #include <pdroute/clock.hpp>
 #include <pdroute/config_error.hpp>
+#include <pdroute/detail/endpoint_access.hpp>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/load/engine_reports.hpp>
 #include <pdroute/load/load_metric.hpp>
 #include <pdroute/load/no_load.hpp>
 #include <pdroute/load/token_count.hpp>
 #include <pdroute/no_endpoint.hpp>
-#include <pdroute/pool/check_endpoints.hpp>
-#include <pdroute/pool/ejection.hpp>
+#include <pdroute/pool/detail/check_endpoints.hpp>
+#include <pdroute/pool/detail/member.hpp>
+#include <pdroute/pool/detail/members.hpp>
+#include <pdroute/pool/detail/slot.hpp>
+#include <pdroute/pool/detail/snapshot.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
-#include <pdroute/pool/member.hpp>
-#include <pdroute/pool/members.hpp>
+#include <pdroute/pool/outlier_detection.hpp>
 #include <pdroute/pool/role_change.hpp>
-#include <pdroute/pool/slot.hpp>
-#include <pdroute/pool/snapshot.hpp>
 #include <pdroute/result.hpp>
 #include <pdroute/role.hpp>
 #include <span>
@@ -32,7 +33,8 @@
 #include <utility>
 #include <vector>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// The endpoints of one role, copied from the caller's list. Membership changes are rare and take a lock; readers
 /// compare `generation()` with that of the snapshot they hold, and fetch a new one only when it differs.
@@ -43,10 +45,11 @@ namespace pdroute::inline v0 {
 template <Role role, EndpointType Endpoint, LoadMetric Load = NoLoad>
 class EndpointPool {
  public:
-  using Slot = pdroute::Slot<role, Endpoint, Load>;
-  using Snapshot = pdroute::Snapshot<Slot>;
+  using Slot = pdroute::detail::Slot<role, Endpoint, Load>;
+  using Snapshot = pdroute::detail::Snapshot<Slot>;
 
-  explicit EndpointPool(typename Load::Options options = {}, const Ejection& ejection = {.failures_in_a_row = 0})
+  explicit EndpointPool(typename Load::Options options = {},
+                        const OutlierDetection& ejection = {.consecutive_failures = 0})
       : options_(options), members_(ejection) {
     static_cast<void>(show(picture_of(members_)));
   }
@@ -137,7 +140,7 @@ class EndpointPool {
     return std::nullopt;
   }
 
-  /// Does what is due by `Ejection` at this moment of the caller's clock: ejects, begins probes, takes back. Says of
+  /// Does what is due by `OutlierDetection` at this moment of the caller's clock: ejects, begins probes, takes back. Says of
   /// whom. O(members).
   template <class TimePoint>
   std::vector<EjectionChange<Endpoint>> advance(TimePoint now) {
@@ -166,16 +169,16 @@ class EndpointPool {
   /// Takes what an endpoint says of itself. Returns what is wrong, if anything: no such id, or a report that cannot be.
   template <class TimePoint>
   std::optional<ConfigError> report(EndpointIdView<Endpoint> id, const EngineReport& report, TimePoint made_at) {
-    static_assert(detail::counts<EngineReports, Load>,
+    static_assert(std::is_base_of_v<EngineReports, Load>,
                   "pdroute: this role's policy reads no reports; give it a cost that does, such as ReportedRequests, "
-                  "or count them by Counting<Policy, EngineReports>");
+                  "or count them by WithMetrics<Policy, EngineReports>");
     if (auto error = report.check()) return error;
     const std::lock_guard lock{mutex_};
     const Member* const member = members_.find(id);
     if (member == nullptr) return ConfigError{ConfigError::Rule::id_known, detail::id_text<Endpoint>(id)};
     Slot& slot = *member->slot;
     EngineReports::Own own{.in_flight = slot.in_flight()};
-    if constexpr (detail::counts<KvTokens, Load>) own.kv_tokens = slot.kv_tokens();
+    if constexpr (std::is_base_of_v<KvTokens, Load>) own.kv_tokens = slot.kv_tokens();
     slot.EngineReports::report(report, made_at, own);
     return std::nullopt;
   }
@@ -183,54 +186,54 @@ class EndpointPool {
   /// Drains an endpoint that will play another role, unless it is the last eligible one here and `last` keeps it, or
   /// `fits(endpoint)` is false.
   template <class Fits>
-  Leaver<Endpoint> leave(EndpointIdView<Endpoint> id, LastEndpoint last, const Fits& fits) {
+  DepartingEndpoint<Endpoint> leave(EndpointIdView<Endpoint> id, LastEndpoint last, const Fits& fits) {
     // Both let go after the lock is free, because they may destroy endpoints:
     std::shared_ptr<const Snapshot> old;
-    Leaver<Endpoint> leaver;
+    DepartingEndpoint<Endpoint> departing;
     const std::lock_guard lock{mutex_};
     Members next = members_;
     Member* const member = next.find(id);
     if (member == nullptr) {
-      leaver.change = RoleChange::no_such_endpoint;
-      return leaver;
+      departing.change = RoleChange::no_such_endpoint;
+      return departing;
     }
     if (last == LastEndpoint::keep && member->ruled_out(next.panic()) == nullptr &&
         snapshot_->candidates().size() == 1) {
-      leaver.change = RoleChange::last_of_its_role;
-      return leaver;
+      departing.change = RoleChange::last_of_its_role;
+      return departing;
     }
     if (!fits(member->slot->endpoint())) {
-      leaver.change = RoleChange::capacity_refused;
-      return leaver;
+      departing.change = RoleChange::capacity_refused;
+      return departing;
     }
-    leaver.endpoint.emplace(member->slot->endpoint());
-    leaver.health = member->health;
-    leaver.intake = member->intake;
+    departing.endpoint.emplace(member->slot->endpoint());
+    departing.health = member->health;
+    departing.intake = member->intake;
     member->draining = true;
     member->left = true;
     Slot* const slot = member->slot;
     old = replace(next, {&slot, 1});
-    return leaver;
+    return departing;
   }
   /// Adds an endpoint that has left another role, as a new life; one that is still draining here goes. False: its id is
   /// a member that is not draining, and nothing has changed.
-  bool join(const Leaver<Endpoint>& leaver) {
+  bool join(const DepartingEndpoint<Endpoint>& departing) {
     std::shared_ptr<const Snapshot> old;  // all let go after the lock is free, because they may destroy endpoints
     OwnedSlot removed;
     OwnedSlot fresh;
     const std::lock_guard lock{mutex_};
     Members next = members_;
     std::vector<Slot*> gone;
-    if (const Member* const member = next.find(pdroute::endpoint_id(*leaver.endpoint))) {
+    if (const Member* const member = next.find(pdroute::endpoint_id(*departing.endpoint))) {
       if (!member->draining) return false;
       gone.push_back(member->slot);
       next.remove(member);
     }
-    fresh = make_slot(*leaver.endpoint);
+    fresh = make_slot(*departing.endpoint);
     next.add({.slot = fresh.get(),
-              .health = leaver.health,
-              .intake = leaver.intake,
-              .capacity = detail::capacity_of(*leaver.endpoint, role)});
+              .health = departing.health,
+              .intake = departing.intake,
+              .capacity = detail::capacity_of(*departing.endpoint, role)});
     old = replace(next, gone);
     static_cast<void>(fresh.release());
     if (!gone.empty()) removed.reset(gone.front());
@@ -370,4 +373,5 @@ class EndpointPool {
   std::shared_ptr<const Snapshot> snapshot_;
 };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

@@ -7,14 +7,15 @@
 #include <pdroute/capacity.hpp>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/outcome.hpp>
-#include <pdroute/pool/ejection.hpp>
+#include <pdroute/pool/outlier_detection.hpp>
 #include <vector>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// One member of a role at one moment.
 template <EndpointType Endpoint>
-struct EndpointStatus {
+struct EndpointStatus : Holdings {
   EndpointId<Endpoint> id;
   std::uint64_t incarnation = 0;
   Health health = Health::healthy;
@@ -22,8 +23,6 @@ struct EndpointStatus {
   bool draining = false;
   EjectionPhase ejection = EjectionPhase::none;
   std::uint32_t in_flight = 0;
-  std::optional<std::uint64_t> tokens = {};     ///< held by leases, if the role counts them
-  std::optional<std::uint64_t> kv_tokens = {};  ///< held by leases, if the role counts them
   Capacity capacity = {};
   Outcomes outcomes = {};  ///< of the leases that have ended
 
@@ -37,9 +36,13 @@ struct EndpointStatus {
 
   /// Whether it holds more than its capacity: a limit was lowered, or requests have grown by `Lease::progress`.
   [[nodiscard]] bool over_capacity() const noexcept {
-    return (capacity.requests && in_flight > *capacity.requests) ||
-           (capacity.tokens && tokens && *tokens > *capacity.tokens) ||
-           (capacity.kv_tokens && kv_tokens && *kv_tokens > *capacity.kv_tokens);
+    bool over = capacity.requests && in_flight > *capacity.requests;
+    LimitedQuantities::each([&]<const LimitedQuantity & quantity>() {
+      const auto held = this->*quantity.held;
+      const auto limit = capacity.*quantity.limit;
+      over = over || (held && limit && *held > *limit);
+    });
+    return over;
   }
 };
 
@@ -52,4 +55,5 @@ struct Assignment {
   std::vector<EndpointId<Endpoint>> kept;
 };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

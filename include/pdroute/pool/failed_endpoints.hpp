@@ -7,12 +7,13 @@
 #include <pdroute/outcome.hpp>
 #include <pdroute/pool/lease.hpp>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// An endpoint on which a request has failed, and how.
 struct FailedEndpoint {
   EndpointKey key;
-  FailureKind kind = FailureKind::broken;
+  FailureKind kind = FailureKind::bad_response;
 };
 
 /// Remembers the last `capacity` endpoints, without allocating. Give it to the next attempt as `.exclude`:
@@ -30,7 +31,7 @@ class FailedEndpoints {
  public:
   /// Precondition: the lease holds a place. If the list is full, this one replaces the oldest.
   template <class Slot>
-  void add(const Lease<Slot>& lease, FailureKind kind = FailureKind::broken) noexcept {
+  void add(const Lease<Slot>& lease, FailureKind kind = FailureKind::bad_response) noexcept {
     list_[added_++ % capacity] = {lease.key(), kind};
   }
 
@@ -44,4 +45,5 @@ class FailedEndpoints {
   std::size_t added_ = 0;
 };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

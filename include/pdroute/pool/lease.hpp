@@ -8,18 +8,12 @@
 #include <cstdint>
 #include <memory>
 #include <pdroute/outcome.hpp>
+#include <pdroute/pool/endpoint_key.hpp>
 #include <pdroute/role.hpp>
 #include <utility>
 
-namespace pdroute::inline v0 {
-
-/// Names one life of an endpoint in one role of a router.
-struct EndpointKey {
-  Role role = Role::prefill;
-  std::uint64_t incarnation = 0;
-
-  friend bool operator==(const EndpointKey&, const EndpointKey&) = default;
-};
+namespace pdroute {
+inline namespace v0 {
 
 template <std::size_t capacity>
 class FailedEndpoints;
@@ -88,7 +82,7 @@ class [[nodiscard]] Lease {
   /// endpoint above its limits, see `EndpointStatus::over_capacity`. Only in a role that counts tokens. No effect on a
   /// lease that has ended.
   void progress(std::uint64_t tokens) noexcept
-    requires(Slot::weighs_leases)
+    requires(Slot::holds_demand)
   {
     if (slot_ != nullptr) slot_->grow(held_, tokens);
   }
@@ -126,4 +120,5 @@ class [[nodiscard]] Lease {
   [[no_unique_address]] typename Slot::Held held_{};
 };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

@@ -7,7 +7,8 @@
 #include <pdroute/endpoint.hpp>
 #include <string_view>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// Whether the last eligible endpoint of a role may leave it.
 enum class LastEndpoint : std::uint8_t { keep, take };
@@ -34,11 +35,12 @@ enum class [[nodiscard]] RoleChange : std::uint8_t {
 
 /// An endpoint on its way from one role to the other.
 template <EndpointType Endpoint>
-struct Leaver {
+struct DepartingEndpoint {
   RoleChange change = RoleChange::done;
   std::optional<Endpoint> endpoint = std::nullopt;  ///< if `change` is done
   Health health = Health::healthy;
   Intake intake = Intake::accepting;
 };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

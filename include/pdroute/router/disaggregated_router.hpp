@@ -14,10 +14,10 @@
 #include <pdroute/endpoint.hpp>
 #include <pdroute/load/engine_reports.hpp>
 #include <pdroute/no_endpoint.hpp>
-#include <pdroute/pool/ejection.hpp>
+#include <pdroute/pool/detail/lease_table.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
 #include <pdroute/pool/lease.hpp>
-#include <pdroute/pool/lease_table.hpp>
+#include <pdroute/pool/outlier_detection.hpp>
 #include <pdroute/pool/role_change.hpp>
 #include <pdroute/request.hpp>
 #include <pdroute/result.hpp>
@@ -31,7 +31,8 @@
 #include <utility>
 #include <vector>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// Chooses a prefill and a decode endpoint for each request, by one policy per role, and counts them until their leases
 /// end. An endpoint that is in both lists plays both roles; each role counts it on its own.
@@ -51,7 +52,7 @@ class DisaggregatedRouter {
   using Filter = typename Dispatcher::Filter;
   using RouteFilter = typename Dispatcher::RouteFilter;
   using IdView = EndpointIdView<Endpoint>;
-  using Moment = std::remove_cvref_t<decltype(std::declval<const Clock&>().now())>;
+  using time_point = std::remove_cvref_t<decltype(std::declval<const Clock&>().now())>;
 
   struct Options {
     std::span<const Endpoint> prefill = {};  ///< copied by `create`, until when it must live; may be empty
@@ -67,19 +68,19 @@ class DisaggregatedRouter {
     std::uint32_t detached_leases = 1024;
     /// When endpoints that keep failing are left out for a while: `{}` by the usual rules, and never if it is not
     /// given. Then call `advance` from time to time.
-    Ejection ejection = {.failures_in_a_row = 0};
+    OutlierDetection outlier_detection = {.consecutive_failures = 0};
   };
 
   /// A router, or what is wrong with the options.
   [[nodiscard]] static Result<DisaggregatedRouter, ConfigError> create(Options options) {
     if (auto error = detail::check_configuration(options.prefill_policy)) return std::move(*error);
     if (auto error = detail::check_configuration(options.decode_policy)) return std::move(*error);
-    if (options.detached_leases > LeaseTable<PrefillLease>::most_places)
+    if (options.detached_leases > detail::LeaseTable<PrefillLease>::max_places)
       return ConfigError{ConfigError::Rule::detached_leases_in_range, std::to_string(options.detached_leases)};
-    if (auto error = options.ejection.check()) return std::move(*error);
+    if (auto error = options.outlier_detection.check()) return std::move(*error);
     auto core = std::make_shared<Core>(std::move(options.prefill_policy), std::move(options.decode_policy),
                                        std::move(options.clock), options.seed, options.first, options.detached_leases,
-                                       options.ejection);
+                                       options.outlier_detection);
     if (auto assigned = core->prefill.assign(options.prefill); !assigned) return std::move(assigned.error());
     if (auto assigned = core->decode.assign(options.decode); !assigned) return std::move(assigned.error());
     return DisaggregatedRouter(std::move(core));
@@ -120,12 +121,12 @@ class DisaggregatedRouter {
   /// there is no room (`Options::detached_leases`) or the lease has ended, the lease stays where it is and there is no
   /// token. A detached lease counts like any other; it is cancelled when the router and all its dispatchers have gone.
   template <class Slot>
-  [[nodiscard]] std::optional<LeaseToken> detach(Lease<Slot>&& lease) const noexcept {
+  [[nodiscard]] std::optional<LeaseId> detach(Lease<Slot>&& lease) const noexcept {
     return core_->template detached<Slot::role>().detach(std::move(lease));
   }
   /// The lease that a token stands for, or why there is none: `router.adopt<Role::decode>(token)`.
   template <Role role>
-  [[nodiscard]] auto adopt(LeaseToken token) const noexcept {
+  [[nodiscard]] auto adopt(LeaseId token) const noexcept {
     return core_->template detached<role>().adopt(token);
   }
 
@@ -171,10 +172,10 @@ class DisaggregatedRouter {
     return role == Role::prefill ? core_->prefill.set_capacity(id, capacity) : core_->decode.set_capacity(id, capacity);
   }
 
-  /// Does what is due at this moment of the router's clock, if `Options::ejection` is given: endpoints that keep
+  /// Does what is due at this moment of the router's clock, if `Options::outlier_detection` is given: endpoints that keep
   /// failing are ejected, those whose time is over are probed, those that work are taken back. Returns of whom that is
   /// true. Call it once a second or so, by a timer or on the way. O(members).
-  std::vector<EjectionChange<Endpoint>> advance(Moment now) {
+  std::vector<EjectionChange<Endpoint>> advance(time_point now) {
     auto changes = core_->prefill.advance(now);
     for (auto& change : core_->decode.advance(now)) changes.push_back(std::move(change));
     return changed(std::move(changes));
@@ -184,8 +185,8 @@ class DisaggregatedRouter {
   /// which counts as now if it is still to come; figures older than known ones are ignored. Returns what is wrong, if
   /// anything: no such id, or a report that cannot be. O(members).
   template <Role role>
-  std::optional<ConfigError> report(IdView id, const EngineReport& report, Moment made_at) {
-    const Moment moment = std::min(made_at, core_->clock.now());
+  std::optional<ConfigError> report(IdView id, const EngineReport& report, time_point made_at) {
+    const time_point moment = std::min(made_at, core_->clock.now());
     if constexpr (role == Role::prefill) {
       return core_->prefill.report(id, report, moment);
     } else {
@@ -226,9 +227,10 @@ class DisaggregatedRouter {
 
   static RoleChange change_role(auto& from, auto& to, IdView id, LastEndpoint last) {
     if (to.active(id)) return RoleChange::already_there;
-    const auto leaver = from.leave(id, last, [&](const Endpoint& endpoint) { return to.fits(endpoint); });
-    if (leaver.change == RoleChange::done) static_cast<void>(to.join(leaver));  // false: a list with it came first
-    return leaver.change;
+    const auto departing = from.leave(id, last, [&](const Endpoint& endpoint) { return to.fits(endpoint); });
+    if (departing.change == RoleChange::done)
+      static_cast<void>(to.join(departing));  // false: a list with it came first
+    return departing.change;
   }
 
   /// Changes whenever the candidates of either role do.
@@ -263,4 +265,5 @@ class DisaggregatedRouter {
   std::unique_ptr<Internal> internal_;
 };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

@@ -9,21 +9,22 @@
 #include <optional>
 #include <pdroute/clock.hpp>
 #include <pdroute/no_endpoint.hpp>
+#include <pdroute/pool/detail/lease_table.hpp>
 #include <pdroute/pool/lease.hpp>
-#include <pdroute/pool/lease_table.hpp>
 #include <pdroute/random.hpp>
 #include <pdroute/request.hpp>
 #include <pdroute/result.hpp>
 #include <pdroute/role.hpp>
-#include <pdroute/router/explain.hpp>
+#include <pdroute/router/detail/explain.hpp>
+#include <pdroute/router/detail/route_context.hpp>
+#include <pdroute/router/detail/router_core.hpp>
+#include <pdroute/router/detail/ticket_counter.hpp>
 #include <pdroute/router/filter.hpp>
 #include <pdroute/router/route.hpp>
-#include <pdroute/router/route_context.hpp>
-#include <pdroute/router/router_core.hpp>
-#include <pdroute/router/turns.hpp>
 #include <utility>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 template <class PrefillPolicy, class DecodePolicy, EndpointType Endpoint, CallerClock Clock>
 class DisaggregatedRouter;
@@ -113,11 +114,11 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
 
   /// Like the functions of the router, for when that has gone. These two may be called on any thread.
   template <class Slot>
-  [[nodiscard]] std::optional<LeaseToken> detach(Lease<Slot>&& lease) const noexcept {
+  [[nodiscard]] std::optional<LeaseId> detach(Lease<Slot>&& lease) const noexcept {
     return core_->template detached<Slot::role>().detach(std::move(lease));
   }
   template <Role role>
-  [[nodiscard]] auto adopt(LeaseToken token) const noexcept {
+  [[nodiscard]] auto adopt(LeaseId token) const noexcept {
     return core_->template detached<role>().adopt(token);
   }
 
@@ -145,7 +146,7 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
   static constexpr std::uint64_t for_decode = std::uint64_t{1} << 32U;
   static constexpr std::uint64_t for_draws = std::uint64_t{2} << 32U;
 
-  using Legs = detail::Turns::Draw::For;
+  using Legs = detail::TicketCounter::Draw::For;
   using Facts = detail::CallFacts<Clock>;
 
   /// Like `refresh`, but the caller lets go of what was shown before.
@@ -153,13 +154,13 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
   [[nodiscard]] OldSnapshots exchange() { return {prefill_.exchange(), decode_.exchange()}; }
 
   [[nodiscard]] Facts facts_for(Legs legs) noexcept {
-    return {detail::OneReading<Clock>{core_->clock}, detail::Turns::Draw{core_->turns, legs}, &generator_,
+    return {detail::ReadOnceClock<Clock>{core_->clock}, detail::TicketCounter::Draw{core_->turns, legs}, &generator_,
             prefill_.generation() + decode_.generation()};
   }
 
   [[nodiscard]] Explanation<Endpoint> explain_over(const auto& prefill, const auto& decode, const auto& request,
                                                    const RouteFilter& filter) const {
-    return detail::explain(*core_, generator_, detail::Rehearsal(prefill_, prefill), detail::Rehearsal(decode_, decode),
+    return detail::explain(*core_, generator_, detail::DryRun(prefill_, prefill), detail::DryRun(decode_, decode),
                            request, filter);
   }
 
@@ -214,7 +215,7 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
     typename Second::Reservation other;
     std::optional<NoEndpoint> second_reason;  // one that more room would cure, if there is any
     bool gave_up = false;
-    auto one = first.reserve_among(request, facts, 0, filter_of<First>(filter), typename First::Anybody{},
+    auto one = first.reserve_among(request, facts, 0, filter_of<First>(filter), typename First::AnyEndpoint{},
                                    [&](const typename First::Reservation& chosen) -> typename First::Verdict {
                                      other = second.reserve_among(
                                          request, facts, first.size(), filter_of<Second>(filter),
@@ -224,7 +225,7 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
                                                       ? filter.compatible(*chosen.lease, candidate)
                                                       : filter.compatible(candidate, *chosen.lease);
                                          },
-                                         typename Second::AsItIs{});
+                                         typename Second::TakeReservation{});
                                      if (other.lease) return First::Verdict::take;
                                      const NoEndpoint reason = second.nobody();
                                      if (!second_reason || reason.overloaded()) second_reason = reason;
@@ -250,8 +251,8 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
     auto reservation = [&] {
       if constexpr (sizeof...(filter) > 0) {
         if ((!filter.empty() && ...))
-          return leg.reserve_among(request, facts, first_size, filter..., typename Leg::Anybody{},
-                                   typename Leg::AsItIs{});
+          return leg.reserve_among(request, facts, first_size, filter..., typename Leg::AnyEndpoint{},
+                                   typename Leg::TakeReservation{});
       }
       return leg.reserve(request, facts, first_size);
     }();
@@ -299,4 +300,5 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
   typename Core::DecodeLeg decode_;
 };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

@@ -9,15 +9,16 @@
 #include <optional>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/no_endpoint.hpp>
-#include <pdroute/number_text.hpp>
 #include <pdroute/role.hpp>
+#include <pdroute/router/detail/cost_text.hpp>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// A figure by which a policy compares candidates, less is better.
 struct NamedCost {
@@ -25,7 +26,7 @@ struct NamedCost {
   double value = 0;
 
   /// "tokens 812"
-  [[nodiscard]] std::string text() const { return std::string(name).append(" ").append(detail::number_text(value)); }
+  [[nodiscard]] std::string text() const { return detail::cost_text(name, value); }
 
   template <class Visit>
   void each_field(Visit&& visit) const {
@@ -142,4 +143,5 @@ struct Explanation {
   }
 };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

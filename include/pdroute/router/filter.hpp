@@ -9,7 +9,8 @@
 #include <pdroute/router/predicate_ref.hpp>
 #include <span>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// For one leg of one call. What is left out says nothing; an empty filter costs what no filter costs. A filter that
 /// says something is asked once for each eligible endpoint; for the second leg of a route with `compatible`, once for
@@ -44,4 +45,5 @@ struct RouteFilter {
   [[nodiscard]] bool empty() const noexcept { return prefill.empty() && decode.empty() && !compatible; }
 };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

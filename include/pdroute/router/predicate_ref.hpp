@@ -6,7 +6,8 @@
 #include <memory>
 #include <type_traits>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// Refers to any callable that takes `const Args&...` and answers yes or no; does not own it. Made from a lambda in
 /// the argument list of a call, it lasts as long as that call. Empty, it says nothing.
@@ -32,4 +33,5 @@ class PredicateRef {
   bool (*call_)(void*, const Args&...) = nullptr;
 };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

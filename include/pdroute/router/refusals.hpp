@@ -8,7 +8,8 @@
 #include <cstdint>
 #include <pdroute/no_endpoint.hpp>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// The requests that found nobody in one role. For each reason of `NoEndpoint`, the requests for which it ruled out at
 /// least one endpoint; a request can have several reasons.
@@ -68,4 +69,5 @@ class RefusalCounts {
 
 }  // namespace detail
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

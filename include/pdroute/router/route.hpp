@@ -4,7 +4,8 @@
 
 #include <chrono>
 
-namespace pdroute::inline v0 {
+namespace pdroute {
+inline namespace v0 {
 
 /// One endpoint per role, both reserved. Two leases because they end at different moments: prefill with the first
 /// token, decode with the last. Each may also be ended, moved or detached on its own.
@@ -33,4 +34,5 @@ struct [[nodiscard]] Route {
   }
 };
 
-}  // namespace pdroute::inline v0
+}  // namespace v0
+}  // namespace pdroute

@@ -9,7 +9,7 @@ struct Engine {
 };
 
 int main() {
-  using Decode = pdroute::Counting<pdroute::RandomPolicy<>, pdroute::KvTokens>;
+  using Decode = pdroute::WithMetrics<pdroute::RandomPolicy<>, pdroute::KvTokens>;
   using Router = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, Decode, Engine>;
   const std::vector<Engine> prefill{{"p0"}};
   const std::vector<Engine> decode{{"d0"}, {"d1"}};

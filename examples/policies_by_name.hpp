@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// The policies that the example programs know by name. To add one, list its type and its name.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <pdroute/policy/any_policy.hpp>
+#include <pdroute/policy/least_loaded.hpp>
+#include <pdroute/policy/peak_ewma.hpp>
+#include <pdroute/policy/qps.hpp>
+#include <pdroute/policy/random.hpp>
+#include <pdroute/policy/rendezvous.hpp>
+#include <pdroute/policy/round_robin.hpp>
+#include <pdroute/policy/weighted_round_robin.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace examples {
+
+/// What a command line or a configuration says about all policies.
+struct PolicySettings {
+  std::uint64_t seed = 0;
+  std::uint32_t first_turn = 0;  ///< where rotations start
+  std::chrono::nanoseconds qps_window = std::chrono::seconds{60};
+};
+
+using ConfiguredPolicy = pdroute::AnyPolicy<pdroute::RoundRobinPolicy<>, pdroute::RandomPolicy<>, pdroute::QpsPolicy<>,
+                                            pdroute::LeastRequestPolicy, pdroute::PowerOfTwoChoicesPolicy<>,
+                                            pdroute::LeastTokensPolicy, pdroute::LeastKvPolicy, pdroute::PeakEwmaPolicy,
+                                            pdroute::WeightedRoundRobinPolicy, pdroute::RendezvousPolicy<>>;
+
+struct NamedPolicy {
+  std::string_view name;
+  ConfiguredPolicy (*make)(const PolicySettings& settings);
+};
+
+inline constexpr auto known_policies = [] {
+  using Settings = PolicySettings;
+  using Policy = ConfiguredPolicy;
+  return std::to_array<NamedPolicy>({
+      {"round-robin", [](const Settings& s) -> Policy { return {pdroute::RoundRobinPolicy<>{s.first_turn}}; }},
+      {"random", [](const Settings& s) -> Policy { return {pdroute::RandomPolicy<>{.seed = s.seed}}; }},
+      {"qps", [](const Settings& s) -> Policy { return {pdroute::QpsPolicy<>{.cost = {.window = s.qps_window}}}; }},
+      {"least-requests", [](const Settings& /*s*/) -> Policy { return {pdroute::LeastRequestPolicy{}}; }},
+      {"two-choices", [](const Settings& /*s*/) -> Policy { return {pdroute::PowerOfTwoChoicesPolicy<>{}}; }},
+      {"least-tokens", [](const Settings& /*s*/) -> Policy { return {pdroute::LeastTokensPolicy{}}; }},
+      {"least-kv", [](const Settings& /*s*/) -> Policy { return {pdroute::LeastKvPolicy{}}; }},
+      {"peak-ewma", [](const Settings& /*s*/) -> Policy { return {pdroute::PeakEwmaPolicy{}}; }},
+      {"weighted-round-robin",
+       [](const Settings& s) -> Policy { return {pdroute::WeightedRoundRobinPolicy{s.first_turn}}; }},
+      {"rendezvous", [](const Settings& s) -> Policy { return {pdroute::RendezvousPolicy<>{.seed = s.seed}}; }},
+  });
+}();
+
+/// Null if there is none of that name.
+[[nodiscard]] constexpr const NamedPolicy* policy_named(std::string_view name) {
+  for (const NamedPolicy& known : known_policies) {
+    if (known.name == name) return &known;
+  }
+  return nullptr;
+}
+
+[[nodiscard]] inline std::vector<std::string> policy_names() {
+  std::vector<std::string> names;
+  for (const NamedPolicy& known : known_policies) names.emplace_back(known.name);
+  return names;
+}
+
+}  // namespace examples

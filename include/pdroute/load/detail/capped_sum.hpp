@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// A sum that reservations never take above its limit.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <limits>
+#include <optional>
+
+namespace pdroute {
+inline namespace v0 {
+namespace detail {
+
+/// A sum that reservations never take above its limit.
+/// Thread safety: all members may be called from many threads at once; lock-free.
+class CappedSum {
+ public:
+  [[nodiscard]] std::uint64_t value() const noexcept { return sum_.load(std::memory_order_relaxed); }
+  void set_limit(std::optional<std::uint64_t> limit) noexcept {
+    limit_.store(limit.value_or(none), std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::optional<std::uint64_t> limit() const noexcept {
+    const std::uint64_t limit = limit_.load(std::memory_order_relaxed);
+    return limit == none ? std::nullopt : std::optional{limit};
+  }
+  [[nodiscard]] bool has_room(std::uint64_t amount) const noexcept { return fits(value(), amount); }
+
+  // Relaxed throughout: the endpoint's own count orders what holders do; here only the sum matters.
+
+  [[nodiscard]] bool try_add(std::uint64_t amount) noexcept {
+    std::uint64_t seen = value();
+    do {
+      if (!fits(seen, amount)) return false;
+    } while (!sum_.compare_exchange_weak(seen, seen + amount, std::memory_order_relaxed));
+    return true;
+  }
+  /// Beyond the limit if need be, but never beyond the type; returns what was added.
+  std::uint64_t grow(std::uint64_t amount) noexcept {
+    std::uint64_t seen = value();
+    std::uint64_t added = 0;
+    do {
+      added = std::min(amount, none - seen);
+    } while (!sum_.compare_exchange_weak(seen, seen + added, std::memory_order_relaxed));
+    return added;
+  }
+  void subtract(std::uint64_t amount) noexcept { sum_.fetch_sub(amount, std::memory_order_relaxed); }
+
+ private:
+  static constexpr std::uint64_t none = std::numeric_limits<std::uint64_t>::max();
+
+  [[nodiscard]] bool fits(std::uint64_t sum, std::uint64_t amount) const noexcept {
+    const std::uint64_t limit = limit_.load(std::memory_order_relaxed);
+    return sum <= limit && amount <= limit - sum;
+  }
+
+  std::atomic<std::uint64_t> sum_{0};
+  std::atomic<std::uint64_t> limit_{none};
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace pdroute

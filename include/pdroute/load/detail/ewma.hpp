@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// An average of samples in which old ones fade, in one word.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cstdint>
+#include <limits>
+#include <pdroute/load/estimate.hpp>
+#include <pdroute/load/ewma_options.hpp>
+
+namespace pdroute {
+inline namespace v0 {
+namespace detail {
+
+/// 2^-x for x >= 0, within 2e-7. By arithmetic alone, so that it is the same on every platform.
+[[nodiscard]] constexpr double halved(double x) noexcept {
+  if (!(x < 64)) return 0;
+  const auto whole = static_cast<std::uint64_t>(x);
+  const double f = x - static_cast<double>(whole);
+  constexpr double last = -(0.5 - 0.6931449348 + 0.2401880991 - 0.0553133228 + 0.0092177123);  // exactly 1/2 at f = 1
+  const double fraction =
+      1 + f * (-0.6931449348 + f * (0.2401880991 + f * (-0.0553133228 + f * (0.0092177123 + f * last))));
+  return fraction * std::bit_cast<double>((1023 - whole) << 52U);
+}
+
+/// An exponentially weighted moving average over time: a sample replaces the part of the average that has faded since
+/// the one before. Samples that come together share what one would have.
+///
+/// How: one word of value and moment, so that both change together. The moment is a 32-bit number of ticks, of which
+/// the decay has 1024 to 2047: after one and a half million decays without a sample an old one seems fresh once more.
+///
+/// Thread safety: all members may be called from many threads at once; lock-free. A clock that steps back, by less than
+/// half a million decays, stops fading until it has caught up.
+class Ewma {
+ public:
+  explicit Ewma(EwmaOptions fading) noexcept {
+    const auto decay = std::max<std::int64_t>(fading.decay.count(), 1);
+    constexpr std::uint64_t ticks = 1024;
+    tick_shift_ = static_cast<unsigned>(std::bit_width(static_cast<std::uint64_t>(decay) / ticks | 1U)) - 1;
+    constexpr double log2_e = 1.4426950408889634;
+    halvings_per_tick_ = static_cast<double>(std::int64_t{1} << tick_shift_) / static_cast<double>(decay) * log2_e;
+  }
+
+  enum class Rises : std::uint8_t { slowly, at_once };  ///< what a sample above the average does
+
+  /// Takes a sample of so many seconds; one below zero, as of a clock that has stepped back, says nothing.
+  void add(double seconds, std::int64_t now, Rises rises) noexcept {
+    if (seconds < 0) return;
+    const float sample =
+        std::max(static_cast<float>(seconds), std::numeric_limits<float>::min());  // zero means unknown
+    const std::uint32_t tick = tick_of(now);
+    std::uint64_t seen = word_.load(std::memory_order_relaxed);
+    std::uint64_t next = 0;
+    do {
+      const float old = value_of(seen);
+      const std::uint32_t elapsed = ticks_since(seen, tick);
+      float value = sample;
+      if (old > 0 && !(rises == Rises::at_once && sample > old)) {
+        const double kept = halved(elapsed * halvings_per_tick_);
+        value = static_cast<float>(sample + (static_cast<double>(old) - sample) * kept);
+      }
+      const std::uint32_t at = old > 0 ? static_cast<std::uint32_t>(seen) + elapsed : tick;
+      next = std::uint64_t{std::bit_cast<std::uint32_t>(value)} << 32U | at;
+      // Relaxed: the word says all there is.
+    } while (!word_.compare_exchange_weak(seen, next, std::memory_order_relaxed));
+  }
+
+  [[nodiscard]] Estimate at(std::int64_t now) const noexcept {
+    const std::uint64_t word = word_.load(std::memory_order_relaxed);
+    if (word == 0) return {};
+    return {static_cast<double>(value_of(word)), halved(ticks_since(word, tick_of(now)) * halvings_per_tick_)};
+  }
+
+ private:
+  [[nodiscard]] std::uint32_t tick_of(std::int64_t now) const noexcept {
+    return static_cast<std::uint32_t>(now >> tick_shift_);
+  }
+  [[nodiscard]] static float value_of(std::uint64_t word) noexcept {
+    return std::bit_cast<float>(static_cast<std::uint32_t>(word >> 32U));
+  }
+  [[nodiscard]] static std::uint32_t ticks_since(std::uint64_t word, std::uint32_t tick) noexcept {
+    const std::uint32_t ticks = tick - static_cast<std::uint32_t>(word);
+    constexpr std::uint32_t ahead = 3U << 30U;  // a quarter of all: the moment is later, for the clock has stepped back
+    return ticks >= ahead ? 0 : ticks;
+  }
+
+  std::atomic<std::uint64_t> word_{0};
+  double halvings_per_tick_;
+  unsigned tick_shift_;
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace pdroute

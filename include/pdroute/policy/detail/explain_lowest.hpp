@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Accounts for the choice of the lowest cost: what was looked at, what it costs, how many were equal.
+#pragma once
+
+#include <cstddef>
+#include <pdroute/cost/cost.hpp>
+#include <pdroute/cost/detail/tell_cost.hpp>
+#include <pdroute/policy/tie_rule.hpp>
+#include <string>
+#include <string_view>
+
+namespace pdroute {
+inline namespace v0 {
+namespace detail {
+
+/// How many candidates have the lowest cost. Precondition: there is one.
+template <class Compared, class Evaluate>
+[[nodiscard]] std::size_t count_of_lowest(const Compared& compared, const Evaluate& evaluate) {
+  auto least = evaluate(compared[0]);
+  std::size_t equal = 1;
+  for (std::size_t i = 1; i < compared.size(); ++i) {
+    if (auto value = evaluate(compared[i]); cheaper(value, least)) {
+      least = value;
+      equal = 1;
+    } else if (!cheaper(least, value)) {
+      ++equal;
+    }
+  }
+  return equal;
+}
+
+/// "lowest cost of 4", or "lowest cost of 4, shared by 2: its turn"
+[[nodiscard]] inline std::string lowest_of(std::size_t count, std::size_t equal, std::string_view tie,
+                                           std::string_view how_found = "") {
+  std::string text = "lowest cost of " + std::to_string(count);
+  text.append(how_found);
+  if (equal > 1) text.append(", shared by ").append(std::to_string(equal)).append(": ").append(tie);
+  return text;
+}
+
+template <TieRule tie, class Context>
+[[nodiscard]] std::string_view tie_text(const Context& context) {
+  if constexpr (tie == TieRule::rotating) return context.narrowed() ? "from a random one on, the first" : "its turn";
+  return tie == TieRule::random ? "drawn at random" : "the first";
+}
+
+/// `tell(candidate, visit)` tells the costs of a candidate; `place(i)` is the index of the i-th one looked at.
+template <class Compared, class Tell, class Place, class Trace>
+void tell_costs(const Compared& compared, const Tell& tell, const Place& place, Trace& trace) {
+  for (std::size_t i = 0; i < compared.size(); ++i) {
+    tell(compared[i], [&](std::string_view name, double value) { trace.cost(place(i), name, value); });
+  }
+}
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace pdroute

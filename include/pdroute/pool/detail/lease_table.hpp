@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// Leases left in the router's keeping, each under an integer that fits through any interface.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <pdroute/pool/lease_id.hpp>
+#include <pdroute/result.hpp>
+#include <pdroute/role.hpp>
+#include <utility>
+
+namespace pdroute {
+inline namespace v0 {
+namespace detail {
+
+/// A bounded table of detached leases of one role. A lease in it holds its place on its endpoint; those left when the
+/// table goes are cancelled.
+///
+/// A token is a place in the table and the place's generation, so it is exchanged at most once, however many threads
+/// try. Complexity: O(1). Memory: about 24 bytes a place, allocated at construction.
+/// Thread safety: all members may be called from many threads at once; lock-free.
+template <class Lease>
+class LeaseTable {
+ public:
+  static constexpr std::uint32_t max_places = std::uint32_t{1} << 24U;
+
+  /// Precondition: places <= max_places.
+  explicit LeaseTable(std::uint32_t places) : places_(std::make_unique<Place[]>(places)), size_(places) {
+    for (std::uint32_t i = places; i > 0; --i) push(i - 1);
+  }
+
+  /// Takes the lease and gives a token for it; or, if the table is full or the lease holds nothing, leaves the lease
+  /// where it is and gives none.
+  [[nodiscard]] std::optional<LeaseId> detach(Lease&& lease) noexcept {
+    if (!lease) return std::nullopt;
+    const std::optional<std::uint32_t> free = pop();
+    if (!free) return std::nullopt;
+    Place& place = places_[*free];
+    place.lease = std::move(lease);
+    // Nobody else writes the state of a place that is not in the free list and holds no lease.
+    const std::uint64_t generation = (place.state.load(std::memory_order_relaxed) >> 1U) + 1;
+    // Release: who adopts sees the lease.
+    place.state.store((generation << 1U) | holding, std::memory_order_release);
+    return LeaseId{(generation << generation_shift) | role_bit | *free};
+  }
+
+  /// Exchanges a token for its lease.
+  [[nodiscard]] Result<Lease, LeaseIdError> adopt(LeaseId token) noexcept {
+    const auto value = static_cast<std::uint64_t>(token);
+    const std::uint64_t index = value & (max_places - 1);
+    const std::uint64_t generation = value >> generation_shift;
+    if (generation == 0 || index >= size_) return LeaseIdError::unknown;
+    if ((value & one_role) != role_bit) return LeaseIdError::other_role;
+    Place& place = places_[index];
+    std::uint64_t state = (generation << 1U) | holding;
+    // Acquire: the lease as it was detached.
+    if (!place.state.compare_exchange_strong(state, generation << 1U, std::memory_order_acquire,
+                                             std::memory_order_relaxed)) {
+      const std::uint64_t present = state >> 1U;
+      return present < generation    ? LeaseIdError::unknown
+             : present == generation ? LeaseIdError::used
+                                     : LeaseIdError::dead;
+    }
+    Lease lease = std::move(place.lease);
+    push(static_cast<std::uint32_t>(index));
+    return lease;
+  }
+
+ private:
+  struct Place {
+    std::atomic<std::uint64_t> state{0};  // generation, and in the lowest bit whether the lease is there
+    std::atomic<std::uint32_t> next{0};   // in the free list
+    Lease lease;
+  };
+  static constexpr std::uint64_t holding = 1;
+  static constexpr std::uint64_t one_role = max_places;  // the bit above the index
+  static constexpr std::uint64_t role_bit = Lease::role == Role::decode ? one_role : 0;
+  static constexpr unsigned generation_shift = 25;  // leaves 38 bits before the sign
+
+  // The free list: the index of its first place plus one, below a count of changes that keeps a stale comparison from
+  // succeeding.
+
+  void push(std::uint32_t index) noexcept {
+    std::uint64_t head = free_.load(std::memory_order_relaxed);
+    do {
+      places_[index].next.store(static_cast<std::uint32_t>(head), std::memory_order_relaxed);
+      // Release: who takes the place finds it empty.
+    } while (!free_.compare_exchange_weak(head, changed(head) | (index + 1), std::memory_order_release,
+                                          std::memory_order_relaxed));
+  }
+  [[nodiscard]] std::optional<std::uint32_t> pop() noexcept {
+    std::uint64_t head = free_.load(std::memory_order_acquire);
+    for (;;) {
+      const auto first = static_cast<std::uint32_t>(head);
+      if (first == 0) return std::nullopt;
+      const std::uint64_t rest = changed(head) | places_[first - 1].next.load(std::memory_order_relaxed);
+      if (free_.compare_exchange_weak(head, rest, std::memory_order_acq_rel, std::memory_order_acquire))
+        return first - 1;
+    }
+  }
+  [[nodiscard]] static std::uint64_t changed(std::uint64_t head) noexcept { return ((head >> 32U) + 1) << 32U; }
+
+  std::unique_ptr<Place[]> places_;
+  std::uint32_t size_;
+  alignas(64) std::atomic<std::uint64_t> free_{0};  // its own line: every detach and adopt writes it
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace pdroute

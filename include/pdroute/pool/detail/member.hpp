@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a role's membership knows of one member, and what keeps that from being eligible.
+#pragma once
+
+#include <pdroute/capacity.hpp>
+#include <pdroute/endpoint.hpp>
+#include <pdroute/load/limited_count.hpp>
+#include <pdroute/no_endpoint.hpp>
+#include <pdroute/pool/detail/outlier_detector.hpp>
+#include <pdroute/pool/endpoint_status.hpp>
+#include <pdroute/pool/outlier_detection.hpp>
+
+namespace pdroute {
+inline namespace v0 {
+namespace detail {
+
+/// Guarded by the pool's lock.
+template <class Slot>
+struct Member {
+  using Endpoint = typename Slot::Endpoint;
+
+  Slot* slot;
+  Health health = Health::healthy;
+  Intake intake = Intake::accepting;
+  bool draining = false;
+  Capacity capacity = {};
+  bool left = false;  // drained because it took the other role
+  OutlierState ejection = {};
+
+  /// `panic`: nobody is left out for failing.
+  [[nodiscard]] Reason ruled_out(bool panic) const noexcept {
+    if (health != Health::healthy) return &NoEndpoint::unhealthy;
+    if (intake != Intake::accepting) return &NoEndpoint::paused;
+    if (draining) return &NoEndpoint::draining;
+    if (ejection.ejected() && !panic) return &NoEndpoint::ejected;
+    return nullptr;
+  }
+  /// Eligible, and not on probation.
+  [[nodiscard]] bool serves_in_full() const noexcept {
+    return ruled_out(false) == nullptr && ejection.phase == EjectionPhase::none;
+  }
+  [[nodiscard]] EjectionPhase phase(bool panic) const noexcept {
+    return ejection.ejected() && panic ? EjectionPhase::spared : ejection.phase;
+  }
+
+  [[nodiscard]] EndpointStatus<Endpoint> status(bool panic) const {
+    EndpointStatus<Endpoint> status;
+    status.id = EndpointId<Endpoint>(slot->id());
+    status.incarnation = slot->incarnation();
+    status.health = health;
+    status.intake = intake;
+    status.draining = draining;
+    status.ejection = phase(panic);
+    status.in_flight = slot->in_flight();
+    status.capacity = capacity;
+    status.outcomes = slot->outcomes();
+    LimitedQuantities::each([&]<const LimitedQuantity & quantity>() {
+      if constexpr (counts_quantity<Slot, quantity>) status.*quantity.held = slot->LimitedCount<quantity>::sum();
+    });
+    return status;
+  }
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace pdroute

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Counts the ends of leases that are not plain completions.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <pdroute/outcome.hpp>
+
+namespace pdroute {
+inline namespace v0 {
+namespace detail {
+
+/// Completions, by far the most frequent, are not counted but inferred from the leases begun, see `Slot::outcomes`.
+/// Thread safety: all members may be called from many threads at once; lock-free.
+class OutcomeCounts {
+ public:
+  /// A number that is no kind, as a cast at a C interface may make, counts as bad_response.
+  void failed(FailureKind kind) noexcept {
+    add(static_cast<std::size_t>(kind <= FailureKind::overloaded ? kind : FailureKind::bad_response));
+  }
+  void cancelled() noexcept { add(cancelled_place); }
+  /// A reservation taken back by the router, as if it had never been made.
+  void undone() noexcept { add(undone_place); }
+
+  [[nodiscard]] std::uint64_t undone_so_far() const noexcept { return read(undone_place); }
+  /// `completed` is left zero.
+  [[nodiscard]] Outcomes so_far() const noexcept {
+    return {.cancelled = read(cancelled_place),
+            .unreachable = read(static_cast<std::size_t>(FailureKind::unreachable)),
+            .timed_out = read(static_cast<std::size_t>(FailureKind::timed_out)),
+            .bad_response = read(static_cast<std::size_t>(FailureKind::bad_response)),
+            .overloaded = read(static_cast<std::size_t>(FailureKind::overloaded))};
+  }
+
+ private:
+  static constexpr std::size_t cancelled_place = 4;
+  static constexpr std::size_t undone_place = 5;
+
+  // Relaxed: the release of the lease, which follows, orders it.
+  void add(std::size_t place) noexcept { counts_[place].fetch_add(1, std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t read(std::size_t place) const noexcept {
+    return counts_[place].load(std::memory_order_relaxed);
+  }
+
+  std::array<std::atomic<std::uint64_t>, 6> counts_{};
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace pdroute

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// One word that says who still needs a slot: closed, pins, requests in flight; and how many there ever were.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <pdroute/capacity.hpp>
+
+namespace pdroute {
+inline namespace v0 {
+namespace detail {
+
+/// The count of a slot, as one 64-bit word: bits 0..21 *in flight* (leases), bit 22 *closed*, bits 23..42 *pins* (the
+/// membership and every snapshot that shows the slot), bits 43..63 *reserved so far*, which overflows off the top.
+///
+/// Protocol. Whoever reserves holds a pin, so a slot without pins gains no leases. The slot is dead when pins and
+/// leases are both zero; exactly one call of `release` or `unpin` returns true, to the thread that must then destroy
+/// it. After `close` has returned, no reservation succeeds: when `in_flight()` then reads zero, it stays zero. No
+/// reservation takes `in_flight()` above the limit.
+///
+/// Thread safety: all members may be called from many threads at once; lock-free.
+class SlotCount {
+ public:
+  enum class Attempt : std::uint8_t { reserved, full, closed };
+
+  SlotCount() = default;  // one pin: the membership; no limit
+  SlotCount(const SlotCount&) = delete;
+  SlotCount& operator=(const SlotCount&) = delete;
+
+  /// Requests in flight: leases taken and not yet ended.
+  [[nodiscard]] std::uint32_t in_flight() const noexcept {
+    // Acquire: who reads zero after `close` also sees what the lease holders did.
+    return in_flight(word_.load(std::memory_order_acquire));
+  }
+  /// Whether new leases are refused, for good.
+  [[nodiscard]] bool closed() const noexcept { return (word_.load(std::memory_order_acquire) & closed_bit) != 0; }
+
+  /// Leases that have ended so far, over the slot's whole life. May read too low by 2^21 while a thread sleeps in the
+  /// middle of a reservation and others make 2^20 more.
+  [[nodiscard]] std::uint64_t ended() const noexcept {
+    // Halves first: one that is counted between the two reads is told by the bit below.
+    std::uint64_t halves = halves_.load(std::memory_order_acquire);
+    const std::uint64_t word = word_.load(std::memory_order_acquire);
+    const std::uint64_t field = word >> reserved_shift;
+    if ((halves & 1U) != field >> half_shift) ++halves;  // the thread that came to the new half has yet to count it
+    return (halves << half_shift) + (field & ((std::uint64_t{1} << half_shift) - 1)) - in_flight(word);
+  }
+
+  /// The most leases at once. Lowered below `in_flight()`, it takes effect as leases end.
+  [[nodiscard]] std::uint32_t limit() const noexcept { return limit_.load(std::memory_order_relaxed); }
+  /// Precondition: limit <= Capacity::max_requests. Zero: nobody.
+  void set_limit(std::uint32_t limit) noexcept { limit_.store(limit, std::memory_order_relaxed); }
+
+  /// Takes a lease unless closed or at the limit, in one step. Precondition: the caller holds a pin.
+  [[nodiscard, gnu::always_inline]] inline Attempt try_reserve() noexcept {
+    return try_reserve_below([this] { return limit(); });
+  }
+  /// The same with another limit, `limit()`, read at each attempt.
+  template <class Limit>
+  [[nodiscard, gnu::always_inline]] inline Attempt try_reserve_below(const Limit& limit) noexcept {
+    // Acquire: who is refused sees what was published before the slot was closed.
+    std::uint64_t seen = word_.load(std::memory_order_acquire);
+    std::uint64_t next = 0;
+    do {
+      if ((seen & (closed_bit | in_flight_bits)) >= limit()) [[unlikely]]  // closed stands above every limit
+        return (seen & closed_bit) != 0 ? Attempt::closed : Attempt::full;
+      next = seen + one_reserved + one_in_flight;
+    } while (!word_.compare_exchange_weak(seen, next, std::memory_order_acquire));
+    if (((seen ^ next) & top_bit) != 0) [[unlikely]]
+      halves_.fetch_add(1, std::memory_order_release);
+    return Attempt::reserved;
+  }
+
+  /// Ends a lease. True: the slot is dead and the caller destroys it.
+  [[nodiscard]] bool release() noexcept {
+    // Release: what the holder did happens before the destruction. Acquire: the destroyer sees it all.
+    return needed(word_.fetch_sub(one_in_flight, std::memory_order_acq_rel)) == one_in_flight;
+  }
+
+  /// Precondition: the caller holds a pin, or the lock under which the membership holds one.
+  void pin() noexcept { word_.fetch_add(one_pin, std::memory_order_relaxed); }
+
+  /// Ends a pin. True: the slot is dead and the caller destroys it.
+  [[nodiscard]] bool unpin() noexcept { return needed(word_.fetch_sub(one_pin, std::memory_order_acq_rel)) == one_pin; }
+
+  /// Refuses new leases from now on.
+  void close() noexcept { word_.fetch_or(closed_bit, std::memory_order_acq_rel); }
+
+ private:
+  static constexpr unsigned closed_shift = 22;
+  static constexpr unsigned pin_shift = 23;
+  static constexpr unsigned reserved_shift = 43;
+  static constexpr unsigned half_shift = 63 - reserved_shift;
+  static constexpr std::uint64_t one_in_flight = 1;
+  static constexpr std::uint64_t one_pin = std::uint64_t{1} << pin_shift;
+  static constexpr std::uint64_t closed_bit = std::uint64_t{1} << closed_shift;
+  static constexpr std::uint64_t one_reserved = std::uint64_t{1} << reserved_shift;
+  static constexpr std::uint64_t in_flight_bits = closed_bit - 1;
+  static_assert(in_flight_bits == Capacity::max_requests, "pdroute: the limit keeps leases within their bits");
+  static constexpr std::uint64_t top_bit = std::uint64_t{1} << 63U;
+
+  [[nodiscard]] static std::uint32_t in_flight(std::uint64_t word) noexcept {
+    return static_cast<std::uint32_t>(word & in_flight_bits);
+  }
+  /// Pins and leases, whatever else the word says.
+  [[nodiscard]] static std::uint64_t needed(std::uint64_t word) noexcept {
+    return word & (one_reserved - 1) & ~closed_bit;
+  }
+
+  std::atomic<std::uint64_t> word_{one_pin};
+  std::atomic<std::uint32_t> limit_{Capacity::max_requests};
+  std::atomic<std::uint32_t> halves_{0};  // how often *reserved so far* has come to another half of its range
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace pdroute

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a router and its dispatchers share.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <pdroute/policy/detail/policy_traits.hpp>
+#include <pdroute/pool/detail/lease_table.hpp>
+#include <pdroute/pool/lease.hpp>
+#include <pdroute/pool/outlier_detection.hpp>
+#include <pdroute/role.hpp>
+#include <pdroute/router/detail/leg.hpp>
+#include <pdroute/router/detail/ticket_counter.hpp>
+#include <pdroute/router/refusals.hpp>
+#include <utility>
+
+namespace pdroute {
+inline namespace v0 {
+namespace detail {
+
+/// Lives as long as the router or any of its dispatchers.
+template <class PrefillPolicy, class DecodePolicy, class Endpoint, class Clock>
+struct RouterCore {
+  using PrefillLeg = Leg<Role::prefill, PrefillPolicy, Endpoint>;
+  using DecodeLeg = Leg<Role::decode, DecodePolicy, Endpoint>;
+  using PrefillLease = Lease<typename PrefillLeg::Slot>;
+  using DecodeLease = Lease<typename DecodeLeg::Slot>;
+
+  RouterCore(PrefillPolicy prefill_rule, DecodePolicy decode_rule, Clock caller_clock, std::uint64_t router_seed,
+             Role first_leg, std::uint32_t detached_leases, const OutlierDetection& ejection)
+      : prefill_policy(std::move(prefill_rule)),
+        decode_policy(std::move(decode_rule)),
+        clock(std::move(caller_clock)),
+        seed(router_seed),
+        first(first_leg),
+        prefill(detail::load_options(prefill_policy), ejection),
+        decode(detail::load_options(decode_policy), ejection),
+        detached_prefill(detached_leases),
+        detached_decode(detached_leases) {}
+
+  template <Role role>
+  [[nodiscard]] auto& detached() noexcept {
+    if constexpr (role == Role::prefill) {
+      return detached_prefill;
+    } else {
+      return detached_decode;
+    }
+  }
+
+  PrefillPolicy prefill_policy;
+  DecodePolicy decode_policy;
+  [[no_unique_address]] Clock clock;
+  std::uint64_t seed;
+  Role first;
+  std::atomic<std::uint64_t> dispatchers{0};  // made so far; numbers their random streams
+  TicketCounter turns;
+  typename PrefillLeg::Pool prefill;
+  typename DecodeLeg::Pool decode;
+  LeaseTable<PrefillLease> detached_prefill;
+  LeaseTable<DecodeLease> detached_decode;
+  alignas(64) RefusalCounts refused_prefill;  // away from what every route reads
+  RefusalCounts refused_decode;
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace pdroute

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// Costs by latency, over a list of the caller's own.
+#include <pdroute/policy/peak_ewma.hpp>
+//
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <pdroute/manual_clock.hpp>
+#include <pdroute/policy/check_policy.hpp>
+#include <pdroute/policy/local_context.hpp>
+#include <pdroute/request.hpp>
+#include <vector>
+
+#include "catch2_compat.hpp"
+
+using namespace std::chrono_literals;
+using pdroute::Estimate;
+using pdroute::PeakEwmaPolicy;
+
+namespace {
+
+struct Node {
+  Estimate estimate;
+  std::uint32_t busy = 0;
+
+  [[nodiscard]] Estimate latency(auto /*now*/) const { return estimate; }
+  [[nodiscard]] Estimate peak_latency(auto /*now*/) const { return estimate; }
+  [[nodiscard]] Estimate time_to_first_token(auto /*now*/) const { return estimate; }
+  [[nodiscard]] std::uint32_t in_flight() const { return busy; }
+};
+using Nodes = std::vector<Node>;
+
+static_assert(pdroute::check_policy<PeakEwmaPolicy, Nodes>());
+static_assert(pdroute::check_policy<pdroute::LowestCostPolicy<pdroute::MeanLatency>, Nodes>());
+static_assert(pdroute::check_policy<pdroute::LowestCostPolicy<pdroute::MeanTimeToFirstToken>, Nodes>());
+
+template <class Policy>
+std::map<std::size_t, int> choices(const Nodes& nodes, int count = 1000) {
+  const Policy policy;
+  pdroute::LocalContext context{policy, pdroute::ManualClock{}, 42};
+  std::map<std::size_t, int> chosen;
+  for (int i = 0; i < count; ++i) ++chosen[policy.select(nodes, pdroute::Request{}, context).value()];
+  return chosen;
+}
+
+}  // namespace
+
+TEST_CASE("peak EWMA: nobody, and one") {
+  const PeakEwmaPolicy policy;
+  pdroute::LocalContext context{policy, pdroute::ManualClock{}};
+  CHECK_FALSE(policy.select(Nodes{}, pdroute::Request{}, context));
+  CHECK(policy.select(Nodes(1), pdroute::Request{}, context) == 0U);
+}
+
+TEST_CASE("peak EWMA: latency times the requests there with this one") {
+  using Choices = std::map<std::size_t, int>;
+  CHECK(choices<PeakEwmaPolicy>({{{2, 1}, 0}, {{1, 1}, 0}}) == Choices{{1, 1000}});
+  CHECK(choices<PeakEwmaPolicy>({{{2, 1}, 1}, {{1, 1}, 4}}) == Choices{{0, 1000}});  // 2 x 2 < 1 x 5
+  CHECK(choices<PeakEwmaPolicy>({{{2, 1}, 1}, {{1, 1}, 2}}) == Choices{{1, 1000}});  // 2 x 2 > 1 x 3
+}
+
+TEST_CASE("peak EWMA: who is not known is taken for the other one, so that requests decide") {
+  using Choices = std::map<std::size_t, int>;
+  CHECK(choices<PeakEwmaPolicy>({{{100, 1}, 3}, {{0, 0}, 2}}) == Choices{{1, 1000}});
+  CHECK(choices<PeakEwmaPolicy>({{{100, 1}, 2}, {{0, 0}, 3}}) == Choices{{0, 1000}});
+  CHECK(choices<PeakEwmaPolicy>({{{0, 0}, 2}, {{0, 0}, 3}}) == Choices{{0, 1000}});
+}
+
+TEST_CASE("peak EWMA: what was measured long ago counts for little") {
+  using Choices = std::map<std::size_t, int>;
+  CHECK(choices<PeakEwmaPolicy>({{{9, 1}, 0}, {{1, 1}, 1}}) == Choices{{1, 1000}});
+  CHECK(choices<PeakEwmaPolicy>({{{9, 0.01}, 0}, {{1, 1}, 1}}) == Choices{{0, 1000}});
+}
+
+TEST_CASE("peak EWMA: equal endpoints share evenly") {
+  // 100,000 choices among 8: 12,500 each, standard deviation 105.
+  for (const auto& [node, count] : choices<PeakEwmaPolicy>(Nodes(8, {{1, 1}, 3}), 100'000)) {
+    CHECK(count == Approx(12'500).margin(4 * 105));
+  }
+}
+
+TEST_CASE("mean latency: the fastest of all, the unknown being typical") {
+  using Choices = std::map<std::size_t, int>;
+  using Fastest = pdroute::LowestCostPolicy<pdroute::MeanLatency>;
+  CHECK(choices<Fastest>({{{3, 1}}, {{1, 1}}, {{2, 1}}}) == Choices{{1, 1000}});
+  CHECK(choices<Fastest>({{{3, 1}}, {{0, 0}}, {{2, 1}}}) == Choices{{2, 1000}});
+  using Soonest = pdroute::LowestCostPolicy<pdroute::MeanTimeToFirstToken>;
+  CHECK(choices<Soonest>({{{3, 1}}, {{1, 1}}, {{2, 1}}}) == Choices{{1, 1000}});
+}
+
+TEST_CASE("latency costs: a decay that cannot be is refused, and named") {
+  const auto error = pdroute::detail::check_configuration(PeakEwmaPolicy{{.ewma = {.decay = 0s}}});
+  REQUIRE(error);
+  CHECK(error->text() == "a decay must be longer than zero and at most a hundred years long: 0 ns");
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pdroute/pool/outlier_detection.hpp>
+//
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "catch2_compat.hpp"
+
+using namespace std::chrono_literals;
+using pdroute::OutlierDetection;
+
+TEST_CASE("ejection: the time out doubles up to the longest") {
+  const OutlierDetection rules{.base_ejection_time = 10s, .max_ejection_time = 60s};
+  CHECK(rules.time_out(1) == 10s);
+  CHECK(rules.time_out(2) == 20s);
+  CHECK(rules.time_out(3) == 40s);
+  CHECK(rules.time_out(4) == 60s);
+  CHECK(rules.time_out(4'000'000'000) == 60s);
+  const OutlierDetection centuries{.base_ejection_time = 1ns, .max_ejection_time = 24h * 365 * 100};
+  CHECK(centuries.time_out(1000) == centuries.max_ejection_time);  // no overflow on the way
+}
+
+TEST_CASE("ejection: a share of the members, at least one of two, nobody of one") {
+  const OutlierDetection rules;
+  CHECK(rules.max_ejected(0) == 0);
+  CHECK(rules.max_ejected(1) == 0);
+  CHECK(rules.max_ejected(2) == 1);
+  CHECK(rules.max_ejected(3) == 1);
+  CHECK(rules.max_ejected(9) == 4);
+  CHECK(OutlierDetection{.max_ejected_share = 0.1}.max_ejected(3) == 1);
+  CHECK(OutlierDetection{.max_ejected_share = 0.1}.max_ejected(30) == 3);
+  CHECK(OutlierDetection{.max_ejected_share = 0.29}.max_ejected(100) == 29);  // though 0.29 * 100 is a little less
+}
+
+TEST_CASE("ejection: panic below a share") {
+  const OutlierDetection rules;
+  CHECK_FALSE(rules.panics(4, 8));
+  CHECK(rules.panics(3, 8));
+  CHECK_FALSE(rules.panics(0, 0));
+  CHECK_FALSE(OutlierDetection{.panic_threshold = 0.55}.panics(55, 100));  // though 0.55 * 100 is a little more
+  CHECK_FALSE(OutlierDetection{.panic_threshold = 0}.panics(0, 8));
+}
+
+TEST_CASE("ejection: rules that cannot be are refused, and name what is wrong") {
+  const auto value = [](const OutlierDetection& rules) { return rules.check() ? rules.check()->value : "accepted"; };
+  CHECK(value({}) == "accepted");
+  CHECK(value({.consecutive_failures = 0}) == "accepted");  // off
+  CHECK(value({.probes = 0}) == "probes 0");
+  CHECK(value({.probes = 1024}) == "probes 1024");
+  CHECK(value({.base_ejection_time = 0s}) == "base_ejection_time 0 ns");
+  CHECK(value({.base_ejection_time = -1ns}) == "base_ejection_time -1 ns");
+  CHECK(value({.base_ejection_time = 10s, .max_ejection_time = 9s}) ==
+        "base_ejection_time 10000000000 ns > max_ejection_time 9000000000 ns");
+  CHECK(value({.max_ejection_time = 24h * 365 * 100 + 1ns}) == "max_ejection_time 3153600000000000001 ns");
+  CHECK(value({.max_ejected_share = 1.5}) == "max_ejected_share 1.5");
+  CHECK(value({.max_ejected_share = std::nan("")}).find("max_ejected_share") == 0);
+  CHECK(value({.panic_threshold = -0.5}) == "panic_threshold -0.5");
+  CHECK(OutlierDetection{.probes = 0}.check()->rule == pdroute::ConfigError::Rule::outlier_detection_in_range);
+}
+
+TEST_CASE("ejection: phases have names") {
+  using pdroute::EjectionPhase;
+  CHECK(to_string(EjectionPhase::none) == "none");
+  CHECK(to_string(EjectionPhase::ejected) == "ejected");
+  CHECK(to_string(EjectionPhase::spared) == "spared");
+  CHECK(to_string(EjectionPhase::probing) == "probing");
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pdroute/router/detail/ticket_counter.hpp>
+
+#include "catch2_compat.hpp"
+
+using pdroute::Role;
+using pdroute::detail::TicketCounter;
+using Draw = TicketCounter::Draw;
+
+TEST_CASE("a call draws each leg's next turn, once, and only the legs it routes") {
+  TicketCounter turns;
+  Draw both{turns, Draw::For::both};
+  CHECK(both.turn(Role::prefill) == 0);
+  CHECK(both.turn(Role::decode) == 0);
+  CHECK(both.turn(Role::prefill) == 0);
+
+  Draw prefill{turns, Draw::For::prefill};
+  CHECK(prefill.turn(Role::prefill) == 1);
+  Draw decode{turns, Draw::For::decode};
+  CHECK(decode.turn(Role::decode) == 1);
+
+  Draw next{turns, Draw::For::both};
+  CHECK(next.turn(Role::decode) == 2);
+  CHECK(next.turn(Role::prefill) == 2);
+}
+
+TEST_CASE("a call that asks for no turn draws none") {
+  TicketCounter turns;
+  {
+    const Draw unused{turns, Draw::For::both};
+  }
+  CHECK(Draw{turns, Draw::For::both}.turn(Role::prefill) == 0);
+}
+
+TEST_CASE("undone turns are drawn again, unless somebody has drawn since") {
+  TicketCounter turns;
+  Draw first{turns, Draw::For::both};
+  CHECK(first.turn(Role::prefill) == 0);
+  first.undo();
+  Draw second{turns, Draw::For::both};
+  CHECK(second.turn(Role::prefill) == 0);
+  Draw third{turns, Draw::For::prefill};
+  CHECK(third.turn(Role::prefill) == 1);
+  second.undo();  // too late
+  CHECK(Draw{turns, Draw::For::both}.turn(Role::prefill) == 2);
+}
+
+TEST_CASE("the origin of a leg is its first turn after a change of the candidates") {
+  TicketCounter turns;
+  static_cast<void>(Draw{turns, Draw::For::both}.turn(Role::prefill));
+  for (int i = 0; i < 2; ++i) static_cast<void>(Draw{turns, Draw::For::decode}.turn(Role::decode));
+  CHECK(Draw{turns, Draw::For::both}.origin(Role::decode) == 0);
+  turns.candidates_changed();
+  CHECK(Draw{turns, Draw::For::both}.origin(Role::decode) == 3);
+  CHECK(Draw{turns, Draw::For::both}.origin(Role::prefill) == 1);
+}

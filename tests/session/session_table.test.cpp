@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pdroute/session/session_table.hpp>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <pdroute/manual_clock.hpp>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+#include "catch2_compat.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using pdroute::key;
+using pdroute::Key;
+using pdroute::ManualClock;
+using pdroute::Role;
+using pdroute::SessionTable;
+using Rule = pdroute::ConfigError::Rule;
+constexpr Role decode = Role::decode;
+
+static_assert(std::is_aggregate_v<SessionTable::Options>);
+static_assert(!std::is_copy_constructible_v<SessionTable>);
+
+/// Of so many keys from `first` on, those that are bound.
+std::uint64_t known(const SessionTable& table, std::uint64_t first, std::uint64_t count, ManualClock::time_point now) {
+  std::uint64_t sum = 0;
+  for (std::uint64_t i = first; i < first + count; ++i) sum += table.find(key(i), decode, now) ? 1U : 0U;
+  return sum;
+}
+
+/// The part of n sessions, each bound once, that finds a place if `places` are cut into sets of eight and each session
+/// is equally likely to fall into each set: by Poisson's distribution, with `mean` sessions to a set.
+double expected_part(double mean) {
+  double probability = std::exp(-mean);
+  double stored = 0;
+  for (int n = 0; n < 100; ++n) {
+    stored += probability * std::min(n, 8);
+    probability *= mean / (n + 1);
+  }
+  return stored / mean;
+}
+
+}  // namespace
+
+TEST_CASE("session table: a session that was never bound is not known") {
+  const SessionTable table;
+  CHECK_FALSE(table.find(key("u42"), decode, ManualClock{}.now()));
+  CHECK_FALSE(table.find(Key{0}, decode, ManualClock{}.now()));
+}
+
+TEST_CASE("session table: bound, moved and forgotten, in each role on its own") {
+  SessionTable table;
+  const auto now = ManualClock{}.now();
+  table.bind(key("u42"), Role::prefill, 1, now);
+  table.bind(key("u42"), Role::decode, 7, now);
+  CHECK(table.find(key("u42"), Role::prefill, now) == 1U);
+  CHECK(table.find(key("u42"), Role::decode, now) == 7U);
+  CHECK_FALSE(table.find(key("u43"), Role::decode, now));
+  table.bind(key("u42"), Role::decode, 8, now);
+  CHECK(table.find(key("u42"), Role::decode, now) == 8U);
+  table.forget(key("u42"), Role::prefill);
+  CHECK_FALSE(table.find(key("u42"), Role::prefill, now));
+  CHECK(table.find(key("u42"), Role::decode, now) == 8U);
+  table.bind(key("u42"), Role::prefill, 2, now);
+  table.forget(key("u42"));
+  CHECK_FALSE(table.find(key("u42"), Role::prefill, now));
+  CHECK_FALSE(table.find(key("u42"), Role::decode, now));
+}
+
+TEST_CASE("session table: known as long as it is idle for no longer than was said, and by idle / 1024 no longer") {
+  for (const std::chrono::nanoseconds idle :
+       {std::chrono::nanoseconds{4h}, std::chrono::nanoseconds{30s}, 1'024'000ns}) {
+    for (const std::chrono::nanoseconds offset : {-123'456'789ns, 0ns, 1ns, 999'999ns}) {
+      ManualClock clock;
+      clock.set(offset);
+      SessionTable table({.idle = idle});
+      table.bind(key("u42"), decode, 1, clock.now());
+      clock.advance(idle);
+      CHECK(table.find(key("u42"), decode, clock.now()));
+      table.bind(key("u42"), decode, 1, clock.now());  // a use
+      clock.advance(idle);
+      CHECK(table.find(key("u42"), decode, clock.now()));
+      clock.advance(idle / 1024 + 1us);
+      CHECK_FALSE(table.find(key("u42"), decode, clock.now()));
+    }
+  }
+}
+
+TEST_CASE("session table: a clock that passes its epoch is not slower there") {
+  ManualClock clock;
+  SessionTable table({.idle = 1'024us});
+  clock.set(-999ns);
+  table.bind(key("u42"), decode, 1, clock.now());
+  clock.set(1'024us - 999ns);
+  CHECK(table.find(key("u42"), decode, clock.now()));
+  clock.set(1'024us + 1ns);
+  CHECK_FALSE(table.find(key("u42"), decode, clock.now()));
+}
+
+TEST_CASE("session table: any clock's time will do") {
+  SessionTable table({.idle = 10s});
+  const std::chrono::sys_seconds now{1'700'000'000s};
+  table.bind(key("u42"), decode, 1, now);
+  CHECK(table.find(key("u42"), decode, now + 10s) == 1U);
+  CHECK_FALSE(table.find(key("u42"), decode, now + 11s));
+}
+
+TEST_CASE("session table: a clock that steps back by less than the idle time forgets nothing") {
+  ManualClock clock;
+  clock.set(100h);
+  SessionTable table;
+  table.bind(key("u42"), decode, 1, clock.now());
+  clock.set(97h);
+  CHECK(table.find(key("u42"), decode, clock.now()) == 1U);
+}
+
+TEST_CASE("session table: an incarnation that does not fit is not remembered, and nor is who served before") {
+  SessionTable table;
+  const auto now = ManualClock{}.now();
+  table.bind(key("u42"), decode, SessionTable::max_incarnation, now);
+  CHECK(table.find(key("u42"), decode, now) == SessionTable::max_incarnation);
+  for (const std::uint64_t beyond : {SessionTable::max_incarnation + 1, SessionTable::max_incarnation + 2,
+                                     std::numeric_limits<std::uint64_t>::max()}) {
+    table.bind(key("u42"), decode, 7, now);
+    table.bind(key("u42"), decode, beyond, now);
+    CHECK_FALSE(table.find(key("u42"), decode, now));
+  }
+}
+
+TEST_CASE("session table: there is room for as many as was said, rounded up to sets of eight") {
+  CHECK(SessionTable({.max_bindings = 1}).capacity() == 8);
+  CHECK(SessionTable({.max_bindings = 8}).capacity() == 8);
+  CHECK(SessionTable({.max_bindings = 9}).capacity() == 16);
+  CHECK(SessionTable({.max_bindings = 65'536}).capacity() == 65'536);
+  CHECK(SessionTable().capacity() == 131'072);
+}
+
+TEST_CASE("session table: options that make no sense are refused, and such a table remembers nothing") {
+  const auto rule_of = [](const SessionTable::Options& options) {
+    SessionTable table(options);
+    const auto now = ManualClock{}.now();
+    table.bind(key("u42"), decode, 1, now);
+    CHECK(table.find(key("u42"), decode, now).has_value() == !table.check());
+    table.forget(key("u42"));
+    return table.check() ? std::optional{table.check()->rule} : std::nullopt;
+  };
+  CHECK(rule_of({}) == std::nullopt);
+  CHECK(rule_of({.max_bindings = 0}) == Rule::sessions_in_range);
+  CHECK(rule_of({.max_bindings = SessionTable::max_places + 1}) == Rule::sessions_in_range);
+  CHECK(rule_of({.max_bindings = std::numeric_limits<std::size_t>::max()}) == Rule::sessions_in_range);
+  CHECK(rule_of({.idle = 1ns}) == std::nullopt);
+  CHECK(rule_of({.idle = 24h * 365 * 100}) == std::nullopt);
+  CHECK(rule_of({.idle = 24h * 365 * 100 + 1ns}) == Rule::idle_in_range);
+  CHECK(rule_of({.idle = 0ns}) == Rule::idle_in_range);
+  CHECK(rule_of({.idle = std::chrono::nanoseconds::min()}) == Rule::idle_in_range);
+  CHECK(rule_of({.idle = std::chrono::nanoseconds::max()}) == Rule::idle_in_range);
+  CHECK(SessionTable({.idle = -5ns}).check()->text() ==
+        "the time that a session may be idle must be longer than zero and at most a hundred years: -5 ns");
+}
+
+TEST_CASE("session table: sessions spread evenly, so a table for twice as many loses few") {
+  const auto now = ManualClock{}.now();
+  constexpr std::uint64_t places = 65'536;
+  for (const std::uint64_t sessions : {places, places / 2}) {
+    SessionTable table({.max_bindings = places, .seed = 1});
+    for (std::uint64_t i = 0; i < sessions; ++i) table.bind(key(i), decode, 1, now);
+    const double part = static_cast<double>(known(table, 0, sessions, now)) / static_cast<double>(sessions);
+    const double expected = expected_part(8.0 * static_cast<double>(sessions) / static_cast<double>(places));
+    CHECK(part == Approx(expected).margin(0.005));  // more than four standard deviations
+  }
+  CHECK(1 - expected_part(8) == Approx(1.0 / 7).margin(0.01));  // as the documentation says
+  CHECK(1 - expected_part(4) == Approx(1.0 / 120).margin(0.0005));
+}
+
+TEST_CASE("session table: a million sessions that come once take no memory, and leave those that come again") {
+  ManualClock clock;
+  SessionTable table({.max_bindings = 65'536, .seed = 1});
+  constexpr std::uint64_t regulars = 1000;
+  for (int uses = 0; uses < 2; ++uses) {
+    for (std::uint64_t i = 0; i < regulars; ++i) table.bind(key(i), decode, i, clock.now());
+  }
+  for (std::uint64_t i = 0; i < 1'000'000; ++i) table.bind(key(regulars + i), decode, 1, clock.now());
+  CHECK(table.capacity() == 65'536);
+  CHECK(known(table, 0, regulars, clock.now()) == regulars);
+  CHECK(known(table, regulars, 1'000'000, clock.now()) <= 65'536);
+
+  // Who comes twice counts as a regular too: against a flood of those, only the last use counts.
+  clock.advance(1min);
+  for (std::uint64_t i = 0; i < 1'000'000; ++i) {
+    for (int uses = 0; uses < 2; ++uses) table.bind(key(2'000'000 + i), decode, 1, clock.now());
+  }
+  CHECK(known(table, 0, regulars, clock.now()) == 0);
+}
+
+TEST_CASE("session table: keys that meet in one set under one seed are spread by another") {
+  const auto now = ManualClock{}.now();
+  constexpr std::size_t places = 4096;
+  const Key victim = key("victim");
+  // Somebody has a table of his own, with the seed that he believes in, and looks for a key that displaces the victim:
+  // the eighth in its set.
+  const auto next_aimed = [&](std::uint64_t from) {
+    SessionTable table({.max_bindings = places, .seed = 1});
+    table.bind(victim, decode, 1, now);
+    while (table.find(victim, decode, now + 1h)) table.bind(key(from++), decode, 2, now + 1h);
+    return from;
+  };
+  std::vector<Key> aimed;
+  for (std::uint64_t i = 0; aimed.size() < 8;) {
+    i = next_aimed(i);
+    aimed.push_back(key(i - 1));
+  }
+  const auto displaces = [&](std::uint64_t seed) {
+    SessionTable table({.max_bindings = places, .seed = seed});
+    table.bind(victim, decode, 1, now);
+    for (const Key hostile : aimed) table.bind(hostile, decode, 2, now + 1h);
+    return !table.find(victim, decode, now + 1h);
+  };
+  CHECK(displaces(1));
+  for (std::uint64_t seed = 2; seed < 100; ++seed) CHECK_FALSE(displaces(seed));
+}
+
+TEST_CASE("session table: same seed and same calls, same bindings") {
+  const auto now = ManualClock{}.now();
+  const auto known_with = [&](std::uint64_t seed) {
+    SessionTable table({.max_bindings = 256, .seed = seed});
+    for (std::uint64_t i = 0; i < 1000; ++i) table.bind(key(i), decode, i, now);
+    std::vector<std::uint64_t> all;
+    for (std::uint64_t i = 0; i < 1000; ++i) {
+      if (table.find(key(i), decode, now)) all.push_back(i);
+    }
+    return all;
+  };
+  CHECK(known_with(1) == known_with(1));
+  CHECK(known_with(1) != known_with(2));
+}
+
+TEST_CASE("session table: threads share it, and a session is never shown what is another's") {
+  constexpr std::uint64_t sessions = 64;  // in a table with 16 places
+  SessionTable table({.max_bindings = 16, .seed = 3});
+  std::array<int, 4> wrong{};
+  std::vector<std::thread> workers;
+  for (std::size_t t = 0; t < wrong.size(); ++t) {
+    workers.emplace_back([&table, &bad = wrong[t], t] {
+      ManualClock clock;
+      for (std::uint64_t i = 0; i < 40'000; ++i) {
+        const std::uint64_t session = (i * (2 * t + 1) + t * 17) % sessions;
+        clock.advance(1ms);
+        if (i % 4 == t) table.bind(key(session), decode, session * 8 + i % 8, clock.now());
+        if (i % 97 == 0) table.forget(key(session));
+        const auto found = table.find(key(session), decode, clock.now());
+        if (found && *found / 8 != session) ++bad;
+      }
+    });
+  }
+  for (auto& worker : workers) worker.join();
+  for (const int bad : wrong) CHECK(bad == 0);
+}
