@@ -11,49 +11,50 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// Candidates: the eligible endpoints of one role, by index. Any type with `size()` and `[i]` qualifies: the router's
-/// own snapshot, or a `std::vector` of the caller's. What an element offers decides which policies can read it.
+/// Candidates: the eligible endpoints of one role, by index. Any type with `size()` and `[i]` qualifies, such as the
+/// router's own snapshot or a `std::vector` of the caller's. What an element offers decides which policies can read it.
 template <class C>
 concept CandidateRange = requires(const C& candidates, std::size_t i) {
   { candidates.size() } -> std::convertible_to<std::size_t>;
   candidates[i];
 };
 
-/// Candidates that tell how many requests each has in flight.
+/// Candidates with `in_flight()`: the number of requests that each has in flight now.
 template <class C>
 concept CountedCandidates = CandidateRange<C> && requires(const C& candidates, std::size_t i) {
   { candidates[i].in_flight() } -> std::convertible_to<std::uint64_t>;
 };
 
-/// Candidates that tell how many requests each was given within a window, as `RequestRate` does.
+/// Candidates with `arrivals(bucket)`: the number of requests that each was given within a window, as in `RequestRate`.
 template <class C>
 concept RatedCandidates = CandidateRange<C> && requires(const C& candidates, std::size_t i, std::int64_t bucket) {
   { candidates[i].arrivals(bucket) } -> std::unsigned_integral;
 };
 
-/// Candidates that tell the weight of their endpoint, as `Identity` does: an integer from 1 to `max_endpoint_weight`.
-/// The router checks that range. In a list of the caller's own, a weight of 0 gets no request, and a weight above the
-/// maximum counts as the maximum.
+/// Candidates with `weight()`: the weight of each endpoint, as in `Identity`, an integer from 1 to
+/// `max_endpoint_weight`. The router checks that range. In a list of the caller's own, an endpoint with weight 0 gets
+/// no request, and a weight above the maximum counts as the maximum.
 template <class C>
 concept WeightedCandidates = CandidateRange<C> && requires(const C& candidates, std::size_t i) {
   { candidates[i].weight() } -> std::unsigned_integral;
 };
 
-/// Weighted candidates that also tell a hash of their id, as `Identity` does. Different ids should have different
-/// hashes.
+/// Weighted candidates that also have `id_hash()`: a hash of each endpoint's id, as in `Identity`. Different ids should
+/// have different hashes.
 template <class C>
 concept IdentifiedCandidates = WeightedCandidates<C> && requires(const C& candidates, std::size_t i) {
   { candidates[i].id_hash() } -> std::same_as<std::uint64_t>;
 };
 
-/// A type that tells which life of an endpoint it belongs to: leases, and the router's candidates. Lives are numbered
-/// per role. The role is the type's constant `role`; a type without one counts as prefill.
+/// A type with `incarnation()`: the number of the life of an endpoint that it belongs to. Leases and the router's
+/// candidates have it. Lives are numbered per role. The role is the type's constant `role`; a type without one counts
+/// as prefill.
 template <class T>
 concept HasIncarnation = requires(const T& life) {
   { life.incarnation() } -> std::convertible_to<std::uint64_t>;
 };
 
-/// Candidates that tell which life of an endpoint each is.
+/// Candidates with `incarnation()`: the number of the life of an endpoint that each is, see `HasIncarnation`.
 template <class C>
 concept IncarnatedCandidates = CandidateRange<C> && requires(const C& candidates, std::size_t i) {
   requires HasIncarnation<std::remove_cvref_t<decltype(candidates[i])>>;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a request demands of an endpoint, what all leases hold of it, and how much it may hold at most.
+// Demand, Holdings and Capacity: what a request needs of an endpoint, what all its leases hold, and its limits.
 #pragma once
 
 #include <cstdint>
@@ -9,53 +9,57 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// What one request holds of an endpoint while its lease lasts.
+/// What one request needs of an endpoint. Its lease holds that much until it ends, and more after `Lease::progress`.
 struct Demand {
-  std::uint64_t tokens = 0;     ///< to be computed there, such as the uncached tokens of the prompt
-  std::uint64_t kv_tokens = 0;  ///< whose keys and values it keeps in the endpoint's memory
+  std::uint64_t tokens = 0;     ///< tokens to compute there, such as the uncached tokens of the prompt
+  std::uint64_t kv_tokens = 0;  ///< tokens for which the endpoint keeps keys and values in memory
 };
 
-/// What all leases of an endpoint hold together; a quantity that its role does not count is absent.
+/// The sum of what all leases of an endpoint hold in one role. A quantity that the role does not count is absent.
 struct Holdings {
-  std::optional<std::uint64_t> tokens = {};
-  std::optional<std::uint64_t> kv_tokens = {};
+  std::optional<std::uint64_t> tokens = {};     ///< sum of `Demand::tokens`; needs a role that counts `Tokens`
+  std::optional<std::uint64_t> kv_tokens = {};  ///< sum of `Demand::kv_tokens`; needs a role that counts `KvTokens`
 
+  /// Equal if all members are equal.
   friend bool operator==(const Holdings&, const Holdings&) = default;
 };
 
-/// The limits of one endpoint in one role. An absent limit means as many as 64 bits can count, so bound what clients
-/// may claim. No choice passes a limit: a full endpoint refuses, and another one is chosen. Zero is refused as a
-/// mistake; an endpoint that should take no requests is paused.
+/// The limits of one endpoint in one role. No choice exceeds a limit: a full endpoint refuses, and the policy chooses
+/// another one. An absent limit on tokens means as many as 64 bits can count, so bound what clients may claim. A limit
+/// of zero is an error; to give an endpoint no requests, pause it.
 struct Capacity {
-  /// The highest limit on requests, and what no limit means.
+  /// The highest limit on requests; also the limit that applies where none is set.
   static constexpr std::uint32_t max_requests = (std::uint32_t{1} << 22U) - 1;
 
-  std::optional<std::uint32_t> requests = {};   ///< in flight at once; at most `max_requests`
-  std::optional<std::uint64_t> tokens = {};     ///< of all leases together; needs a role that counts `Tokens`
-  std::optional<std::uint64_t> kv_tokens = {};  ///< of all leases together; needs a role that counts `KvTokens`
+  std::optional<std::uint32_t> requests = {};   ///< requests in flight at once, from 1 to `max_requests`
+  std::optional<std::uint64_t> tokens = {};     ///< tokens of all leases; needs a role that counts `Tokens`
+  std::optional<std::uint64_t> kv_tokens = {};  ///< KV tokens of all leases; needs a role that counts `KvTokens`
 
+  /// Equal if all members are equal.
   friend bool operator==(const Capacity&, const Capacity&) = default;
 };
 
-/// A quantity that leases hold and a `Capacity` limits. Pools, statuses, error messages and adapters go through
-/// `LimitedQuantities`; no other header names a quantity unless it is about that one.
+/// Describes a quantity that leases hold and that a `Capacity` limits. Pools, statuses, error messages and adapters
+/// iterate over `LimitedQuantities`. So only the headers about one quantity name it.
 struct LimitedQuantity {
-  std::string_view name;  ///< as an identifier: `pdroute_<name>_held`
-  std::string_view unit;  ///< as text behind a number: "8000 KV tokens"
-  std::uint64_t Demand::* demand;
-  std::optional<std::uint64_t> Holdings::* held;
-  std::optional<std::uint64_t> Capacity::* limit;
+  std::string_view name;           ///< the name as an identifier, as in the Prometheus metric `pdroute_<name>_held`
+  std::string_view unit;           ///< the unit in text after a number, as in "8000 KV tokens"
+  std::uint64_t Demand::* demand;  ///< its member of `Demand`
+  std::optional<std::uint64_t> Holdings::* held;   ///< its member of `Holdings`
+  std::optional<std::uint64_t> Capacity::* limit;  ///< its member of `Capacity`
 };
 
-/// The quantities that the library knows. To add one, add a field to `Demand`, `Holdings` and `Capacity`, a constant
-/// here and its name in `LimitedQuantities`; then a metric that counts it, see `LimitedCount`.
+/// The quantities that the library knows. To add one: add a member to `Demand`, `Holdings` and `Capacity`, a constant
+/// here, its name in `LimitedQuantities`, and a load metric that counts it (see `LimitedCount`).
 namespace quantity {
 
+/// Tokens to compute; the load metric `Tokens` counts them.
 inline constexpr LimitedQuantity tokens{.name = "tokens",
                                         .unit = "tokens",
                                         .demand = &Demand::tokens,
                                         .held = &Holdings::tokens,
                                         .limit = &Capacity::tokens};
+/// Tokens for which keys and values are kept; the load metric `KvTokens` counts them.
 inline constexpr LimitedQuantity kv_tokens{.name = "kv_tokens",
                                            .unit = "KV tokens",
                                            .demand = &Demand::kv_tokens,
@@ -64,16 +68,17 @@ inline constexpr LimitedQuantity kv_tokens{.name = "kv_tokens",
 
 }  // namespace quantity
 
-/// A list of quantities, gone through at compile time.
+/// A compile-time list of quantities.
 template <const LimitedQuantity&... all>
 struct QuantityList {
-  /// Calls `visit.template operator()<quantity>()` for each.
+  /// Calls `visit.template operator()<quantity>()` for each quantity, in the order of the list.
   template <class Visit>
   static constexpr void each(const Visit& visit) {
     (visit.template operator()<all>(), ...);
   }
 };
 
+/// All quantities that the library knows.
 using LimitedQuantities = QuantityList<quantity::tokens, quantity::kv_tokens>;
 
 }  // namespace v0

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the router asks of a clock. It reads no other clock than the one it is given, at most once per route.
+// CallerClock: the concept for the clock that the caller gives to a router. The router reads it at most once per route.
 #pragma once
 
 #include <chrono>
@@ -9,10 +9,13 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// An object whose `now()` returns a `std::chrono::time_point` that counts whole nanoseconds or coarser:
-/// `std::chrono::steady_clock`, `ManualClock`, or a gateway's own cached clock. `now()` is const and may be called from
-/// many threads at once. A clock may stand still and may step back; what depends on time then waits until it has caught
-/// up.
+/// An object with a `now()` that returns a `std::chrono::time_point` and counts whole nanoseconds or coarser:
+/// `std::chrono::steady_clock`, `ManualClock`, or a gateway's own cached clock.
+///
+/// Requirements: the type is copyable, and `now()` is const and may be called from many threads at once. A clock may
+/// stand still and may step back. Whatever depends on time then waits until the clock has caught up.
+///
+/// A router reads no other clock, and reads this one at most once per route.
 template <class C>
 concept CallerClock = std::copy_constructible<C> && requires(const C& clock) {
   []<class Clock, class Duration>(std::chrono::time_point<Clock, Duration>) {}(clock.now());
@@ -21,6 +24,7 @@ concept CallerClock = std::copy_constructible<C> && requires(const C& clock) {
 
 namespace detail {
 
+/// The nanoseconds from the clock's epoch to `moment`, rounded towards zero.
 template <class Clock, class Duration>
 [[nodiscard]] constexpr std::int64_t nanoseconds_of(std::chrono::time_point<Clock, Duration> moment) noexcept {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(moment.time_since_epoch()).count();

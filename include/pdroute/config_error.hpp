@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why a configuration was refused: the rule that was broken and the value that broke it.
+// ConfigError: which rule a configuration broke, and by which value.
 #pragma once
 
 #include <cstddef>
@@ -13,44 +13,46 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// Returned where configuration is given; nothing has changed then.
+/// Why a configuration was refused. The functions that take a configuration return it; nothing has changed then.
 struct ConfigError {
+  /// The rules of all configurations. `to_string` gives each as a sentence.
   enum class Rule : std::uint8_t {
-    id_not_empty,
-    id_unique,
-    id_known,
-    window_in_range,
-    decay_in_range,
-    stale_after_in_range,
-    kv_cache_in_range,
-    weight_in_range,
-    endpoint_weight_in_range,
-    load_bound_in_range,
-    capacity_in_range,
-    capacity_counted,
-    detached_leases_in_range,
-    outlier_detection_in_range,
-    sessions_in_range,
-    idle_in_range,
-    session_table_given,
+    id_not_empty,                ///< an endpoint's id is not empty text
+    id_unique,                   ///< no two endpoints of a role have the same id
+    id_known,                    ///< the id names an endpoint of the role
+    window_in_range,             ///< length of a `RateWindow`
+    decay_in_range,              ///< `EwmaOptions::decay`
+    stale_after_in_range,        ///< `EngineReports::Options::stale_after`
+    kv_cache_in_range,           ///< `EngineReport::kv_cache`
+    weight_in_range,             ///< a weight of a `WeightedSum`
+    endpoint_weight_in_range,    ///< the weight of an endpoint, see `EndpointTraits`
+    load_bound_in_range,         ///< the bound of a `RendezvousPolicy`
+    capacity_in_range,           ///< a limit of a `Capacity`
+    capacity_counted,            ///< a limit of a `Capacity` is on a quantity that the role counts
+    detached_leases_in_range,    ///< the number of leases that may be detached at once
+    outlier_detection_in_range,  ///< the members of `OutlierDetection`
+    sessions_in_range,           ///< `SessionTable::Options::max_bindings`
+    idle_in_range,               ///< `SessionTable::Options::idle`
+    session_table_given,         ///< a `SessionAffinityPolicy` has a session table
   };
 
-  /// One of the endpoints that were given: in the list of its role, the one at `index`, counted from 0.
+  /// Where an endpoint stands in the lists that were given.
   struct Place {
-    Role role;
-    std::size_t index;
+    Role role;          ///< the role that the list is for
+    std::size_t index;  ///< its index in that list, counted from 0
+    /// Equal if all members are equal.
     friend bool operator==(const Place&, const Place&) = default;
   };
 
-  Rule rule;
-  std::string value;                   ///< the offending value, as text
-  std::optional<Place> endpoint = {};  ///< the one at fault, if a list was given
+  Rule rule;                           ///< the rule that was broken
+  std::string value;                   ///< the value that broke it, as text
+  std::optional<Place> endpoint = {};  ///< the endpoint at fault, if a list was given
 
-  /// "an id must be unique within its role: d0"
+  /// The rule as a sentence and the value, such as "an id must be unique within its role: d0". Allocates.
   [[nodiscard]] std::string text() const;
 };
 
-/// The rule as a sentence.
+/// The rule as a sentence. The text has static storage.
 [[nodiscard]] constexpr std::string_view to_string(ConfigError::Rule rule) noexcept {
   switch (rule) {
     case ConfigError::Rule::id_not_empty: return "an endpoint's id must not be empty";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the library reads the caller's own endpoint type: the one customisation point, and the states a caller sets.
+// How the library reads the caller's own endpoint type (`EndpointTraits`), and the states that the caller sets.
 #pragma once
 
 #include <concepts>
@@ -15,12 +15,12 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// The highest weight of an endpoint; the lowest is 1. Shares of 0.01 % can be told apart, and the weights of 400,000
-/// endpoints add up to less than 2^32.
+/// The highest weight of an endpoint; the lowest is 1. With this maximum, weights can express shares of 0.01 %, and the
+/// weights of 400,000 endpoints add up to less than 2^32.
 inline constexpr std::uint32_t max_endpoint_weight = 10'000;
 
-/// Says how to read an endpoint of the caller's type. The default reads the member `.id`, and `.incarnation` where
-/// there is one. For other types, specialise it:
+/// How to read an endpoint of the caller's type: the library's one customisation point. The default reads the member
+/// `.id` and the optional members `.incarnation`, `.capacity` and `.weight`. For other types, specialise it:
 ///
 ///     template <>
 ///     struct pdroute::EndpointTraits<Engine> {
@@ -30,19 +30,23 @@ inline constexpr std::uint32_t max_endpoint_weight = 10'000;
 ///       static std::uint32_t weight(const Engine& engine, pdroute::Role role) { return engine.gpus(); }  // optional
 ///     };
 ///
-/// An id names an endpoint and is unique within a role; an incarnation tells two lives of the same id apart (a pod's
-/// UID, a start time). Both are strings (anything convertible to std::string_view) or integers, and must not change
-/// while the router holds its copy of the endpoint. The capacity is read when the endpoint is added; without one, or
-/// by default without a member `.capacity`, there are no limits.
+/// - `id` names an endpoint and is unique within a role.
+/// - `incarnation` distinguishes two lives of the same id, such as by a pod's UID or a start time. It is optional;
+///   without it, the same id means the same life.
+/// - `capacity` gives the endpoint's limits. It is optional; without it there are no limits. It is read when the
+///   endpoint is added to a role.
+/// - `weight` says how much the endpoint can take compared with the others of its role: an integer from 1 to
+///   `max_endpoint_weight`. It is optional; without it the weight is 1. It is read when the endpoint is added to a role
+///   with a policy that reads weights, such as `WeightedRoundRobinPolicy`; other roles do not read it. A member that is
+///   kept keeps its weight. To change a weight, change the incarnation as well.
 ///
-/// The weight says how much an endpoint can take compared with the others of its role: an integer from 1 to
-/// `max_endpoint_weight`, by default the member `.weight`, and 1 where there is none. It is read when the endpoint
-/// is added to a role whose policy weighs, such as `WeightedRoundRobinPolicy`; other roles do not look at it. As long
-/// as a member is kept, so is its weight: a new one comes with a new incarnation key.
+/// Id and incarnation are integers or text (anything convertible to std::string_view). The text must live in the
+/// endpoint, and neither may change while the router holds its copy of the endpoint.
 template <class Endpoint>
 struct EndpointTraits {
-  using ReadsMembers = void;  ///< tells this from a specialisation
+  using ReadsMembers = void;  ///< marks the default, which a specialisation does not have
 
+  /// The member `.id`: text by reference, an integer by value.
   static constexpr decltype(auto) id(const Endpoint& endpoint) noexcept
     requires requires { endpoint.id; }
   {
@@ -52,6 +56,7 @@ struct EndpointTraits {
       return (endpoint.id);
     }
   }
+  /// The member `.incarnation`: text by reference, an integer by value.
   static constexpr decltype(auto) incarnation(const Endpoint& endpoint) noexcept
     requires requires { endpoint.incarnation; }
   {
@@ -61,6 +66,7 @@ struct EndpointTraits {
       return (endpoint.incarnation);
     }
   }
+  /// The member `.capacity`, the same in both roles.
   static constexpr Capacity capacity(const Endpoint& endpoint, Role /*role*/) noexcept
     requires requires {
       { endpoint.capacity } -> std::convertible_to<const Capacity&>;
@@ -68,6 +74,7 @@ struct EndpointTraits {
   {
     return endpoint.capacity;
   }
+  /// The member `.weight`, the same in both roles.
   static constexpr auto weight(const Endpoint& endpoint, Role /*role*/) noexcept
     requires requires { requires std::integral<std::remove_cvref_t<decltype(endpoint.weight)>>; }
   {
@@ -77,19 +84,21 @@ struct EndpointTraits {
 
 namespace detail {
 
+/// Text: a type that converts to std::string_view.
 template <class T>
 concept StringLike = std::convertible_to<const T&, std::string_view>;
+/// A type that can be an id or an incarnation key.
 template <class T>
 concept IdType = StringLike<T> || std::integral<T>;
 
-/// What an id may be read as: an integer, or text that lives in the endpoint. A std::string returned by value would be
-/// gone before anyone could compare it.
+/// The return type of a function that reads an id: an integer, or text that lives in the endpoint. A std::string
+/// returned by value is excluded, because it is destroyed before its view can be compared.
 template <class T>
 concept LastingKey = std::integral<std::remove_cvref_t<T>> ||
                      (StringLike<std::remove_cvref_t<T>> &&
                       (std::is_lvalue_reference_v<T> || std::same_as<T, std::string_view> || std::is_pointer_v<T>));
 
-/// Any integer that can be a weight; a truth value is none.
+/// Any integer type except bool.
 template <class T>
 concept WeightType = std::integral<T> && !std::same_as<T, bool>;
 
@@ -100,7 +109,7 @@ using KeyValue = std::conditional_t<StringLike<T>, std::string, T>;  // owns
 
 }  // namespace detail
 
-/// A type that can be an endpoint: copyable, with an id that is an integer or text living in the endpoint (see
+/// A type that can be an endpoint: copyable, with an id that is an integer or text that lives in the endpoint (see
 /// `EndpointTraits`).
 template <class E>
 concept EndpointType =
@@ -116,6 +125,7 @@ using EndpointIdView = detail::KeyView<std::remove_cvref_t<decltype(EndpointTrai
 template <EndpointType E>
 using EndpointId = detail::KeyValue<std::remove_cvref_t<decltype(EndpointTraits<E>::id(std::declval<const E&>()))>>;
 
+/// The id of an endpoint, read by `EndpointTraits`.
 template <EndpointType E>
 [[nodiscard]] EndpointIdView<E> endpoint_id(const E& endpoint) noexcept {
   return EndpointTraits<E>::id(endpoint);
@@ -123,6 +133,7 @@ template <EndpointType E>
 
 namespace detail {
 
+/// An id as text, for messages. Allocates.
 template <EndpointType E>
 [[nodiscard]] std::string id_text(EndpointIdView<E> id) {
   if constexpr (StringLike<EndpointIdView<E>>) {
@@ -134,12 +145,20 @@ template <EndpointType E>
 
 }  // namespace detail
 
-/// Whether an endpoint works, as the caller's health checks see it.
-enum class Health : std::uint8_t { healthy, unhealthy };
+/// Whether an endpoint works, as the caller's health checks see it. A new endpoint is healthy until the caller says
+/// otherwise.
+enum class Health : std::uint8_t {
+  healthy,    ///< works
+  unhealthy,  ///< does not work; gets no new requests
+};
 
-/// Whether an endpoint wants new requests at present, as it says itself or as the caller decides. Not a matter of
-/// health, and not final as draining is.
-enum class Intake : std::uint8_t { accepting, paused };
+/// Whether an endpoint takes new requests at present, as it says itself or as the caller decides. Independent of its
+/// health. A pause can end; a drain is final. A new endpoint is accepting until the caller says
+/// otherwise.
+enum class Intake : std::uint8_t {
+  accepting,  ///< takes new requests
+  paused,     ///< gets no new requests for now
+};
 
 }  // namespace v0
 }  // namespace pdroute

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What requests have in common that should meet the same endpoint: a session, a user, a prefix, as one number.
+// Key: a session, a user or a prefix as one number. Requests with the same key should go to the same endpoint.
 #pragma once
 
 #include <cstdint>
@@ -9,11 +9,13 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// An opaque value: equal texts have equal keys, on every platform. Two different ones may share a key (one pair in
-/// 2^64), on purpose if somebody chooses the texts to do so; then they share what the key decides, and nothing worse.
+/// An opaque 64-bit value made by `key`. Equal texts have equal keys, on every platform. Two different texts may have
+/// the same key: by chance one pair in 2^64, or because a client chose the texts for that. Then both get the same
+/// treatment wherever the key decides; there is no other effect.
 enum class Key : std::uint64_t {};
 
-/// The key of a text, such as a session's name: `pdroute::key("u42")`. O(length); make it once per request.
+/// The key of a text, such as a session's name: `pdroute::key("u42")`. Complexity: O(length), so make it once per
+/// request. Not cryptographic: a client that knows this function can find texts with equal keys.
 [[nodiscard]] constexpr Key key(std::string_view text) noexcept {
   std::uint64_t hash = text.size();
   std::uint64_t word = 0;
@@ -29,7 +31,8 @@ enum class Key : std::uint64_t {};
   }
   return Key{SplitMix64::mix(hash ^ word)};
 }
-/// The key of a number that the caller has already, such as the hash of a prefix.
+/// The key of a number that the caller already has, such as the hash of a prefix. Different numbers have different
+/// keys. Complexity: O(1).
 [[nodiscard]] constexpr Key key(std::uint64_t number) noexcept {
   return Key{SplitMix64::mix(number ^ 0x9e3779b97f4a7c15U)};
 }

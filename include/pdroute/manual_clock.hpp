@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A clock that moves only when told to: for tests and for replaying traces in virtual time.
+// ManualClock: a clock that moves only when told to, for tests and for replaying traces in virtual time.
 #pragma once
 
 #include <atomic>
@@ -10,24 +10,28 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// Starts at zero. Copies show the same time, so a router owns one copy while the test moves another.
-/// Thread safety: all members may be called from any thread.
+/// A clock that starts at zero and moves only by `advance` and `set`. Copies share one time: a router owns one copy
+/// while the test moves another. Satisfies `CallerClock`.
+/// Thread safety: all members may be called from many threads at once; lock-free.
 class ManualClock {
  public:
-  using duration = std::chrono::nanoseconds;
-  using rep = duration::rep;
-  using period = duration::period;
-  using time_point = std::chrono::time_point<ManualClock, duration>;
-  static constexpr bool is_steady = false;  // set() may step back
+  using duration = std::chrono::nanoseconds;                          ///< the clock's resolution
+  using rep = duration::rep;                                          ///< of `duration`
+  using period = duration::period;                                    ///< of `duration`
+  using time_point = std::chrono::time_point<ManualClock, duration>;  ///< what `now` returns
+  static constexpr bool is_steady = false;                            ///< false, because `set` may step back
 
+  /// The time that was set last.
   [[nodiscard]] time_point now() const noexcept {
     return time_point{duration{ticks_->load(std::memory_order_relaxed)}};
   }
+  /// Moves the time forward by `by`; a negative duration moves it back.
   void advance(duration by) noexcept { ticks_->fetch_add(by.count(), std::memory_order_relaxed); }
+  /// Sets the time to `since_start` after the clock's epoch, which is where it started.
   void set(duration since_start) noexcept { ticks_->store(since_start.count(), std::memory_order_relaxed); }
 
  private:
-  // Relaxed: the time orders nothing but itself.
+  // Relaxed: the time does not publish any other data.
   std::shared_ptr<std::atomic<std::int64_t>> ticks_ = std::make_shared<std::atomic<std::int64_t>>(0);
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why nobody could be chosen.
+// NoEndpoint: why no endpoint could be chosen, counted by reason.
 #pragma once
 
 #include <cstdint>
@@ -10,26 +10,27 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// The answer when no endpoint of a role could be had. Every endpoint of the role counts once, under the first of
-/// these, in this order, that ruled it out: all counts together make `endpoints`.
+/// Returned when no endpoint of a role could be chosen. Each endpoint of the role counts once, under the first reason
+/// that ruled it out, in the order of the members below. The counts from `unhealthy` to `declined` add up to
+/// `endpoints`.
 struct NoEndpoint {
-  Role role = Role::prefill;       ///< the role that had nobody
-  std::uint32_t endpoints = 0;     ///< members of the role, in any state
+  Role role = Role::prefill;       ///< the role without an endpoint for the request
+  std::uint32_t endpoints = 0;     ///< number of members of the role, in any state
   std::uint32_t unhealthy = 0;     ///< `Health::unhealthy`
   std::uint32_t paused = 0;        ///< healthy, but `Intake::paused`
   std::uint32_t draining = 0;      ///< draining, or removed while this choice was being made
-  std::uint32_t ejected = 0;       ///< has failed too often in a row, see `OutlierDetection`
-  std::uint32_t excluded = 0;      ///< in the request's `exclude`, unless that says it was overloaded
+  std::uint32_t ejected = 0;       ///< ejected after consecutive failures, see `OutlierDetection`
+  std::uint32_t excluded = 0;      ///< in the request's `exclude`, unless listed there as overloaded
   std::uint32_t disallowed = 0;    ///< not in the request's `allowed`, or not accepted by its `accept`
-  std::uint32_t incompatible = 0;  ///< not `compatible` with the endpoint chosen first (the last one that was tried)
-  std::uint32_t full = 0;          ///< at its capacity, or it has turned this request away for lack of room
-  std::uint32_t declined = 0;      ///< eligible, but the policy chose none
+  std::uint32_t incompatible = 0;  ///< not `compatible` with the first leg's endpoint that was tried last
+  std::uint32_t full = 0;          ///< at its capacity, or has refused this request as overloaded before
+  std::uint32_t declined = 0;      ///< eligible and with room, but the policy chose none
 
-  /// Whether somebody could have been chosen with more room: the time to say "try again later" (HTTP 429) and not
-  /// "nobody is there" (503).
+  /// Whether more room would have helped, because at least one endpoint was full. Then answer "try again later" (HTTP
+  /// 429) and not "service unavailable" (503).
   [[nodiscard]] constexpr bool overloaded() const noexcept { return full > 0; }
 
-  /// Calls `visit(name, count)` for each of the counts above, zero or not.
+  /// Calls `visit(name, count)` for each of the counts from `unhealthy` to `declined`, in that order, zero or not.
   template <class Visit>
   constexpr void each_reason(Visit&& visit) const {
     visit("unhealthy", unhealthy);
@@ -43,7 +44,7 @@ struct NoEndpoint {
     visit("declined", declined);
   }
 
-  /// "no decode endpoint: 2 unhealthy, 1 full of 3", leaving out what is zero.
+  /// Such as "no decode endpoint: 2 unhealthy, 1 full of 3". Counts of zero are left out. Allocates.
   [[nodiscard]] std::string text() const {
     std::string text = "no ";
     text.append(to_string(role)).append(" endpoint:");
@@ -57,15 +58,16 @@ struct NoEndpoint {
     return text.append(" of ").append(std::to_string(endpoints));
   }
 
+  /// Equal if all members are equal.
   friend bool operator==(const NoEndpoint&, const NoEndpoint&) = default;
 };
 
 namespace detail {
 
-/// What rules an endpoint out: the count of `NoEndpoint` under which it falls; null for nothing.
+/// The reason that rules an endpoint out, as a pointer to its count in `NoEndpoint`; null if nothing rules it out.
 using Reason = std::uint32_t NoEndpoint::*;
 
-/// As in `NoEndpoint::each_reason`; empty for nothing.
+/// The name of a reason, as `NoEndpoint::each_reason` gives it; empty for null.
 [[nodiscard]] constexpr std::string_view name_of(Reason reason) {
   std::string_view found;
   if (reason == nullptr) return found;

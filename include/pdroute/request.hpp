@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the router is told about a request.
+// Request: what a policy may read about a request.
 #pragma once
 
 #include <cstdint>
@@ -12,33 +12,37 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// The facts of a request that a policy may read. A gateway whose own policies read more passes a type of its own:
-/// `route` takes any type and hands it to the policies untouched.
+/// The facts of a request that a policy may read. A gateway with policies that read more facts passes a type of its
+/// own: `route` takes any class and passes it on to the policies unchanged.
 ///
-/// In a role that counts tokens, a lease weighs what `request.demand(endpoint, role)` returns for the endpoint chosen:
-/// a `Demand`. Without such a member, it weighs `prompt_tokens`, as tokens and as KV tokens.
+/// In a role that counts tokens, a lease holds the `Demand` that `request.demand(endpoint, role)` returns for the
+/// chosen endpoint. For a type without a member `demand`, the lease holds `prompt_tokens`, both as tokens and as KV
+/// tokens.
 struct Request {
   std::uint64_t prompt_tokens = 0;  ///< tokens in the prompt
-  std::optional<Key> key = {};      ///< what it has in common with requests that should meet the same endpoint
+  std::optional<Key> key = {};      ///< equal for requests that should go to the same endpoint; none if absent
 };
 
-/// What may describe a request: `Request`, or any class of the caller's.
+/// A type that can describe a request: `Request`, or any class of the caller's.
 template <class R>
 concept RequestType = std::is_class_v<R>;
 
 namespace detail {
 
-/// The request's `key`, if its type has one and it does.
+/// The request's `key`; none if its type has no such member, or if the member is empty.
 template <class Request>
 [[nodiscard]] constexpr std::optional<Key> key_of(const Request& request) {
   if constexpr (requires { std::optional<Key>{request.key}; }) {
     return request.key;
   } else {
-    static_assert(!requires { request.key; }, "pdroute: a request's `key` is a pdroute::Key, or an optional one");
+    static_assert(
+        !requires { request.key; },
+        "pdroute: a request's `key` must be a pdroute::Key or a std::optional<pdroute::Key>");
     return std::nullopt;
   }
 }
 
+/// What a lease of this request holds on this endpoint in this role; see `Request`.
 template <class Request, class Endpoint>
 [[nodiscard]] Demand demand_of(const Request& request, const Endpoint& endpoint, Role role) {
   if constexpr (requires { Demand{request.demand(endpoint, role)}; }) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the library reads of a caller's endpoint beside its id: incarnation key, capacity, weight, a hash of the id.
+// Reads a caller's endpoint by EndpointTraits: incarnation key, capacity, weight, and a hash of the id.
 #pragma once
 
 #include <cstdint>
@@ -13,12 +13,12 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// Whether two endpoints of one id are the same life of it. Without an incarnation key, they always are.
+/// Whether two endpoints with the same id are the same life of it. Without an incarnation key, they always are.
 template <EndpointType E>
 [[nodiscard]] bool same_incarnation(const E& a, const E& b) noexcept {
   if constexpr (requires { EndpointTraits<E>::incarnation(a); }) {
     using Read = std::remove_cvref_t<decltype(EndpointTraits<E>::incarnation(a))>;
-    static_assert(IdType<Read>, "pdroute: an incarnation key is an integer or text");
+    static_assert(IdType<Read>, "pdroute: an incarnation key must be an integer or text");
     using View = KeyView<Read>;
     return View{EndpointTraits<E>::incarnation(a)} == View{EndpointTraits<E>::incarnation(b)};
   } else {
@@ -26,12 +26,13 @@ template <EndpointType E>
   }
 }
 
+/// The endpoint's limits; none if its type gives none.
 template <EndpointType E>
 [[nodiscard]] Capacity capacity_of(const E& endpoint, Role role) {
   if constexpr (requires { Capacity{EndpointTraits<E>::capacity(endpoint, role)}; }) {
     return EndpointTraits<E>::capacity(endpoint, role);
   } else {
-    // A limit must not be lost because of a slip.
+    // A limit that is written in a form that the library does not read is an error and not ignored.
     constexpr bool by_members = requires { typename EndpointTraits<E>::ReadsMembers; };
     constexpr bool meant =
         requires { endpoint.capacity; } || (!by_members && requires { &EndpointTraits<E>::capacity; });
@@ -43,7 +44,7 @@ template <EndpointType E>
   }
 }
 
-/// As the endpoint says, in 64 bits; it may be out of range.
+/// The endpoint's weight as it is given, widened to 64 bits; 1 if its type gives none. It may be out of range.
 template <EndpointType E>
 [[nodiscard]] auto endpoint_weight(const E& endpoint, Role role) {
   if constexpr (requires {
@@ -53,7 +54,7 @@ template <EndpointType E>
     using Wide = std::conditional_t<std::is_signed_v<Given>, std::int64_t, std::uint64_t>;
     return static_cast<Wide>(EndpointTraits<E>::weight(endpoint, role));
   } else {
-    // A weight must not be lost because of a slip.
+    // A weight that is written in a form that the library does not read is an error and not ignored.
     constexpr bool by_members = requires { typename EndpointTraits<E>::ReadsMembers; };
     constexpr bool meant = requires { endpoint.weight; } || requires { endpoint.weight(); } ||
                            (!by_members && requires { &EndpointTraits<E>::weight; });
@@ -64,7 +65,7 @@ template <EndpointType E>
   }
 }
 
-/// The same for the same id on every platform.
+/// A hash of the id, equal for equal ids on every platform.
 template <EndpointType E>
 [[nodiscard]] std::uint64_t id_hash(EndpointIdView<E> id) noexcept {
   if constexpr (StringLike<EndpointIdView<E>>) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A number as text, with as many digits as it takes to tell it from all others.
+// number_text: a floating-point number as the shortest text that reads back as the same number.
 #pragma once
 
 #include <array>
@@ -10,7 +10,8 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// "812", "0.1", "1.0000001", "nan"; unlike `std::to_string`, which rounds. Does not look at the locale.
+/// The shortest text that reads back as `number`: "812", "0.1", "1.0000001", "nan". `std::to_string` would round. Does
+/// not depend on the locale.
 [[nodiscard]] inline std::string number_text(double number) {
   std::array<char, 32> digits{};
   char* const end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
