@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random actions on a whole router, each compared with a model of it.
+// Does random actions on a whole router and compares the router with a model after each action.
 #include <cstdint>
 
 #include "catch2_compat.hpp"
 #include "fuzz/bytes.hpp"
 #include "fuzz/world.hpp"
 
-TEST_CASE("random actions: after each of them the router is what the model says") {
+TEST_CASE("random actions: the router equals its model after each action") {
   const auto seed = GENERATE(range(std::uint64_t{1}, std::uint64_t{9}));
   INFO("seed " << seed);
   const auto bytes = fuzz::random_bytes(seed, 150000);
@@ -23,7 +23,7 @@ TEST_CASE("random actions: after each of them the router is what the model says"
   CHECK(tally.incompatible > 5);
   CHECK(tally.thrown > 0);
   CHECK(tally.adopted > 20);
-  CHECK(tally.bad_tokens > 20);
+  CHECK(tally.bad_lease_ids > 20);
   CHECK(tally.role_changes > 2);
   CHECK(tally.cores > 1);
   CHECK(tally.ejected > 20);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Decisions drawn from bytes: what a fuzzer mutates and what a seed generates are the same thing.
+// Draws decisions from bytes. The bytes come from a fuzzer or from a seeded generator.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 namespace fuzz {
 
-/// When the bytes have run out, every draw is zero and every `one_in` is false.
+/// Draws numbers from a list of bytes. After the last byte, every draw is zero and every `one_in` is false for n > 1.
 class Bytes {
  public:
   explicit Bytes(std::span<const std::uint8_t> bytes) : rest_(bytes) {}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The request, the wishes and the policies of the fuzzed router.
+// The request, the filters and the policies of the fuzzed router.
 #pragma once
 
 #include <array>
@@ -26,37 +26,37 @@ constexpr pdroute::Role other(pdroute::Role role) {
 
 class Witness;
 
-/// A request that weighs differently on each endpoint, may make a policy decline, and shows a witness what the policy
-/// is offered.
+/// A request with a demand that differs by endpoint. It can make a policy decline, and it shows a witness the
+/// candidates that the policy is offered.
 struct Job {
-  enum class Answer : std::uint8_t { choose, nobody, out_of_range };
+  enum class Answer : std::uint8_t { choose, decline, out_of_range };
 
   std::array<std::uint64_t, 2> size = {};  ///< by role
   std::array<Answer, 2> answer = {};       ///< by role
   Witness* witness = nullptr;
 
   [[nodiscard]] std::uint64_t amount(std::uint32_t group, pdroute::Role role) const {
-    constexpr auto most = std::numeric_limits<std::uint64_t>::max();
+    constexpr auto max = std::numeric_limits<std::uint64_t>::max();
     const std::uint64_t base = size[place(role)];
-    return base > most - group ? most : base + group;
+    return base > max - group ? max : base + group;
   }
   [[nodiscard]] pdroute::Demand demand(const Payload& payload, pdroute::Role role) const {
     const std::uint64_t own = amount(payload.group, role);
-    // What the role does not count is absurd: it must not matter.
+    // The metric that this role does not count gets an absurd demand, which must have no effect.
     return role == pdroute::Role::prefill ? pdroute::Demand{.tokens = own, .kv_tokens = ~own}
                                           : pdroute::Demand{.tokens = ~own, .kv_tokens = own};
   }
 };
 
-/// What a call asks of the endpoints, in the test's own words.
+/// The filter of one call in the test's own terms: a leg by role, and the rule for pairs.
 struct Wish {
   struct Leg {
     std::vector<pdroute::FailedEndpoint> exclude = {};
     std::optional<std::vector<std::string_view>> allowed = {};
-    std::optional<std::uint32_t> groups = {};  ///< accepted, as bits
+    std::optional<std::uint32_t> groups = {};  ///< accepted groups, one bit each
   };
   std::array<Leg, 2> leg = {};
-  std::optional<std::uint32_t> sum_not = {};  ///< a pair is compatible unless its groups add up to this, modulo 3
+  std::optional<std::uint32_t> sum_not = {};  ///< a pair is incompatible if the sum of its groups is this, modulo 3
   std::optional<std::uint32_t> throws_after = {};
 
   [[nodiscard]] bool compatible(std::uint32_t prefill_group, std::uint32_t decode_group) const {
@@ -64,15 +64,16 @@ struct Wish {
   }
 };
 
-/// What a policy was offered.
+/// One candidate that a policy was offered.
 struct Offer {
   pdroute::Role role;
   std::uint64_t incarnation;
   std::uint32_t in_flight;
-  std::uint64_t weight;
+  std::uint64_t demand;
   std::optional<std::uint32_t> arrivals;  ///< in the window, if the role counts them
 };
 
+/// Receives the candidates that a policy is offered.
 class Witness {
  public:
   virtual void policy_is_asked(const std::vector<Offer>& offers) = 0;
@@ -81,9 +82,10 @@ class Witness {
   ~Witness() = default;
 };
 
-constexpr std::chrono::seconds window{60};  // buckets of one second
+constexpr std::chrono::seconds window{60};  // its buckets are one second long
 
-/// A policy that does as the job says.
+/// A policy that shows its candidates to the job's witness and then chooses, declines or answers out of range, as the
+/// job says.
 template <class Policy>
 struct Asked : Policy {
   template <class Candidates, class Context>
@@ -95,8 +97,8 @@ struct Asked : Policy {
       for (std::size_t i = 0; i < candidates.size(); ++i) {
         const Slot& slot = candidates[i];
         Offer offer{Slot::role, slot.incarnation(), slot.in_flight(), 0, std::nullopt};
-        if constexpr (requires { slot.tokens(); }) offer.weight = slot.tokens();
-        if constexpr (requires { slot.kv_tokens(); }) offer.weight = slot.kv_tokens();
+        if constexpr (requires { slot.tokens(); }) offer.demand = slot.tokens();
+        if constexpr (requires { slot.kv_tokens(); }) offer.demand = slot.kv_tokens();
         if constexpr (requires { slot.arrivals(0); })
           offer.arrivals = slot.arrivals(pdroute::RateWindow{window}.bucket(context.now()));
         offers.push_back(offer);
@@ -104,7 +106,7 @@ struct Asked : Policy {
       job.witness->policy_is_asked(offers);
     }
     switch (job.answer[place(Slot::role)]) {
-      case Job::Answer::nobody: return std::nullopt;
+      case Job::Answer::decline: return std::nullopt;
       case Job::Answer::out_of_range: return candidates.size();
       case Job::Answer::choose: break;
     }

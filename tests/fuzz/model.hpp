@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the fuzzed router should be like, written down a second time and as simply as possible.
+// The model of the fuzzed router: the library's rules written a second time, as simply as possible.
 #pragma once
 
 #include <algorithm>
@@ -18,21 +18,22 @@
 
 namespace fuzz {
 
-/// Where a life stands that has failed too often. Times are in the clock's nanoseconds.
-struct ProbeBudget {
+/// Outlier detection for one life: the phase of its ejection and its probes. Times are in the clock's nanoseconds.
+struct Ejection {
   pdroute::EjectionPhase phase = pdroute::EjectionPhase::none;
   bool bounded = false;
   std::uint32_t times = 0;
   std::int64_t until = 0;
   std::int64_t since = 0;
-  std::uint64_t completed = 0;  ///< when the probe began
-  std::uint64_t begun = 0;      ///< the same
-  std::uint32_t others = 0;     ///< at most so many leases are from before
-  bool probe = false;           ///< may begin
+  std::uint64_t completed = 0;  ///< completed requests when the probe began
+  std::uint64_t begun = 0;      ///< begun requests when the probe began
+  std::uint32_t others = 0;     ///< upper bound on the running leases that began before the probe
+  bool probe = false;           ///< whether a probe may begin
 };
 
-/// One life of an endpoint in one role. It is owned as the library's copy should be: by the membership, by each lease
-/// and by each dispatcher that has seen it last; so as many payloads are alive as lives.
+/// One life of an endpoint in one role. The owners of a `Life` are the owners that the library's copy of the payload
+/// should have: the membership, each lease, and each dispatcher that has seen it in its last snapshot. So the number of
+/// living payloads equals the number of lives.
 struct Life {
   pdroute::Role role = pdroute::Role::prefill;
   std::string id;
@@ -40,25 +41,25 @@ struct Life {
   std::uint32_t group = 0;
   std::uint64_t stamp = 0;
   std::uint64_t incarnation = 0;
-  std::array<pdroute::Capacity, 2> given = {};  ///< what the payload says
+  std::array<pdroute::Capacity, 2> given = {};  ///< the capacity in the payload, by role
   pdroute::Capacity capacity = {};
   pdroute::Health health = pdroute::Health::healthy;
   pdroute::Intake intake = pdroute::Intake::accepting;
   bool draining = false;
-  bool left = false;  ///< for the other role: a list that names it takes it back as a new life
+  bool left = false;  ///< it changed to the other role; a list that names it starts a new life
   std::uint32_t leases = 0;
-  std::uint64_t weight = 0;
+  std::uint64_t demand = 0;
   pdroute::Outcomes outcomes = {};
   std::vector<std::int64_t> arrivals = {};  ///< in seconds
   std::uint32_t consecutive_failures = 0;
   std::uint64_t begun = 0;
-  ProbeBudget probation = {};
+  Ejection ejection = {};
 
   [[nodiscard]] bool available() const {
     return health == pdroute::Health::healthy && intake == pdroute::Intake::accepting && !draining;
   }
-  [[nodiscard]] bool eligible() const { return available() && probation.phase != pdroute::EjectionPhase::ejected; }
-  [[nodiscard]] bool serves_in_full() const { return available() && probation.phase == pdroute::EjectionPhase::none; }
+  [[nodiscard]] bool eligible() const { return available() && ejection.phase != pdroute::EjectionPhase::ejected; }
+  [[nodiscard]] bool serves_in_full() const { return available() && ejection.phase == pdroute::EjectionPhase::none; }
   [[nodiscard]] std::uint64_t limit() const {
     const auto& given_limit = role == pdroute::Role::prefill ? capacity.tokens : capacity.kv_tokens;
     return given_limit.value_or(std::numeric_limits<std::uint64_t>::max());
@@ -66,8 +67,8 @@ struct Life {
   [[nodiscard]] bool has_room(const Job& job) const {
     const std::uint64_t amount = job.amount(group, role);
     return leases < capacity.requests.value_or(pdroute::Capacity::max_requests) &&
-           (!probation.bounded || (probation.probe && consecutive_failures == 0)) && weight <= limit() &&
-           amount <= limit() - weight;
+           (!ejection.bounded || (ejection.probe && consecutive_failures == 0)) && demand <= limit() &&
+           amount <= limit() - demand;
   }
 };
 using LifePtr = std::shared_ptr<Life>;
@@ -75,7 +76,8 @@ using Lives = std::vector<LifePtr>;
 
 enum class Fate : std::uint8_t { unavailable, excluded, disallowed, incompatible, full, has_room };
 
-/// What becomes of a member for one request; `partner`, if any, is the endpoint chosen first.
+/// Whether a member can serve one request, or the first filter that removes it. `partner` is the endpoint that the
+/// first leg chose, or null.
 inline Fate fate(const Life& life, const Wish& wish, const Job& job, const Life* partner) {
   const Wish::Leg& leg = wish.leg[place(life.role)];
   if (!life.eligible()) return Fate::unavailable;
@@ -94,7 +96,7 @@ inline Fate fate(const Life& life, const Wish& wish, const Job& job, const Life*
   return life.has_room(job) ? Fate::has_room : Fate::full;
 }
 
-/// Whether `reason` is what a role should answer that has these members, and whether it should refuse at all.
+/// Whether a role with these members should refuse the request, and with exactly this `reason`.
 inline bool explains(const pdroute::NoEndpoint& reason, const Lives& members, const Wish& wish, const Job& job,
                      const Life* partner) {
   pdroute::NoEndpoint expected{.role = reason.role, .endpoints = static_cast<std::uint32_t>(members.size())};
@@ -115,8 +117,8 @@ inline bool explains(const pdroute::NoEndpoint& reason, const Lives& members, co
     }
   }
   const bool declines = job.answer[place(reason.role)] != Job::Answer::choose;
-  const bool declined_right = declines ? reason.declined == room : reason.declined == 0 && room == 0;
-  return declined_right && reason.full == expected.full && reason.endpoints == expected.endpoints &&
+  const bool declined_correct = declines ? reason.declined == room : reason.declined == 0 && room == 0;
+  return declined_correct && reason.full == expected.full && reason.endpoints == expected.endpoints &&
          reason.unhealthy == expected.unhealthy && reason.paused == expected.paused &&
          reason.ejected == expected.ejected && reason.draining == expected.draining &&
          reason.excluded == expected.excluded && reason.disallowed == expected.disallowed &&
@@ -129,7 +131,7 @@ inline bool adds_up(const pdroute::NoEndpoint& reason) {
   return sum == reason.endpoints;
 }
 
-/// How a lease ends, in the order of `pdroute::FailureKind`.
+/// How a lease ends. The failures come first, in the order of `pdroute::FailureKind`.
 enum class End : std::uint8_t { unreachable, timed_out, bad_response, overloaded, completed, cancelled };
 
 inline std::uint64_t& count_of(pdroute::Outcomes& outcomes, End end) {
@@ -144,7 +146,7 @@ inline std::uint64_t& count_of(pdroute::Outcomes& outcomes, End end) {
   return outcomes.cancelled;
 }
 
-/// Ends a lease in the library.
+/// Ends a lease of the library in the given way.
 template <class Slot>
 void end_lease(pdroute::Lease<Slot>& lease, End how) {
   if (how == End::completed) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An endpoint whose every copy is known: who is alive, and whether anyone was used or destroyed who was not.
+// The endpoint type of the fuzzed router. A census knows which copies are alive, and notices when another one is used
+// or destroyed.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +19,7 @@
 
 namespace fuzz {
 
-/// Knows addresses, so it never reads a payload that may be gone.
+/// Knows the addresses of the living payloads. It never reads a payload, so it can be asked about a destroyed one.
 class Census {
  public:
   void born(const void* who) {
@@ -59,11 +60,11 @@ class Census {
   std::string fault_;
 };
 
-/// What threads hold of one copy: raised right after a reservation, lowered right before the lease ends, so never more
-/// than what the library counts. Each copy starts at zero.
+/// What the threads hold of one copy. A thread raises it right after a reservation and lowers it right before the lease
+/// ends, so it never exceeds the library's own count. Each copy starts at zero.
 struct Holding {
   std::atomic<std::uint64_t> leases{0};
-  std::atomic<std::uint64_t> weight{0};
+  std::atomic<std::uint64_t> demand{0};
 
   Holding() = default;
   Holding(const Holding& /*other*/) {}
@@ -75,7 +76,7 @@ struct Payload {
   std::string id;
   std::uint32_t incarnation = 0;
   std::uint32_t group = 0;
-  std::uint64_t stamp = 0;  ///< tells which of the caller's originals this is a copy of
+  std::uint64_t stamp = 0;  ///< the number of the caller's original that this is a copy of
   std::array<pdroute::Capacity, 2> capacity = {};
   mutable Holding held = {};
 
@@ -91,7 +92,7 @@ struct Payload {
   }
   Payload& operator=(const Payload&) = delete;
   ~Payload() {
-    if (held.leases != 0 || held.weight != 0) census->blame_locked("destroyed a payload under a lease");
+    if (held.leases != 0 || held.demand != 0) census->blame_locked("destroyed a payload under a lease");
     census->gone(this);
   }
 };

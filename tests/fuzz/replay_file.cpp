@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs inputs of the fuzzer from files, with any compiler: for what libFuzzer has found.
+// Runs fuzzer inputs from files. It needs no libFuzzer, so an input that libFuzzer found runs with any compiler.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>

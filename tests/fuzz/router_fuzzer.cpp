@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The fuzzed world for libFuzzer, and for main functions that call the same entry: aborts at the first violation.
+// The entry point that libFuzzer and `replay_file.cpp` call: runs one input and aborts at the first violation.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random actions of four threads on one router, with what must hold whatever the interleaving. Limits stay as they are.
+// Four threads do random actions on one router. The checks hold for every interleaving. The limits of endpoints do not
+// change.
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -31,17 +32,18 @@ using fuzz::place;
 using fuzz::Router;
 using pdroute::Role;
 
-constexpr std::uint64_t implausible = std::uint64_t{1} << 40U;  // what a count below zero would exceed
+constexpr std::uint64_t implausible = std::uint64_t{1} << 40U;  // a count that falls below zero wraps and exceeds this
 
-/// A lease and what it weighed when it was taken.
+/// A lease, and the demand it was taken with.
 template <class Lease>
 struct Held {
   Lease lease;
   std::uint64_t amount = 0;
 };
 
-struct Token {
-  pdroute::LeaseId token;
+/// A lease id that the router has given, and the lease behind it.
+struct Detached {
+  pdroute::LeaseId id;
   Role role;
   std::uint64_t amount;
 };
@@ -50,10 +52,10 @@ struct Shared {
   fuzz::Census census;
   pdroute::ManualClock clock;
   std::mutex mutex;
-  std::vector<Token> tokens;  // under the mutex; one may be tried by several threads at once
+  std::vector<Detached> detached;  // guarded by the mutex; several threads may try one id at once
 };
 
-/// `e0` and `e1` are always there; the others come and go, in new lives.
+/// Draws a list of members. `e0` and `e1` are always in it; the others come and go, in new lives.
 std::vector<Payload> list(fuzz::Census& census, Bytes& draws) {
   std::vector<Payload> all;
   const std::uint32_t chosen = draws.below(16) << 2U | 3U;
@@ -85,7 +87,7 @@ class Worker {
   std::uint64_t chosen = 0;
   std::uint64_t detached = 0;
   std::uint64_t adopted = 0;
-  std::uint64_t ejected = 0;  // or probed, or taken back
+  std::uint64_t ejected = 0;  // ejected, probed or taken back
 
  private:
   void ensure(bool good, const char* what) {
@@ -134,7 +136,7 @@ class Worker {
     const pdroute::Capacity& capacity = payload.capacity[place(Lease::role)];
     const std::uint64_t amount = job.amount(payload.group, Lease::role);
     ensure(++payload.held.leases <= *capacity.requests, "more requests than the limit");
-    ensure((payload.held.weight += amount) <= (Lease::role == Role::prefill ? *capacity.tokens : *capacity.kv_tokens),
+    ensure((payload.held.demand += amount) <= (Lease::role == Role::prefill ? *capacity.tokens : *capacity.kv_tokens),
            "more tokens than the limit");
     all.push_back({std::move(lease), amount});
     ++chosen;
@@ -145,7 +147,7 @@ class Worker {
     std::swap(all[at], all.back());
     Held<Lease>& held = all.back();
     --held.lease->held.leases;
-    held.lease->held.weight -= held.amount;
+    held.lease->held.demand -= held.amount;
     ++fuzz::count_of(ended[{Lease::role, held.lease.incarnation()}], how);
     fuzz::end_lease(held.lease, how);
     all.pop_back();
@@ -159,7 +161,7 @@ class Worker {
   void choose() {
     Job job;
     job.size = {draws_.below(3), draws_.below(3)};
-    if (draws_.one_in(32)) job.answer[draws_.below(2)] = Job::Answer::nobody;
+    if (draws_.one_in(32)) job.answer[draws_.below(2)] = Job::Answer::decline;
     std::vector<pdroute::FailedEndpoint> exclude;
     if (draws_.one_in(4)) {
       for (const auto& held : prefill_) exclude.push_back({held.lease.key()});
@@ -204,34 +206,35 @@ class Worker {
   template <class Lease>
   void detach(std::vector<Held<Lease>>& all) {
     if (all.empty()) return;
-    const auto token = router_->detach(std::move(all.back().lease));
-    ensure(!all.back().lease == token.has_value(), "a lease is in hand or detached");
-    if (!token) return;
+    const auto id = router_->detach(std::move(all.back().lease));
+    ensure(!all.back().lease == id.has_value(), "a lease is in hand or detached");
+    if (!id) return;
     ++detached;
     const std::lock_guard lock{shared_->mutex};
-    shared_->tokens.push_back({*token, Lease::role, all.back().amount});
+    shared_->detached.push_back({*id, Lease::role, all.back().amount});
     all.pop_back();
   }
 
   void adopt() {
-    std::optional<Token> token;
+    std::optional<Detached> given;
     {
       const std::lock_guard lock{shared_->mutex};
-      const auto size = static_cast<std::uint32_t>(shared_->tokens.size());
-      if (size > 0) token = shared_->tokens[draws_.below(size)];
+      const auto size = static_cast<std::uint32_t>(shared_->detached.size());
+      if (size > 0) given = shared_->detached[draws_.below(size)];
     }
-    if (!token) return;
+    if (!given) return;
     const auto take = [&](auto lease, auto& all) {
-      if (!lease) return ensure(lease.error() != pdroute::LeaseIdError::unknown, "a token that was given is unknown");
+      if (!lease)
+        return ensure(lease.error() != pdroute::LeaseIdError::unknown, "a lease id that was given is unknown");
       ++adopted;
-      all.push_back({std::move(*lease), token->amount});
+      all.push_back({std::move(*lease), given->amount});
       const std::lock_guard lock{shared_->mutex};
-      std::erase_if(shared_->tokens, [&](const Token& other) { return other.token == token->token; });
+      std::erase_if(shared_->detached, [&](const Detached& other) { return other.id == given->id; });
     };
-    if (token->role == Role::prefill) {
-      take(dispatcher_.adopt<Role::prefill>(token->token), prefill_);
+    if (given->role == Role::prefill) {
+      take(dispatcher_.adopt<Role::prefill>(given->id), prefill_);
     } else {
-      take(dispatcher_.adopt<Role::decode>(token->token), decode_);
+      take(dispatcher_.adopt<Role::decode>(given->id), decode_);
     }
   }
 
@@ -265,9 +268,9 @@ class Worker {
 
   void look(Role role) {
     for (const auto& status : router_->endpoints(role)) {
-      const std::uint64_t weight = (role == Role::prefill ? status.tokens : status.kv_tokens).value_or(implausible);
+      const std::uint64_t demand = (role == Role::prefill ? status.tokens : status.kv_tokens).value_or(implausible);
       ensure(status.in_flight <= status.capacity.requests, "more in flight than the limit");
-      ensure(weight < implausible, "tokens below zero");
+      ensure(demand < implausible, "tokens below zero");
       auto& before = seen_[{role, status.incarnation}];
       auto now = status.outcomes;
       for (const End end :
@@ -290,7 +293,7 @@ class Worker {
 
 }  // namespace
 
-TEST_CASE("random actions of four threads: limits hold, counts come out even, and nothing is left") {
+TEST_CASE("random actions of four threads: limits hold, counts balance, and nothing is left in flight") {
   const Role first = GENERATE(Role::prefill, Role::decode);
   Shared shared;
   std::array<std::vector<std::uint8_t>, 4> bytes;
@@ -333,16 +336,16 @@ TEST_CASE("random actions of four threads: limits hold, counts come out even, an
     const auto end_detached = [&](auto lease, std::uint64_t amount) {
       REQUIRE(lease);
       --(*lease)->held.leases;
-      (*lease)->held.weight -= amount;
+      (*lease)->held.demand -= amount;
       ++ended[{lease->role, lease->incarnation()}].completed;
       lease->complete();
     };
-    CHECK(detached == adopted + shared.tokens.size());
-    for (const Token& token : shared.tokens) {
-      if (token.role == Role::prefill) {
-        end_detached(router.adopt<Role::prefill>(token.token), token.amount);
+    CHECK(detached == adopted + shared.detached.size());
+    for (const Detached& given : shared.detached) {
+      if (given.role == Role::prefill) {
+        end_detached(router.adopt<Role::prefill>(given.id), given.amount);
       } else {
-        end_detached(router.adopt<Role::decode>(token.token), token.amount);
+        end_detached(router.adopt<Role::decode>(given.id), given.amount);
       }
     }
     for (const Role role : {Role::prefill, Role::decode}) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a caller's code throws in the middle of a route.
+// The caller's code throws in the middle of a route: the leg chosen first is undone.
 #include <pdroute/pdroute.hpp>
 
 #include "catch2_compat.hpp"
@@ -22,7 +22,7 @@ struct ThrowsInDecode {
 
 }  // namespace
 
-TEST_CASE("what a pair predicate throws undoes the leg chosen first: it has not been cancelled") {
+TEST_CASE("pair predicate throws: the leg chosen first is undone and not counted as cancelled") {
   auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 1)}).value();
   const auto throws = [](const Engine& /*prefill*/, const Engine& /*decode*/) -> bool { throw Thrown{}; };
   CHECK_THROWS_AS(router.route({}, {.compatible = throws}), Thrown);
@@ -30,7 +30,7 @@ TEST_CASE("what a pair predicate throws undoes the leg chosen first: it has not 
   CHECK(router.endpoints(Role::prefill)[0].outcomes == pdroute::Outcomes{});
 }
 
-TEST_CASE("what a weight throws undoes the leg chosen first: it has not been cancelled") {
+TEST_CASE("demand throws: the leg chosen first is undone and not counted as cancelled") {
   auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 1)}).value();
   CHECK_THROWS_AS(router.route(ThrowsInDecode{}), Thrown);
   CHECK(router.endpoints(Role::prefill)[0].in_flight == 0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The life of leases, tokens, dispatchers and routers; and the comparison after each action.
+// Leases, lease ids, dispatchers and routers in the fuzzed world, and the comparison after each action.
 #include "fuzz/world.hpp"
 
 #include <algorithm>
@@ -85,7 +85,7 @@ void World::finish() {
     drop_core();
     drop_loops();
   }
-  for (Token& token : tokens_) token.stake = {};
+  for (Detached& lease : detached_) lease.stake = {};
   members_ = {};
   if (!leases_first) {
     compare();
@@ -102,7 +102,7 @@ void World::ensure(bool good, std::string_view what) {
 
 void World::start() {
   ++tally_.cores;
-  tokens_.clear();
+  detached_.clear();
   incarnations_ = {};
   refusals_ = {};
   std::optional<pdroute::ConfigError::Rule> wrong_prefill;
@@ -124,7 +124,7 @@ void World::start() {
                       .first = first_,
                       .detached_leases = 4,
                       .outlier_detection = ejects_ ? rules_ : pdroute::OutlierDetection{.consecutive_failures = 0}});
-  ensure(created.has_value() == !wrong, "the options are judged wrongly");
+  ensure(created.has_value() == !wrong, "wrong options are taken, or good ones refused");
   if (created) {
     router_.emplace(std::move(*created));
     assigned(Role::prefill, prefill);
@@ -139,7 +139,7 @@ void World::start() {
 void World::end_stake(Stake& stake, End how) {
   if (!stake.life) return;
   --stake.life->leases;
-  stake.life->weight -= stake.amount;
+  stake.life->demand -= stake.amount;
   ++count_of(stake.life->outcomes, how);
   if (how == End::completed) stake.life->consecutive_failures = 0;
   if (how == End::unreachable || how == End::timed_out || how == End::bad_response) ++stake.life->consecutive_failures;
@@ -157,7 +157,7 @@ void World::release() {
     ensure(!lease, "a lease that has ended holds a place");
     end_stake(stake, how);
   });
-  if (draws_.one_in(2)) {  // drops a lease that runs, too
+  if (draws_.one_in(2)) {  // the other lease is dropped, even if it still runs
     end_stake(open.stake[place(other(role))], End::cancelled);
     open_.erase(open_.begin() + at);
     for (Open& rest : open_) ensure(!rest.route.prefill == !rest.stake[0].life, "moving a lease loses it");
@@ -180,14 +180,14 @@ void World::complete() {
 void World::progress() {
   if (open_.empty()) return;
   Open& open = open_[draws_.below(static_cast<std::uint32_t>(open_.size()))];
-  constexpr auto most = std::numeric_limits<std::uint64_t>::max();
-  const std::uint64_t tokens = draws_.one_in(16) ? most - draws_.below(3) : draws_.below(5);
+  constexpr auto max = std::numeric_limits<std::uint64_t>::max();
+  const std::uint64_t tokens = draws_.one_in(16) ? max - draws_.below(3) : draws_.below(5);
   with_half(open, draw_role(), [&](auto& lease, Stake& stake) {
     lease.progress(tokens);
     if (!stake.life) return;
-    const std::uint64_t added = std::min(tokens, most - stake.life->weight);
+    const std::uint64_t added = std::min(tokens, max - stake.life->demand);
     stake.amount += added;
-    stake.life->weight += added;
+    stake.life->demand += added;
   });
 }
 
@@ -196,46 +196,47 @@ void World::detach() {
   Open& open = open_[draws_.below(static_cast<std::uint32_t>(open_.size()))];
   const Role role = draw_role();
   std::size_t detached = 0;
-  for (const Token& token : tokens_) detached += token.role == role && token.stake.life ? 1U : 0U;
+  for (const Detached& before : detached_) detached += before.role == role && before.stake.life ? 1U : 0U;
   with_half(open, role, [&](auto& lease, Stake& stake) {
-    with_somebody([&](auto& keeper, Loop* /*loop*/) {
-      const auto token = keeper.detach(std::move(lease));
-      ensure(token.has_value() == (stake.life && detached < 4), "a lease is detached exactly if there is room for it");
-      ensure(!lease == (token || !stake.life), "a lease that is not detached stays, and no other");
-      if (!token) return;
-      const auto value = static_cast<std::int64_t>(*token);
-      ensure(value > 0, "a token is positive");
-      for (Token& before : tokens_) {
-        ensure(before.token != *token, "a token is given once");
+    with_router_or_dispatcher([&](auto& keeper, Loop* /*loop*/) {
+      const auto id = keeper.detach(std::move(lease));
+      ensure(id.has_value() == (stake.life && detached < 4), "a lease is detached exactly if there is room for it");
+      ensure(!lease == (id || !stake.life), "a lease that is not detached stays, and no other");
+      if (!id) return;
+      const auto value = static_cast<std::int64_t>(*id);
+      ensure(value > 0, "a lease id is positive");
+      for (Detached& before : detached_) {
+        ensure(before.id != *id, "a lease id is given once");
         if (before.role == role && !before.stake.life) before.place_may_have_gone = true;
       }
-      tokens_.push_back({*token, role, std::exchange(stake, {})});
+      detached_.push_back({*id, role, std::exchange(stake, {})});
     });
   });
 }
 
 void World::adopt() {
-  if (tokens_.empty()) return;
-  Token& token = tokens_[draws_.below(static_cast<std::uint32_t>(std::min<std::size_t>(tokens_.size(), 256)))];
+  if (detached_.empty()) return;
+  Detached& given = detached_[draws_.below(static_cast<std::uint32_t>(std::min<std::size_t>(detached_.size(), 256)))];
   const bool right_role = !draws_.one_in(8);
   const auto try_role = [&]<Role role>() {
-    with_somebody([&](auto& keeper, Loop* /*loop*/) {
-      auto lease = keeper.template adopt<role>(token.token);
-      ensure(lease.has_value() == (role == token.role && token.stake.life), "a token is exchanged once, by its role");
+    with_router_or_dispatcher([&](auto& keeper, Loop* /*loop*/) {
+      auto lease = keeper.template adopt<role>(given.id);
+      ensure(lease.has_value() == (role == given.role && given.stake.life),
+             "a lease id is exchanged once, by its role");
       if (!lease) {
-        ++tally_.bad_tokens;
+        ++tally_.bad_lease_ids;
         using pdroute::LeaseIdError;
-        if (role != token.role) {
-          ensure(lease.error() == LeaseIdError::other_role, "a token of the other role is called something else");
+        if (role != given.role) {
+          ensure(lease.error() == LeaseIdError::other_role, "a lease id of the other role gets another error");
         } else {
           ensure(
-              lease.error() == LeaseIdError::used || (lease.error() == LeaseIdError::dead && token.place_may_have_gone),
-              "a used token is called something else");
+              lease.error() == LeaseIdError::used || (lease.error() == LeaseIdError::dead && given.place_may_have_gone),
+              "a used lease id gets another error");
         }
-      } else if (token.stake.life) {
+      } else if (given.stake.life) {
         ++tally_.adopted;
         Open open;
-        open.stake[place(role)] = std::exchange(token.stake, {});
+        open.stake[place(role)] = std::exchange(given.stake, {});
         if constexpr (role == Role::prefill) {
           open.route.prefill = std::move(*lease);
         } else {
@@ -245,7 +246,7 @@ void World::adopt() {
       }
     });
   };
-  if ((token.role == Role::prefill) == right_role) {
+  if ((given.role == Role::prefill) == right_role) {
     try_role.operator()<Role::prefill>();
   } else {
     try_role.operator()<Role::decode>();
@@ -255,16 +256,16 @@ void World::adopt() {
 void World::forge() {
   std::uint64_t value = 0;
   for (int i = 0; i < 8; ++i) value = value << 8U | draws_.below(256);
-  if (draws_.one_in(2)) value &= 0xffffffff0fU;  // near those that are given
-  if (!tokens_.empty() && draws_.one_in(2))
-    value = static_cast<std::uint64_t>(tokens_.back().token) ^ (std::uint64_t{1} << draws_.below(64));
+  if (draws_.one_in(2)) value &= 0xffffffff0fU;  // near the ids that the router gives
+  if (!detached_.empty() && draws_.one_in(2))
+    value = static_cast<std::uint64_t>(detached_.back().id) ^ (std::uint64_t{1} << draws_.below(64));
   const pdroute::LeaseId forged{value};
-  for (const Token& token : tokens_) {
-    if (token.token == forged) return;
+  for (const Detached& given : detached_) {
+    if (given.id == forged) return;
   }
-  with_somebody([&](auto& keeper, Loop* /*loop*/) {
-    ensure(!keeper.template adopt<Role::prefill>(forged), "a forged token is taken for a prefill lease");
-    ensure(!keeper.template adopt<Role::decode>(forged), "a forged token is taken for a decode lease");
+  with_router_or_dispatcher([&](auto& keeper, Loop* /*loop*/) {
+    ensure(!keeper.template adopt<Role::prefill>(forged), "a forged lease id is exchanged for a prefill lease");
+    ensure(!keeper.template adopt<Role::decode>(forged), "a forged lease id is exchanged for a decode lease");
   });
 }
 
@@ -300,10 +301,10 @@ void World::drop_router() {
   end_core();
 }
 
-/// If nobody is left who could route, the core has gone, and another router is made.
+/// Without a router and a dispatcher the core is gone: the model ends its detached leases, and another router is made.
 void World::end_core() {
   if (router_ || !loops_.empty()) return;
-  for (Token& token : tokens_) end_stake(token.stake, End::cancelled);
+  for (Detached& lease : detached_) end_stake(lease.stake, End::cancelled);
   members_ = {};
   compare();
   start();
@@ -317,10 +318,10 @@ void World::advance_clock() {
 void World::compare() {
   std::erase_if(lives_, [](const std::weak_ptr<Life>& life) { return life.expired(); });
   ensure(census_.fault().empty(), census_.fault());
-  ensure(census_.alive() == lives_.size(), "another number of endpoints is alive than is needed");
+  ensure(census_.alive() == lives_.size(), "the number of living endpoints differs from the model");
   for (const Open& open : open_) {
     const auto compare_half = [&](const auto& lease, const Stake& stake) {
-      ensure(!lease == !stake.life, "a lease is held or not, unlike in the model");
+      ensure(!lease == !stake.life, "whether a lease is held differs from the model");
       if (!lease || !stake.life) return;
       ensure(census_.lives(&*lease), "a lease names an endpoint that has been destroyed");
       if (!violation_.empty()) return;
@@ -339,21 +340,22 @@ void World::compare() {
 void World::compare_members(Role role) {
   const auto reported = router_->endpoints(role);
   const Lives& expected = members(role);
-  ensure(reported.size() == expected.size(), "another number of members");
+  ensure(reported.size() == expected.size(), "the number of members differs");
   for (std::size_t i = 0; i < reported.size() && violation_.empty(); ++i) {
     const auto& status = reported[i];
     const Life& life = *expected[i];
-    ensure(status.id == life.id && status.incarnation == life.incarnation, "other members, or in another order");
+    ensure(status.id == life.id && status.incarnation == life.incarnation, "the members or their order differ");
     ensure(status.health == life.health && status.intake == life.intake && status.draining == life.draining,
-           "a member is in another state");
-    ensure(status.ejection == life.probation.phase, "a member is ejected or not, unlike in the model");
-    ensure(status.capacity == life.capacity, "a member has another capacity");
-    ensure(status.in_flight == life.leases, "another number in flight");
-    ensure((role == Role::prefill ? status.tokens : status.kv_tokens) == life.weight, "other tokens are held");
-    ensure((role == Role::prefill ? status.kv_tokens : status.tokens) == std::nullopt, "tokens that nobody counts");
-    ensure(status.outcomes == life.outcomes, "other outcomes");
+           "the state of a member differs");
+    ensure(status.ejection == life.ejection.phase, "whether a member is ejected differs from the model");
+    ensure(status.capacity == life.capacity, "the capacity of a member differs");
+    ensure(status.in_flight == life.leases, "the number in flight differs");
+    ensure((role == Role::prefill ? status.tokens : status.kv_tokens) == life.demand, "the tokens held differ");
+    ensure((role == Role::prefill ? status.kv_tokens : status.tokens) == std::nullopt,
+           "tokens are reported that the role does not count");
+    ensure(status.outcomes == life.outcomes, "the outcomes differ");
   }
-  ensure(router_->refusals(role) == refusals_[place(role)], "other refusals");
+  ensure(router_->refusals(role) == refusals_[place(role)], "the refusals differ");
 }
 
 LifePtr World::find(const Lives& lives, std::string_view id) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A router, everything that callers can hold of it, and a model of both; one action at a time, then compared.
+// The fuzzed world: a router, everything that its callers hold, and a model of both, compared after each action.
 #pragma once
 
 #include <array>
@@ -21,7 +21,7 @@
 
 namespace fuzz {
 
-/// How often the interesting things happened, so that a test can tell that they do.
+/// How often each interesting event happened. A test checks that none of them is missing.
 struct Tally {
   std::uint64_t chosen = 0;
   std::uint64_t refused = 0;
@@ -29,7 +29,7 @@ struct Tally {
   std::uint64_t incompatible = 0;
   std::uint64_t thrown = 0;
   std::uint64_t adopted = 0;
-  std::uint64_t bad_tokens = 0;
+  std::uint64_t bad_lease_ids = 0;
   std::uint64_t role_changes = 0;
   std::uint64_t cores = 0;
   std::uint64_t ejected = 0;
@@ -37,6 +37,7 @@ struct Tally {
   std::uint64_t taken_back = 0;
 };
 
+/// Does random actions on a router and on its model, and compares the two.
 class World final : public Witness {
  public:
   explicit World(Bytes draws);
@@ -44,12 +45,12 @@ class World final : public Witness {
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
-  /// Does one action and compares. False: the draws are used up, or something was wrong.
+  /// Does one action and compares. Returns false when the draws are used up or a violation was found.
   bool step();
-  /// Drops everything in an order that is drawn, and compares a last time.
+  /// Drops everything in a random order, and compares a last time.
   void finish();
 
-  /// What was wrong first, and after which action; empty if nothing was.
+  /// The first violation and the action before it; empty if there was none.
   [[nodiscard]] const std::string& violation() const { return violation_; }
   [[nodiscard]] const Tally& tally() const { return tally_; }
 
@@ -58,7 +59,7 @@ class World final : public Witness {
     Router::Dispatcher dispatcher;
     std::array<Lives, 2> seen;
   };
-  /// What the test knows of a lease; no life if it has ended.
+  /// What the model knows of a lease. `life` is null if the lease has ended.
   struct Stake {
     LifePtr life = {};
     std::uint64_t amount = 0;
@@ -67,16 +68,17 @@ class World final : public Witness {
     Router::Route route;
     std::array<Stake, 2> stake;
   };
-  struct Token {
-    pdroute::LeaseId token;
+  /// A lease id that the router has given.
+  struct Detached {
+    pdroute::LeaseId id;
     pdroute::Role role;
-    Stake stake;                       // of a lease that is detached
-    bool place_may_have_gone = false;  // to another lease
+    Stake stake;                       // of the lease, until the id is exchanged for it
+    bool place_may_have_gone = false;  // another lease may have its place in the table
   };
 
   void ensure(bool good, std::string_view what);
   template <class Use>
-  void with_somebody(const Use& use);
+  void with_router_or_dispatcher(const Use& use);
   template <class Use>
   void with_half(Open& open, pdroute::Role role, const Use& use);
 
@@ -101,7 +103,7 @@ class World final : public Witness {
   void change_role();
   void set_capacity();
 
-  // Endpoints that keep failing (world_ejection.cpp)
+  // Outlier detection (world_outliers.cpp)
   void end_all();
   void advance_router();
   void advance_role(pdroute::Role role, std::int64_t now);
@@ -168,9 +170,9 @@ class World final : public Witness {
   std::optional<Router> router_;
   std::vector<Loop> loops_;
   std::deque<Open> open_;
-  std::vector<Token> tokens_;
+  std::vector<Detached> detached_;
 
-  const Job* job_ = nullptr;  // of the call in progress
+  const Job* job_ = nullptr;  // of the call in progress, or null
   const Wish* wish_ = nullptr;
   mutable std::optional<std::uint32_t> calls_before_throw_;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Choices of the fuzzed router: what policies are offered, who is taken, and why nobody was.
+// Choices of the fuzzed router: the candidates offered to policies, the endpoint chosen, or the reason for none.
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -24,7 +24,8 @@ Job World::draw_job() {
   for (const Role role : {Role::prefill, Role::decode}) {
     job.size[place(role)] =
         draws_.one_in(64) ? std::numeric_limits<std::uint64_t>::max() - draws_.below(4) : draws_.below(4);
-    if (draws_.one_in(24)) job.answer[place(role)] = draws_.one_in(2) ? Job::Answer::nobody : Job::Answer::out_of_range;
+    if (draws_.one_in(24))
+      job.answer[place(role)] = draws_.one_in(2) ? Job::Answer::decline : Job::Answer::out_of_range;
   }
   return job;
 }
@@ -97,9 +98,9 @@ void World::choose(Legs legs) {
   const Filter decode = filter_of(Role::decode, accept_decode);
   Router::RouteFilter both{.prefill = prefill, .decode = decode};
   if (wish.sum_not) both.compatible = compatible;
-  const bool say_nothing = both.empty() && draws_.one_in(2);
+  const bool without_filter = both.empty() && draws_.one_in(2);
 
-  with_somebody([&](auto& asked, Loop* loop) {
+  with_router_or_dispatcher([&](auto& asked, Loop* loop) {
     if (loop != nullptr) see(*loop);
     const auto take = [&](auto result) {
       ++(result ? tally_.chosen : tally_.refused);
@@ -112,9 +113,9 @@ void World::choose(Legs legs) {
     };
     try {
       switch (legs) {
-        case Legs::both: return take(say_nothing ? asked.route(job) : asked.route(job, both));
-        case Legs::prefill: return take(say_nothing ? asked.prefill(job) : asked.prefill(job, prefill));
-        case Legs::decode: return take(say_nothing ? asked.decode(job) : asked.decode(job, decode));
+        case Legs::both: return take(without_filter ? asked.route(job) : asked.route(job, both));
+        case Legs::prefill: return take(without_filter ? asked.prefill(job) : asked.prefill(job, prefill));
+        case Legs::decode: return take(without_filter ? asked.decode(job) : asked.decode(job, decode));
       }
     } catch (const Thrown&) {
       ++tally_.thrown;
@@ -128,39 +129,41 @@ void World::choose(Legs legs) {
   }
 }
 
-/// A policy sees eligible members only, in their order, with the model's numbers: nothing is left of what was undone.
+/// Checks that a policy sees only eligible members, in their order, with the model's numbers. A reservation that was
+/// undone has left no trace in them.
 void World::policy_is_asked(const std::vector<Offer>& offers) {
   if (offers.empty()) return;
   const Lives& role = members(offers.front().role);
   auto next = role.begin();
   for (const Offer& offer : offers) {
     next = std::find_if(next, role.end(), [&](const LifePtr& life) { return life->incarnation == offer.incarnation; });
-    if (next == role.end()) return ensure(false, "a policy is offered others than members in their order");
+    if (next == role.end())
+      return ensure(false, "a policy is offered a candidate that is not a member, or out of order");
     const Life& life = **next++;
     const Fate passes = fate(life, *wish_, *job_, nullptr);
     ensure(passes == Fate::has_room || passes == Fate::full, "a policy is offered an endpoint that does not pass");
-    ensure(offer.in_flight == life.leases, "a policy sees another number in flight");
-    ensure(offer.weight == life.weight, "a policy sees other tokens");
+    ensure(offer.in_flight == life.leases, "a policy sees a wrong number in flight");
+    ensure(offer.demand == life.demand, "a policy sees a wrong number of tokens");
     if (!offer.arrivals) continue;
     const auto recent = std::count_if(life.arrivals.begin(), life.arrivals.end(),
                                       [&](std::int64_t at) { return at >= seconds() - window.count(); });
-    ensure(*offer.arrivals == static_cast<std::uint32_t>(recent), "a policy sees other arrivals");
+    ensure(*offer.arrivals == static_cast<std::uint32_t>(recent), "a policy sees a wrong number of arrivals");
   }
 }
 
-/// Checks one leg of a choice before the model counts it.
+/// Checks one leg of a choice. The caller counts it in the model afterwards.
 World::Stake World::took(Role role, const Payload& payload, std::uint64_t incarnation) {
   const Job& job = *job_;
   ensure(census_.lives(&payload), "an endpoint is chosen that has been destroyed");
   const Lives& all = members(role);
   const auto found =
       std::find_if(all.begin(), all.end(), [&](const LifePtr& life) { return life->incarnation == incarnation; });
-  ensure(found != all.end(), "somebody is chosen who is not a member");
+  ensure(found != all.end(), "an endpoint is chosen that is not a member");
   if (found == all.end()) return {};
   Life& life = **found;
   ensure(payload.stamp == life.stamp, "another copy of the endpoint is chosen");
   ensure(fate(life, *wish_, job, nullptr) == Fate::has_room, "an endpoint is chosen that does not pass or has no room");
-  ensure(job.answer[place(role)] == Job::Answer::choose, "somebody is chosen though the policy declines");
+  ensure(job.answer[place(role)] == Job::Answer::choose, "an endpoint is chosen although the policy declines");
   return {*found, job.amount(life.group, role)};
 }
 
@@ -172,8 +175,8 @@ void World::took_one(Lease lease) {
   if (!stake.life) return;
   ++stake.life->leases;
   ++stake.life->begun;
-  if (stake.life->probation.bounded) stake.life->probation.probe = false;
-  stake.life->weight += stake.amount;
+  if (stake.life->ejection.bounded) stake.life->ejection.probe = false;
+  stake.life->demand += stake.amount;
   if (Lease::role == Role::decode) stake.life->arrivals.push_back(seconds());
   if constexpr (Lease::role == Role::prefill) {
     open.route.prefill = std::move(lease);
@@ -194,13 +197,14 @@ void World::took_route(Router::Route route) {
   open_.back().stake[place(Role::decode)] = std::move(decode.stake[place(Role::decode)]);
 }
 
-/// Whether the leg chosen second is right to say so: it refuses beside everybody whom the first could choose.
+/// Whether the leg chosen second may refuse with this reason: it must refuse beside every endpoint that the first leg
+/// could choose.
 bool World::explains_second(const NoEndpoint& reason) const {
   const Lives& firsts = members_[place(first_)];
   const Lives& seconds = members_[place(reason.role)];
   const auto can_be_first = [&](const LifePtr& life) { return fate(*life, *wish_, *job_, nullptr) == Fate::has_room; };
   const bool first_declines = job_->answer[place(first_)] != Job::Answer::choose;
-  // With nobody eligible, it may be asked before the first.
+  // A role without an eligible endpoint may refuse before the first leg is chosen.
   if (eligible(reason.role).empty() && explains(reason, seconds, *wish_, *job_, nullptr)) return true;
   if (first_declines || std::none_of(firsts.begin(), firsts.end(), can_be_first)) return false;
   bool explained = false;
@@ -215,8 +219,8 @@ bool World::explains_second(const NoEndpoint& reason) const {
   return explained;
 }
 
-/// Whether the leg chosen first is right to say so although some had room: others are full, and those with room fit
-/// nobody.
+/// Whether the leg chosen first may refuse with this reason although some endpoints have room: the others are full, and
+/// no endpoint with room has a compatible partner.
 bool World::explains_first(const NoEndpoint& reason) const {
   if (!wish_->sum_not || !reason.overloaded() || job_->answer[place(first_)] != Job::Answer::choose) return false;
   NoEndpoint expected = reason;

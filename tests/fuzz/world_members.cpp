@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Changes of who is a member of the fuzzed router, in the library and in the model.
+// Changes the membership of the fuzzed router, in the library and in the model.
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -26,7 +26,7 @@ Capacity World::draw_capacity(Role role) {
   return capacity;
 }
 
-/// Some of the six ids, rotated; now and then with a fault.
+/// Draws a list of some of the six ids, rotated. Now and then the list breaks a rule; `wrong` then names it.
 std::vector<Payload> World::draw_list(std::optional<Rule>& wrong) {
   std::vector<Payload> list;
   list.reserve(keys_.size() + 1);
@@ -66,7 +66,7 @@ std::vector<Payload> World::draw_list(std::optional<Rule>& wrong) {
   return list;
 }
 
-/// A new life in the model; the caller makes it a member.
+/// Starts a new life in the model. The caller makes it a member.
 LifePtr World::add(Role role, const Life& like) {
   auto life = std::make_shared<Life>(like);
   life->role = role;
@@ -75,16 +75,17 @@ LifePtr World::add(Role role, const Life& like) {
   life->draining = false;
   life->left = false;
   life->leases = 0;
-  life->weight = 0;
+  life->demand = 0;
   life->outcomes = {};
   life->consecutive_failures = 0;
   life->begun = 0;
-  life->probation = {};
+  life->ejection = {};
   life->arrivals.clear();
   lives_.push_back(life);
   return life;
 }
 
+/// Does in the model what `assign` does with a good list.
 void World::assigned(Role role, const std::vector<Payload>& list) {
   Lives next;
   for (const LifePtr& life : members(role)) {
@@ -116,7 +117,7 @@ void World::assign() {
   std::optional<Rule> wrong;
   const auto list = draw_list(wrong);
   const auto report = router_->assign(role, list);
-  ensure(report.has_value() == !wrong, "a list is judged wrongly");
+  ensure(report.has_value() == !wrong, "a wrong list is taken, or a good one refused");
   if (!report) return ensure(report.error().rule == wrong, "a list is refused by another rule");
 
   const Lives before = members(role);
@@ -131,7 +132,7 @@ void World::assign() {
   for (const LifePtr& life : before) {
     if (std::count(members(role).begin(), members(role).end(), life) == 0) removed.push_back(life->id);
   }
-  ensure(report->added == added && report->removed == removed && report->kept == kept, "another report of the list");
+  ensure(report->added == added && report->removed == removed && report->kept == kept, "the report of assign differs");
 }
 
 void World::set_health() {
@@ -184,7 +185,7 @@ void World::change_role() {
   } else if (last == LastEndpoint::keep && from->eligible() && eligible(other(to)).size() == 1) {
     expected = RoleChange::last_of_its_role;
   }
-  ensure(router_->change_role(id, to, last) == expected, "a change of role ends otherwise");
+  ensure(router_->change_role(id, to, last) == expected, "the result of change_role differs");
   if (expected != RoleChange::done) return;
   ++tally_.role_changes;
   std::erase(members(to), there);
@@ -217,7 +218,7 @@ void World::set_capacity() {
     default: break;
   }
   const auto error = router_->set_capacity(role, id, capacity);
-  ensure(error.has_value() == wrong.has_value(), "a capacity is judged wrongly");
+  ensure(error.has_value() == wrong.has_value(), "a wrong capacity is taken, or a good one refused");
   if (error) return ensure(error->rule == wrong, "a capacity is refused by another rule");
   life->capacity = capacity;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Time for those who keep failing, in the library and in the model.
+// Outlier detection in the fuzzed world: endpoints that keep failing are ejected, probed and taken back.
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -19,14 +19,16 @@ using pdroute::Role;
 
 namespace {
 
-/// The model knows `spared` as a phase; in it the ejection goes on.
+/// Whether a life is ejected. `spared` counts, too: the panic threshold makes the endpoint eligible, but its ejection
+/// goes on.
 bool is_out(const Life& life) {
-  return life.probation.phase == EjectionPhase::ejected || life.probation.phase == EjectionPhase::spared;
+  return life.ejection.phase == EjectionPhase::ejected || life.ejection.phase == EjectionPhase::spared;
 }
 
 }  // namespace
 
-/// What follows from who else is there: called whenever something may have changed.
+/// Updates what follows from the other members of the role: the panic threshold and the bound on probes. Called
+/// whenever something may have changed.
 void World::settle(Role role) {
   if (!ejects_) return;
   const Lives& all = members(role);
@@ -34,9 +36,9 @@ void World::settle(Role role) {
   for (const LifePtr& life : all) full += life->serves_in_full() ? 1U : 0U;
   const bool panic = rules_.panic_threshold > 0 && 2 * full < all.size();
   for (const LifePtr& life : all) {
-    ProbeBudget& probation = life->probation;
-    if (is_out(*life)) probation.phase = panic ? EjectionPhase::spared : EjectionPhase::ejected;
-    probation.bounded = probation.phase != EjectionPhase::none && full > 0 && !panic;
+    Ejection& ejection = life->ejection;
+    if (is_out(*life)) ejection.phase = panic ? EjectionPhase::spared : EjectionPhase::ejected;
+    ejection.bounded = ejection.phase != EjectionPhase::none && full > 0 && !panic;
   }
 }
 void World::settle() {
@@ -49,56 +51,56 @@ void World::advance_role(Role role, std::int64_t now) {
   constexpr std::array<std::int64_t, 4> time_out{2 * second, 4 * second, 8 * second, 10 * second};
   const Lives& all = members(role);
   for (const LifePtr& life : all) {
-    ProbeBudget& probation = life->probation;
-    if (life->draining || probation.phase == EjectionPhase::none) continue;
-    probation.until = std::min(probation.until, now + 10 * second);
-    const bool over = now >= probation.until;
+    Ejection& ejection = life->ejection;
+    if (life->draining || ejection.phase == EjectionPhase::none) continue;
+    ejection.until = std::min(ejection.until, now + 10 * second);
+    const bool over = now >= ejection.until;
     if (is_out(*life)) {
       if (!over) continue;
-      probation.phase = EjectionPhase::probing;
-      probation.until = now + 10 * second;
-      probation.begun = life->begun;
-      probation.completed = life->outcomes.completed;
-      probation.others = life->leases;
-      probation.probe = true;
+      ejection.phase = EjectionPhase::probing;
+      ejection.until = now + 10 * second;
+      ejection.begun = life->begun;
+      ejection.completed = life->outcomes.completed;
+      ejection.others = life->leases;
+      ejection.probe = true;
       life->consecutive_failures = 0;
       continue;
     }
-    probation.others = std::min(probation.others, life->leases);
-    const bool tried = life->begun > probation.begun;
+    ejection.others = std::min(ejection.others, life->leases);
+    const bool tried = life->begun > ejection.begun;
     if (!tried) {
-      probation.completed = life->outcomes.completed;
+      ejection.completed = life->outcomes.completed;
       life->consecutive_failures = 0;
     }
-    if (life->outcomes.completed > probation.completed || (over && life->consecutive_failures == 0)) {
-      probation.phase = EjectionPhase::none;
-      probation.since = now;
+    if (life->outcomes.completed > ejection.completed || (over && life->consecutive_failures == 0)) {
+      ejection.phase = EjectionPhase::none;
+      ejection.since = now;
       ++tally_.taken_back;
-    } else if (life->consecutive_failures == 0 && life->leases <= probation.others) {
-      probation.probe = true;
+    } else if (life->consecutive_failures == 0 && life->leases <= ejection.others) {
+      ejection.probe = true;
     }
   }
-  for (std::uint32_t row = 1000; row > 0; --row) {  // the longest first; no row is longer here
+  for (std::uint32_t row = 1000; row > 0; --row) {  // the longest row of failures first; none is longer than this here
     for (const LifePtr& life : all) {
-      ProbeBudget& probation = life->probation;
+      Ejection& ejection = life->ejection;
       if (std::min(life->consecutive_failures, 1000U) != row || life->draining || is_out(*life)) continue;
-      if (probation.phase == EjectionPhase::none && row < rules_.consecutive_failures) continue;
+      if (ejection.phase == EjectionPhase::none && row < rules_.consecutive_failures) continue;
       std::size_t out = 0;
-      bool somebody_stays = false;
+      bool another_serves = false;
       for (const LifePtr& each : all) {
         out += is_out(*each) && !each->draining ? 1U : 0U;
-        somebody_stays = somebody_stays || (each != life && each->serves_in_full());
+        another_serves = another_serves || (each != life && each->serves_in_full());
       }
-      if (!somebody_stays || out >= (all.size() < 2 ? 0 : std::max<std::size_t>(1, all.size() / 2))) {
-        if (probation.phase == EjectionPhase::probing) {
+      if (!another_serves || out >= (all.size() < 2 ? 0 : std::max<std::size_t>(1, all.size() / 2))) {
+        if (ejection.phase == EjectionPhase::probing) {
           life->consecutive_failures = 0;
-          probation.probe = true;
+          ejection.probe = true;
         }
         continue;
       }
-      if (probation.phase == EjectionPhase::none && now - probation.since > 10 * second) probation.times = 0;
-      probation.phase = EjectionPhase::ejected;
-      probation.until = now + time_out[std::min(probation.times++, 3U)];
+      if (ejection.phase == EjectionPhase::none && now - ejection.since > 10 * second) ejection.times = 0;
+      ejection.phase = EjectionPhase::ejected;
+      ejection.until = now + time_out[std::min(ejection.times++, 3U)];
       life->consecutive_failures = 0;
       ++tally_.ejected;
     }
@@ -106,7 +108,7 @@ void World::advance_role(Role role, std::int64_t now) {
   settle(role);
 }
 
-/// All requests on one endpoint end alike: it has crashed, or it has worked.
+/// All requests on one endpoint end in the same way: they complete, or the endpoint has crashed.
 void World::end_all() {
   const Role role = draw_role();
   if (members(role).empty()) return;
@@ -121,7 +123,7 @@ void World::end_all() {
   }
 }
 
-/// Now and then the caller's time steps back.
+/// Calls `advance` on the router and on the model. Now and then the caller's time steps back.
 void World::advance_router() {
   if (!router_) return;
   if (draws_.one_in(2)) clock_.advance(std::chrono::seconds{draws_.below(6)});
@@ -130,21 +132,21 @@ void World::advance_router() {
   std::vector<Change> expected;
   if (ejects_) {
     for (const Role role : {Role::prefill, Role::decode}) {
-      const auto kind = [](const Life& life) { return is_out(life) ? EjectionPhase::ejected : life.probation.phase; };
+      const auto kind = [](const Life& life) { return is_out(life) ? EjectionPhase::ejected : life.ejection.phase; };
       std::vector<EjectionPhase> before;
       for (const LifePtr& life : members(role)) before.push_back(kind(*life));
       advance_role(role, now.time_since_epoch().count());
       for (std::size_t i = 0; i < before.size(); ++i) {
         const Life& life = *members(role)[i];
         if (kind(life) == before[i]) continue;
-        expected.emplace_back(role, life.id, life.probation.phase);
-        tally_.spared += life.probation.phase == EjectionPhase::spared ? 1U : 0U;
+        expected.emplace_back(role, life.id, life.ejection.phase);
+        tally_.spared += life.ejection.phase == EjectionPhase::spared ? 1U : 0U;
       }
     }
   }
   std::vector<Change> reported;
   for (const auto& change : router_->advance(now)) reported.emplace_back(change.role, change.id, change.phase);
-  ensure(reported == expected, "others are ejected, probed or taken back");
+  ensure(reported == expected, "the endpoints that advance ejects, probes or takes back differ");
 }
 
 }  // namespace fuzz
