@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The token table over every interleaving: leases detached and adopted by several threads at once.
+// The lease table under every interleaving of three threads that detach and adopt leases at once.
 #include "scheduled_atomic.hpp"
 
 #include <pdroute/pool/detail/lease_table.hpp>
@@ -11,7 +11,8 @@ using model::Watched;
 using pdroute::LeaseId;
 using pdroute::LeaseIdError;
 
-/// What the table needs of a lease. Every access to it is watched, and it counts its end where it came from.
+/// A lease with only what the table needs. Every access to it is watched. Its end is counted in the int that it was
+/// made with.
 class Lease {
  public:
   static constexpr pdroute::Role role = pdroute::Role::prefill;
@@ -45,17 +46,18 @@ class Lease {
 };
 using Table = pdroute::detail::LeaseTable<Lease>;
 
-/// The token that a new table gives for a place, which is generation 1 in places 0, 1 and so on.
-constexpr LeaseId token(std::uint64_t place, std::uint64_t generation) {
+/// The lease id for a place and a generation. A new table gives generation 1 in places 0, 1 and so on.
+constexpr LeaseId lease_id(std::uint64_t place, std::uint64_t generation) {
   return LeaseId{generation << 25U | place};
 }
 
-/// Two exchange the same token while a third leaves another lease, for which there is room only in the same place.
-class SameTokenTwice {
+/// Two threads exchange the same lease id while a third detaches another lease. The only room for that lease is the
+/// same place.
+class SameLeaseIdTwice {
  public:
-  SameTokenTwice() {
+  SameLeaseIdTwice() {
     Lease lease(ends_[0]);
-    check(table_.detach(std::move(lease)) == token(0, 1), "a new table takes a lease in its first place");
+    check(table_.detach(std::move(lease)) == lease_id(0, 1), "a new table takes a lease in its first place");
   }
   void first() { adopt(); }
   void second() {
@@ -68,16 +70,16 @@ class SameTokenTwice {
     check(adopted_ == 1, "one token exchanged twice or never");
     check(ends_[0] == 1, "a lease ended twice or never");
     check(ends_[1] == (left_ ? 0 : 1), "a lease ended in the table, or lost");
-    if (left_) check(table_.adopt(token(0, 2)).has_value(), "a lease left in the table cannot be adopted");
+    if (left_) check(table_.adopt(lease_id(0, 2)).has_value(), "a lease left in the table cannot be adopted");
     check(ends_[1] == 1, "a lease ended twice or never");
   }
 
  private:
   void adopt() {
-    auto lease = table_.adopt(token(0, 1));
+    auto lease = table_.adopt(lease_id(0, 1));
     if (lease.has_value()) {
       ++adopted_;
-      check(static_cast<bool>(*lease), "a token exchanged for an empty lease");
+      check(static_cast<bool>(*lease), "a lease id exchanged for an empty lease");
     } else {
       check(lease.error() == LeaseIdError::used || lease.error() == LeaseIdError::dead, "a wrong reason");
     }
@@ -89,18 +91,18 @@ class SameTokenTwice {
   bool left_ = false;
 };
 
-/// Two try the token that the first is about to be given, as one may who guesses, or who was told in a way that orders
-/// nothing.
-class TokenBeforeItsTime {
+/// Two threads try the lease id that the first thread is about to get. A thread may have guessed it, or read it without
+/// any ordering.
+class LeaseIdBeforeItIsGiven {
  public:
   void first() {
     Lease lease(end_);
-    check(table_.detach(std::move(lease)) == token(0, 1), "a new table takes a lease in its first place");
+    check(table_.detach(std::move(lease)) == lease_id(0, 1), "a new table takes a lease in its first place");
   }
   void second() { adopt(); }
   void third() { adopt(); }
   void finish() {
-    check(used_ == 0 || adopted_ == 1, "a token said to be used that nobody has exchanged");
+    check(used_ == 0 || adopted_ == 1, "a lease id is said to be used, but no thread has exchanged it");
     if (adopted_ == 0) adopt();
     check(adopted_ == 1, "one token exchanged twice or never");
     check(end_ == 1, "a lease ended twice or never");
@@ -108,10 +110,10 @@ class TokenBeforeItsTime {
 
  private:
   void adopt() {
-    auto lease = table_.adopt(token(0, 1));
+    auto lease = table_.adopt(lease_id(0, 1));
     if (lease.has_value()) {
       ++adopted_;
-      check(static_cast<bool>(*lease), "a token exchanged for an empty lease");
+      check(static_cast<bool>(*lease), "a lease id exchanged for an empty lease");
     } else {
       check(lease.error() == LeaseIdError::unknown || lease.error() == LeaseIdError::used, "a wrong reason");
       if (lease.error() == LeaseIdError::used) ++used_;
@@ -124,7 +126,7 @@ class TokenBeforeItsTime {
   int used_ = 0;
 };
 
-/// Three want to leave a lease where there is room for one.
+/// Three threads detach a lease each, and the table has room for one.
 class FullTable {
  public:
   void first() { detach(0); }
@@ -133,7 +135,7 @@ class FullTable {
   void finish() {
     check(left_ == 1, "more leases than places, or none");
     check(ends_[0] + ends_[1] + ends_[2] == 2, "a lease that found no room is lost");
-    check(table_.adopt(token(0, 1)).has_value(), "a lease left in the table cannot be adopted");
+    check(table_.adopt(lease_id(0, 1)).has_value(), "a lease left in the table cannot be adopted");
     check(ends_ == std::array{1, 1, 1}, "a lease ended twice or never");
   }
 
@@ -150,7 +152,7 @@ class FullTable {
   int left_ = 0;
 };
 
-/// Two give their places back at once, while the third wants a place twice.
+/// Two threads adopt at once, which gives two places back, while the third detaches two leases.
 class TwoPlacesGivenBack {
  public:
   TwoPlacesGivenBack() {
@@ -165,8 +167,8 @@ class TwoPlacesGivenBack {
   void finish() {
     check(ends_[0] == 1 && ends_[1] == 1, "a lease ended twice or never");
     for (const std::size_t i : {2U, 3U}) {
-      if (!tokens_[i]) detach(i);
-      check(tokens_[i].has_value(), "a place given back is lost");
+      if (!ids_[i]) detach(i);
+      check(ids_[i].has_value(), "a place given back is lost");
     }
     for (const std::size_t i : {2U, 3U}) adopt(i);
   }
@@ -174,31 +176,31 @@ class TwoPlacesGivenBack {
  private:
   void detach(std::size_t i) {
     Lease lease(ends_[i]);
-    tokens_[i] = table_.detach(std::move(lease));
+    ids_[i] = table_.detach(std::move(lease));
   }
   void adopt(std::size_t i) {
-    check(table_.adopt(*tokens_[i]).has_value(), "a lease left in the table cannot be adopted");
+    check(table_.adopt(*ids_[i]).has_value(), "a lease left in the table cannot be adopted");
   }
 
   Table table_{2};
   std::array<int, 4> ends_{};
-  std::array<std::optional<LeaseId>, 4> tokens_{};
+  std::array<std::optional<LeaseId>, 4> ids_{};
 };
 
-/// One takes a place while another takes it too, and the next, and gives the first back: the free list looks as before
-/// and is not.
+/// The ABA problem of the free list. One thread takes a place. Meanwhile another takes that place and the next one, and
+/// gives the first back: the head of the list is the same place again, but the list is not the same.
 class SameFreePlaceAgain {
  public:
   void first() { detach(0); }
   void second() {
     detach(1);
     detach(2);
-    if (tokens_[1]) adopt(1);
+    if (ids_[1]) adopt(1);
   }
-  void third() { check(table_.adopt(token(2, 2)).error() == LeaseIdError::unknown, "a wrong reason"); }
+  void third() { check(table_.adopt(lease_id(2, 2)).error() == LeaseIdError::unknown, "a wrong reason"); }
   void finish() {
     detach(3);
-    check(tokens_[0] && tokens_[1] && tokens_[2] && tokens_[3], "a place is lost");
+    check(ids_[0] && ids_[1] && ids_[2] && ids_[3], "a place is lost");
     check(ends_ == std::array{0, 1, 0, 0}, "two leases in one place");
     for (const std::size_t i : {0U, 2U, 3U}) adopt(i);
     check(ends_ == std::array{1, 1, 1, 1}, "a lease ended twice or never");
@@ -207,23 +209,23 @@ class SameFreePlaceAgain {
  private:
   void detach(std::size_t i) {
     Lease lease(ends_[i]);
-    tokens_[i] = table_.detach(std::move(lease));
+    ids_[i] = table_.detach(std::move(lease));
   }
   void adopt(std::size_t i) {
-    check(table_.adopt(*tokens_[i]).has_value(), "a lease left in the table cannot be adopted");
+    check(table_.adopt(*ids_[i]).has_value(), "a lease left in the table cannot be adopted");
   }
 
   Table table_{3};
   std::array<int, 4> ends_{};
-  std::array<std::optional<LeaseId>, 4> tokens_{};
+  std::array<std::optional<LeaseId>, 4> ids_{};
 };
 
 }  // namespace
 
 int main() {
-  model::explore<SameTokenTwice>("two exchange one token while its place is wanted", 6);
-  model::explore<TokenBeforeItsTime>("two try a token that is just being given out", 7);
-  model::explore<FullTable>("three leave a lease where there is room for one", 30);
-  model::explore<TwoPlacesGivenBack>("two places are given back while they are wanted", 150);
+  model::explore<SameLeaseIdTwice>("two exchange one lease id while a third needs its place", 6);
+  model::explore<LeaseIdBeforeItIsGiven>("two try a lease id while it is being given", 7);
+  model::explore<FullTable>("three detach a lease and the table has room for one", 30);
+  model::explore<TwoPlacesGivenBack>("two places are given back while a third thread takes places", 150);
   model::explore<SameFreePlaceAgain>("a place is taken, given back and taken again", 200);
 }

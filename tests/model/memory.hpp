@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the threads of a model share, as the C++ memory model sees it: who may read what, and which accesses race.
+// Shared memory of a model under the C++ memory model: the values that a load may read, and the accesses that race.
 #pragma once
 
 #include <algorithm>
@@ -12,11 +12,12 @@
 namespace model {
 
 inline constexpr std::size_t threads = 3;
-inline constexpr std::size_t setup = threads;  // who prepares an execution and looks at its end
+inline constexpr std::size_t setup = threads;  // the main thread: prepares an execution and checks its end
 
-/// How far each thread had come when something happened: a vector clock.
+/// A vector clock: how far each thread had come when something happened.
 using Clock = std::array<std::uint32_t, threads + 1>;
 
+/// Raises `clock` to all that `other` knows.
 inline void join(Clock& clock, const Clock& other) {
   for (std::size_t i = 0; i < clock.size(); ++i) clock[i] = std::max(clock[i], other[i]);
 }
@@ -29,7 +30,7 @@ struct Moment {
   [[nodiscard]] bool before(const Clock& clock) const { return time <= clock[thread]; }
 };
 
-/// A thread's clock, with a new moment for each access.
+/// A thread's clock. Each access is a new moment.
 struct Viewer {
   std::size_t thread = setup;
   Clock clock{};
@@ -44,8 +45,9 @@ inline bool releases(std::memory_order order) {
   return order == std::memory_order_release || order == std::memory_order_acq_rel || order == std::memory_order_seq_cst;
 }
 
-/// One atomic object: every value it has had. A load may read an old one, as far as the viewer cannot know better. The
-/// order of sequentially consistent operations among each other is not modelled: they count as acquire and release.
+/// One atomic object with every value that it has had. A load may read an old value unless the viewer is ordered after
+/// a newer one. The single order of sequentially consistent operations is not modelled: they count as acquire and
+/// release.
 class AtomicObject {
  public:
   AtomicObject(std::uint64_t value, Viewer& by) : values_{{value, {}}}, seen_{{by.next(), 0}} {}
@@ -53,7 +55,7 @@ class AtomicObject {
   [[nodiscard]] std::uint64_t latest() const { return values_.back().value; }
   [[nodiscard]] std::size_t size() const { return values_.size(); }
   [[nodiscard]] std::uint64_t value(std::size_t index) const { return values_[index].value; }
-  /// The oldest value that may still be read: what happened before has seen nothing newer.
+  /// The oldest value that may still be read: the newest one that was seen before this clock.
   [[nodiscard]] std::size_t oldest(const Clock& clock) const {
     std::size_t index = 0;
     for (const Seen& seen : seen_) {
@@ -61,7 +63,7 @@ class AtomicObject {
     }
     return index;
   }
-  /// Whether all that was done with it happened before.
+  /// Whether every access to it happened before this clock.
   [[nodiscard]] bool quiet(const Clock& clock) const {
     return std::all_of(seen_.begin(), seen_.end(), [&](const Seen& seen) { return seen.moment.before(clock); });
   }
@@ -82,7 +84,7 @@ class AtomicObject {
  private:
   struct Value {
     std::uint64_t value;
-    Clock released;  // what an acquire that reads it comes to know
+    Clock released;  // what an acquire load that reads the value learns
   };
   struct Seen {
     Moment moment;
@@ -96,15 +98,15 @@ class AtomicObject {
   }
 
   std::vector<Value> values_;  // in modification order
-  std::vector<Seen> seen_;     // by reading and by writing
+  std::vector<Seen> seen_;     // accesses, both reads and writes
 };
 
-/// One object that is not atomic: two accesses, one of them a write, must be ordered.
+/// One object that is not atomic. Two accesses must be ordered if one of them is a write.
 class PlainObject {
  public:
   explicit PlainObject(Viewer& by) : written_(by.next()) {}
 
-  /// False: a data race.
+  /// Returns false if the access is a data race.
   [[nodiscard]] bool read(Viewer& by) {
     reads_.push_back(by.next());
     return written_.before(by.clock);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Test only: makes the pdroute headers included after this one use ScheduledAtomic where they say std::atomic.
+// For tests only: the pdroute headers that are included after this one use ScheduledAtomic in place of std::atomic.
 //
-// Nothing may be declared in namespace std; here it is, so that the library's own code runs and not a copy of it. All
-// standard headers that pdroute includes come first, so that the macro reaches pdroute alone.
+// A program may not declare names in namespace std. This header does it all the same, so that the tests run the
+// library's own code and not a copy. It includes all standard headers of pdroute first, so that the macro changes
+// pdroute alone.
 #pragma once
 
 #include <algorithm>
@@ -30,7 +31,7 @@
 
 namespace model {
 
-/// The part of std::atomic that pdroute uses. Each operation is a point where another thread may go on.
+/// The part of std::atomic that pdroute uses. At each operation another thread may get the turn.
 template <class T>
 class ScheduledAtomic {
  public:
@@ -83,5 +84,5 @@ using ::model::ScheduledAtomic;
 }  // namespace std
 
 #define atomic ScheduledAtomic
-// Not modelled, so pdroute must not use them unnoticed.
+// These are not modelled. The compiler refuses them, so that pdroute cannot use them unnoticed.
 #pragma GCC poison atomic_thread_fence atomic_ref atomic_flag

@@ -19,11 +19,11 @@ namespace model {
 namespace {
 
 constexpr std::size_t max_steps = 200;
-constexpr unsigned everybody = (1U << threads) - 1;
+constexpr unsigned all_threads = (1U << threads) - 1;
 thread_local std::size_t self = setup;
 
-/// The only thread that runs is the one whose turn it is; it alone touches what is below.
-class TicketCounter {
+/// Lets one thread run at a time: the thread that has the turn. Only that thread touches `Execution` and `Model`.
+class Turns {
  public:
   void give(std::size_t to) {
     const std::lock_guard lock{mutex_};
@@ -41,7 +41,7 @@ class TicketCounter {
   std::size_t turn_ = setup;
 };
 
-struct Next {  // step of a thread
+struct Next {  // what a thread will do in its next step
   std::size_t object = 0;
   bool writes = false;
 };
@@ -52,7 +52,7 @@ struct Step {
   std::uint64_t value;
 };
 
-/// One execution, and all that exists in it. Objects that are gone keep their number.
+/// One execution and all objects in it. An object that is destroyed keeps its number.
 struct Execution {
   std::array<Viewer, threads + 1> viewers;
   std::unordered_map<const void*, std::size_t> atomics;
@@ -60,9 +60,9 @@ struct Execution {
   std::vector<bool> gone;
   std::unordered_map<const void*, PlainObject> watched;
   std::array<Next, threads> next{};
-  unsigned runnable = everybody;
+  unsigned runnable = all_threads;
   bool starting = true;
-  bool looking = false;  // between two steps: accesses are free and take no time
+  bool looking = false;  // `after_each_step` runs: its accesses are not steps
   std::vector<Step> steps;
   std::array<std::size_t, threads + 1> last_step{};
 
@@ -72,7 +72,7 @@ struct Execution {
 };
 
 struct Model {
-  TicketCounter turns;
+  Turns turns;
   std::string scenario;
   std::optional<Search> search;
   std::optional<Execution> now;
@@ -110,7 +110,7 @@ struct Model {
     const std::size_t thread = search->choose_thread(now->runnable, [this](std::size_t a, std::size_t b) {
       return now->next[a].object == now->next[b].object && (now->next[a].writes || now->next[b].writes);
     });
-    return thread == Search::nobody ? setup : thread;
+    return thread == Search::none ? setup : thread;
   }
 };
 
@@ -130,11 +130,12 @@ std::size_t number_of(const void* object) {
   check(found != now().atomics.end(), "used after its destruction");
   return found->second;
 }
+/// Whether an access is no step: in the setup, or in `after_each_step`.
 bool free_access() {
   return self == setup || now().looking;
 }
 
-/// Waits for the turn to do a step.
+/// Waits until this thread has the turn to do a step on the object.
 AtomicObject& arrive(const void* address, bool writes) {
   const std::size_t object = number_of(address);
   if (!free_access()) {
@@ -178,7 +179,7 @@ void fail(std::string_view rule) {
     if (self != setup) std::printf("  then thread %zu\n", self + 1);
   }
   std::fflush(stdout);
-  std::_Exit(EXIT_FAILURE);  // the others are in the middle of something
+  std::_Exit(EXIT_FAILURE);  // no destructors: the other threads are still inside a step
 }
 
 std::size_t last_step() {
@@ -230,7 +231,7 @@ bool atomic_compare_exchange(const void* object, std::uint64_t& expected, std::u
     step_done("exchanges", object, desired);
     return true;
   }
-  std::vector<std::size_t> different;  // the newest first
+  std::vector<std::size_t> different;  // newest first
   for (std::size_t i = atomic.size(); i-- > atomic.oldest(viewer().clock);) {
     if (atomic.value(i) != expected) different.push_back(i);
   }
@@ -272,7 +273,7 @@ void Exploration::run(const Bodies& bodies, std::function<void()> after_each_ste
   Model& model = the_model();
   model.bodies = bodies;
   model.after_each_step = std::move(after_each_step);
-  for (std::size_t i = 0; i < threads; ++i) {  // each up to its first step
+  for (std::size_t i = 0; i < threads; ++i) {  // runs each thread up to its first step
     join(model.now->viewers[i].clock, viewer().clock);
     model.turns.give(i);
     model.turns.wait();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The scheduler itself: it finds as many interleavings as there are, and what C++ allows and no more.
+// Tests of the scheduler itself: it finds every interleaving, and exactly the outcomes that C++ allows.
 #include <set>
 #include <utility>
 
@@ -18,7 +18,7 @@ constexpr auto acq_rel = std::memory_order_acq_rel;
 using Pair = std::pair<std::uint32_t, std::uint32_t>;
 using Pairs = std::set<Pair>;
 
-/// Explores one scenario, and returns what its executions have put into `seen`.
+/// Explores one scenario and returns what its executions have put into `seen`.
 template <class Scenario>
 Pairs outcomes(std::string_view name) {
   model::explore<Scenario>(name, 1);
@@ -63,7 +63,7 @@ struct LostUpdate {
   void finish() { seen.insert({number.load(acquire), 0}); }
 };
 
-template <std::memory_order publish, std::memory_order look>
+template <std::memory_order publish, std::memory_order read_order>
 struct Message {
   static inline Pairs seen;
   Number text, flag;
@@ -74,14 +74,14 @@ struct Message {
     flag.store(1, publish);
   }
   void second() {
-    const std::uint32_t arrived = flag.load(look);
+    const std::uint32_t arrived = flag.load(read_order);
     read = {arrived, text.load(relaxed)};
   }
   void third() {}
   void finish() { seen.insert(read); }
 };
 
-/// The second thread's read-modify-write, relaxed, stands between the release and the acquire.
+/// A relaxed read-modify-write of the second thread stands between the release and the acquire.
 struct ReleaseSequence {
   Number flag;
   model::Watched text;
@@ -114,7 +114,7 @@ struct StoreBuffer {
   void finish() { seen.insert(read); }
 };
 
-/// A second look is never older than the first.
+/// The second load of a thread never reads an older value than the first.
 struct Coherence {
   static inline Pairs seen;
   Number number;
@@ -134,14 +134,15 @@ struct Coherence {
 int main() {
   check(model::explore<OneNumber>("two additions each", 1) == 90, "not 6! / (2! 2! 2!) interleavings");
   check(OneNumber::seen == Pairs{{6, 0}}, "an addition is lost");
-  check(model::explore<ThreeNumbers>("nothing in common", 1) == 1, "the order of steps that do not touch is tried");
-  check(outcomes<LostUpdate>("load and store") == Pairs{{1, 0}, {2, 0}}, "an update that can be lost never was");
+  check(model::explore<ThreeNumbers>("nothing in common", 1) == 1,
+        "orders of independent steps are tried more than once");
+  check(outcomes<LostUpdate>("load and store") == Pairs{{1, 0}, {2, 0}}, "an update that can be lost is never lost");
   const Pairs stale{{0, 0}, {0, 1}, {1, 0}, {1, 1}};
   const Pairs fresh{{0, 0}, {0, 1}, {1, 1}};
   check(outcomes<Message<relaxed, acquire>>("message sent relaxed") == stale, "a message sent relaxed is ordered");
   check(outcomes<Message<release, relaxed>>("message read relaxed") == stale, "a message read relaxed is ordered");
   check(outcomes<Message<release, acquire>>("message") == fresh, "release and acquire do not order a message");
   model::explore<ReleaseSequence>("message through a relaxed addition", 1);
-  check(outcomes<StoreBuffer>("store buffer") == stale, "release and acquire act as one order of all");
-  check(outcomes<Coherence>("two looks") == fresh, "a thread's second look is older than its first");
+  check(outcomes<StoreBuffer>("store buffer") == stale, "release and acquire act like sequential consistency");
+  check(outcomes<Coherence>("two loads") == fresh, "a thread's second load reads an older value than its first");
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The life of a slot over every interleaving: reserved, released, pinned, unpinned, closed and counted.
+// The life of a slot under every interleaving of three threads: reserved, released, pinned, unpinned, closed, counted.
 #include "scheduled_atomic.hpp"
 
 #include <pdroute/pool/detail/slot.hpp>
@@ -16,7 +16,7 @@ struct Engine {
 };
 using Slot = pdroute::detail::Slot<pdroute::Role::prefill, Engine>;
 
-/// A slot on the heap with the membership's pin. It destroys itself, as the pool's do.
+/// Makes a slot on the heap with the membership's pin and `more_pins`. It destroys itself, as the pool's slots do.
 Slot* new_slot(int more_pins) {
   auto* slot = new Slot(Engine{}, 1, {});
   for (int i = 0; i < more_pins; ++i) slot->pin();
@@ -34,7 +34,8 @@ void complete(Slot* slot) {
   Slot::complete(slot, held);
 }
 
-/// Two who choose from a snapshot of their own and keep their lease longer than it, while the endpoint is removed.
+/// Two threads choose from a snapshot each and keep their lease longer than the snapshot, while the endpoint is
+/// removed.
 class RemovedWhileReserving {
  public:
   void first() { request(); }
@@ -55,7 +56,7 @@ class RemovedWhileReserving {
       use(*slot_);
       complete(slot_);
     } else {
-      replacement_.read();  // who is refused sees what took the endpoint's place
+      replacement_.read();  // a refused thread sees the endpoint's replacement
       Slot::end_pin(slot_);
     }
   }
@@ -65,7 +66,7 @@ class RemovedWhileReserving {
   std::size_t closed_ = 0;
 };
 
-/// A lease, the membership and a snapshot, any of which may be the last.
+/// A lease, the membership and a snapshot let the slot go. Any of them may be the last.
 class LastOfThree {
  public:
   LastOfThree() { check(reserve(*slot_) == Attempt::reserved, "a new slot takes a lease"); }
@@ -88,7 +89,7 @@ class LastOfThree {
   Slot* slot_ = new_slot(1);
 };
 
-/// Two want the only place; the third closes the slot, or lets a snapshot go.
+/// Two threads want the only place, while the third lets a snapshot go and closes the slot.
 class OnlyOnePlace {
  public:
   OnlyOnePlace() { slot_->set_limit(1); }
@@ -116,7 +117,7 @@ class OnlyOnePlace {
   std::uint64_t reserved_ = 0;
 };
 
-/// Whoever waits for a draining endpoint to be empty sees the work of those that held it.
+/// A thread that waits until a draining endpoint is empty sees the work of the threads that held leases.
 class DrainedIsDrained {
  public:
   DrainedIsDrained() { check(reserve(*slot_) == Attempt::reserved, "a new slot takes a lease"); }
@@ -146,7 +147,8 @@ class DrainedIsDrained {
   std::size_t closed_ = 0;
 };
 
-/// The counts while leases begin and end. Enough have ended before that a small field would come to its other half.
+/// The counts are read while leases begin and end. So many leases have ended before that the field of `few_bits` (see
+/// CMakeLists.txt) comes to its other half.
 class CountsWhileLeasesEnd {
  public:
   CountsWhileLeasesEnd() {
