@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A gateway of event loops: a dispatcher per loop, and in each request's state its two leases.
+// A gateway of event loops: one dispatcher per loop, and both leases in the state of each request.
 #include <fmt/core.h>
 
 #include <deque>
@@ -19,9 +19,9 @@ struct Engine {
   pdroute::Capacity capacity = {};
 };
 using Router = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute::RoundRobinPolicy<>, Engine>;
-using Answer = std::optional<FailureKind>;  // of an engine; nothing means that all went well
+using Answer = std::optional<FailureKind>;  // how an engine failed; no value means that all went well
 
-// Stands for a loop and its sockets: callbacks that wait for their turn, and what an engine will answer.
+// Stands for a loop and its sockets: the callbacks that wait, and the answer that each engine will give.
 struct EventLoop {
   std::deque<std::function<void()>> callbacks;
   std::map<std::string, Answer> next_answer;
@@ -35,7 +35,7 @@ struct EventLoop {
   }
 };
 
-// What the gateway keeps of a request that runs. Move it, or the route out of it, wherever the request goes.
+// What the gateway keeps for a running request. Move it, or the route in it, to wherever the request goes.
 struct RequestState {
   pdroute::Request facts;
   Router::Route route;                // both leases: they end with this object at the latest
@@ -55,7 +55,7 @@ class Gateway {
     send(number, *request.route.prefill, &Gateway::on_prompt_answer);
   }
 
-  // The leases go with the state: places are free at once, and nothing is held against the engines.
+  // Destroying the state ends the leases: the places are free at once, and the engines get no blame.
   void on_client_gone(int number) { forget(number); }
 
  private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A gateway of callbacks on a thread pool: who chooses an engine is not who hears its answer.
+// A gateway of callbacks on a thread pool: one thread chooses an engine, another one handles its answer.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -54,7 +54,7 @@ class ThreadPool {
       callbacks_.pop_front();
       lock.unlock();
       callback();
-      callback = nullptr;  // lets go of its request here, without the lock
+      callback = nullptr;  // drops its request here, without the lock
       lock.lock();
     }
   }
@@ -66,14 +66,15 @@ class ThreadPool {
   std::vector<std::thread> threads_;
 };
 
-// Shared by the callbacks of one request, of which one runs at a time. When the last of them lets go, whatever the
-// route still holds is cancelled.
+// Shared by the callbacks of one request; only one of them runs at a time. When the last callback drops its reference,
+// the leases that the route still holds are cancelled.
 struct RequestContext {
   int number = 0;
   Router::Route route = {};
 };
 
-// A dispatcher for each thread that asks, made when it asks first. This program has one router.
+// One dispatcher per thread, made at the first call. A thread_local dispatcher is right only because this program has
+// one router; a gateway with several models keeps a dispatcher per router and thread.
 Router::Dispatcher& dispatcher_of_this_thread(const Router& router) {
   thread_local Router::Dispatcher dispatcher = router.dispatcher();
   return dispatcher;
@@ -90,7 +91,7 @@ void handle(const std::shared_ptr<RequestContext>& request, const Router& router
   });
 }
 
-// Takes a decode engine out of service without breaking a request. False: some still run after `patience`.
+// Takes a decode engine out of service without breaking a request. False: requests still run there after `patience`.
 bool retire(Router& router, std::string_view id, std::vector<Engine>& members, std::chrono::milliseconds patience) {
   router.drain(Role::decode, id);  // no new request from here on
   const auto drained = [&] {

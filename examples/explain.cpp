@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why this endpoint and not another one: as text, and as JSON for a debug page of the gateway.
+// Explains a choice: as text, and as JSON for a debug page of the gateway.
 #include <fmt/core.h>
 
 #include <pdroute/adapt/fmt.hpp>
@@ -14,8 +14,8 @@ struct Engine {
   pdroute::Capacity capacity = {};
 };
 
-// The fields of one level as a JSON object without its end. A JSON library of yours would do the same in fewer lines,
-// and escape what ids may contain.
+// The fields of one level, as a JSON object without its closing brace. A JSON library does the same in fewer lines, and
+// also escapes the ids.
 std::string fields(const auto& level) {
   std::string json = "{";
   level.each_field([&](std::string_view name, auto value) {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The example of the README: route one request.
-#include <fmt/core.h>
-
-#include <pdroute/adapt/fmt.hpp>
+// The first program of the README: route one request.
+#include <iostream>
 #include <pdroute/pdroute.hpp>
 #include <string>
 #include <vector>
@@ -17,9 +15,12 @@ int main() {
   auto router = Router::create({.prefill = prefill, .decode = decode}).value();
   auto dispatcher = router.dispatcher();  // one per thread or event loop
   auto route = dispatcher.route({.prompt_tokens = 812});
-  if (!route) return fmt::print("{}\n", route.error()), 1;     // why nobody was left
-  fmt::print("send the prompt to {}\n", route->prefill->url);  // a lease points at the router's copy of your Engine
-  route->first_token();                                        // the prompt's place is free
-  fmt::print("stream from {}\n", route->decode->url);
-  route->complete();  // last token; a route that is destroyed instead was cancelled
+  if (!route) {
+    std::cerr << route.error().text() << '\n';  // why no endpoint was left
+    return 1;
+  }
+  std::cout << "send the prompt to " << route->prefill->url << '\n';  // a lease points at the router's copy of Engine
+  route->first_token();                                               // the prompt is computed: its place is free
+  std::cout << "stream from " << route->decode->url << '\n';
+  route->complete();  // last token; destroying a route before that cancels it
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Policies that go by what was measured: prefill by latency, decode by what engines report of themselves.
+// Policies that read measurements: prefill by latency, decode by the reports of the engines (ORCA: load reports).
 #include <fmt/core.h>
 
 #include <chrono>
@@ -20,7 +20,7 @@ int main() {
   using Prefill = pdroute::PeakEwmaPolicy;
   using Decode = pdroute::PowerOfTwoChoicesPolicy<pdroute::ReportedRequests>;
   using Router = pdroute::DisaggregatedRouter<Prefill, Decode, Engine, pdroute::ManualClock>;
-  pdroute::ManualClock clock;  // a gateway takes its own; without one, it is std::chrono::steady_clock
+  pdroute::ManualClock clock;  // a gateway takes its own; the default is std::chrono::steady_clock
   auto router = Router::create({.prefill = prefill,
                                 .decode = decode,
                                 .prefill_policy = {.cost = {.ewma = {.decay = 5s}}},

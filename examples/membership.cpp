@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Endpoints come, fall ill, drain and go while requests run.
+// Membership changes while requests run: endpoints are added, marked unhealthy, drained and removed.
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
@@ -21,17 +21,17 @@ int main() {
   auto router = Router::create({.prefill = prefill, .decode = decode}).value();
   auto running = router.route();
 
-  // Say what the members are, not what changed: the router compares.
+  // Pass the whole list of members; the router finds what has changed.
   const auto report = router.assign(Role::decode, std::vector<Engine>{{"d0"}, {"d2"}}).value();
   fmt::print("added {}, removed {}, kept {}\n", report.added, report.removed, report.kept);
 
-  // Draining: no new request, the running one ends in peace.
+  // Draining: no new request is sent there; the running one goes on to its end.
   router.drain(Role::decode, "d0");
   fmt::print("drained: {}\n", router.endpoints(Role::decode)[0].drained());
   running->decode.complete();
   fmt::print("drained: {}\n", router.endpoints(Role::decode)[0].drained());
 
-  // Health is yours to judge. When nobody is left, the answer says why.
+  // The gateway decides which endpoint is healthy. If no endpoint is left, the answer says why.
   router.set_health("d2", pdroute::Health::unhealthy);
   fmt::print("{}\n", router.route().error());
 

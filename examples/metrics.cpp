@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a gateway answers to `GET /metrics`, after a few requests that ended in different ways.
+// The answer to `GET /metrics`, after a few requests that ended in different ways.
 #include <cstdio>
 #include <pdroute/adapt/prometheus.hpp>
 #include <pdroute/pdroute.hpp>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An endpoint that keeps failing is left out for a while, and tried again with care.
+// Outlier detection: an endpoint that keeps failing is ejected for a while, then probed by a few requests.
 #include <fmt/core.h>
 
 #include <chrono>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A cost of one's own: a function of an endpoint and a request.
+// A cost of your own: a function of an endpoint and a request.
 #include <pdroute/pdroute.hpp>
 
 #include <cstdio>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An endpoint type that has no member `.id`: say how to read it, once.
+// An endpoint type without a member `.id`: a specialisation of EndpointTraits says how to read it.
 #include <fmt/core.h>
 
 #include <pdroute/pdroute.hpp>

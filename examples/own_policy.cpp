@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A policy of one's own is a plain struct with one function.
+// A policy of your own is a plain struct with one function.
 #include <fmt/core.h>
 
 #include <cstddef>
@@ -14,7 +14,8 @@ struct Engine {
 };
 
 struct ShortestQueue {
-  auto select(const auto& candidates, const auto& /*request*/, auto& /*context*/) const -> std::optional<std::size_t> {
+  auto select(const pdroute::CandidateRange auto& candidates, const auto& /*request*/, auto& /*context*/) const
+      -> std::optional<std::size_t> {
     std::optional<std::size_t> best;
     for (std::size_t i = 0; i < candidates.size(); ++i) {
       if (!best || candidates[i].in_flight() < candidates[*best].in_flight()) best = i;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A policy selects over the gateway's own list under the gateway's own lock: no pool, no router.
+// A policy without pool and router: it selects over the gateway's own list, under the gateway's own lock.
 #include <fmt/core.h>
 
 #include <mutex>
@@ -19,13 +19,13 @@ class Registry {
   std::string take() {
     const std::unique_lock lock{mutex_};
     const auto i = policy_.select(nodes_, pdroute::Request{}, context_);
-    if (!i) return "nobody";
+    if (!i) return "no node";
     ++nodes_[*i].busy;
     return nodes_[*i].url;
   }
 
  private:
-  std::mutex mutex_;  // guards all below
+  std::mutex mutex_;  // guards what follows
   std::vector<Node> nodes_;
   pdroute::RoundRobinPolicy<> policy_;
   pdroute::LocalContext<pdroute::RoundRobinPolicy<>> context_{policy_};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A session meets the endpoint that has served it before, for as long as that lives.
+// Session affinity: a session goes to the endpoint that served it before, for as long as that endpoint lives.
 #include <fmt/core.h>
 
 #include <chrono>
@@ -38,7 +38,7 @@ int main() {
     const pdroute::Request request{.key = pdroute::key(session)};
     auto route = dispatcher.route(request);
     fmt::print("{}: {}\n", session, *route);
-    // Only who has accepted the request is bound. A lease that has ended names nobody, so before that.
+    // Bind an endpoint that has accepted the request. Do it before the lease ends: an ended lease names no endpoint.
     if (accepts(route->prefill)) sessions->bind(*request.key, route->prefill, clock.now());
     if (accepts(route->decode)) sessions->bind(*request.key, route->decode, clock.now());
     route->complete();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Limits of endpoints and wishes of requests: who may be chosen, who is tried next, and why nobody was left.
+// Which endpoints may be chosen: limits of endpoints, filters of requests, retries, and the reason if none is left.
 #include <fmt/core.h>
 
 #include <pdroute/adapt/fmt.hpp>
