@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Many clients at once, each of which knows how its requests have ended.
+// Many clients at once. Each notes how its requests have ended.
 import assert from 'node:assert/strict';
 import http from 'node:http';
 
 import { events_in, quiet, words_of } from './programs.mjs';
 
-/// The error that a text is, if it is one.
+/// The error object in a JSON text, or undefined.
 function error_in(text) {
   try {
     return JSON.parse(text).error;
@@ -14,8 +14,8 @@ function error_in(text) {
   }
 }
 
-/// How a reply looks to its client, in the words in which the gateway counts. `lost` is what must not be: no answer and
-/// no error.
+/// How a request ended for its client, in the words of the gateway's counters. `lost` means neither an answer nor an
+/// error, which must never happen.
 function judge(reply, body, index) {
   const { statusCode: status, complete } = reply;
   const lost = { how: 'lost', status, body };
@@ -35,7 +35,7 @@ function judge(reply, body, index) {
   return { how, code, status };
 }
 
-/// Sends one request; `leave_after` so many milliseconds the client goes away.
+/// Sends one request. If `leave_after` is given, the client goes away after that many milliseconds.
 function send(gateway, agent, index, stream, leave_after) {
   return new Promise((resolve) => {
     let left = false;
@@ -44,7 +44,7 @@ function send(gateway, agent, index, stream, leave_after) {
     const request = http.request(`${gateway.url}/v1/completions`, { agent, method: 'POST', headers }, (reply) => {
       let body = '';
       reply.setEncoding('utf8').on('data', (piece) => (body += piece));
-      reply.on('error', () => {}); // `complete` tells
+      reply.on('error', () => {}); // `complete` tells `judge` about it
       reply.once('close', () => ends(judge(reply, body, index)));
     });
     request.once('error', ({ code }) => ends({ how: 'lost', code }));
@@ -54,9 +54,9 @@ function send(gateway, agent, index, stream, leave_after) {
 }
 
 let sent = 0;
-/// Sends so many requests over so many connections, every other one for a stream, and returns how each has ended.
-/// `after` has numbers of ended requests and what is to be done then. `leave_after` says whether, and after how many
-/// milliseconds, the next request's client goes away.
+/// Sends `requests` requests over `connections` connections, every other one for a stream, and returns how each ended.
+/// `after` maps a number of ended requests to an action at that moment. `leave_after` returns after how many
+/// milliseconds the client of the next request goes away, or undefined.
 export async function load(gateway, requests, { connections = 16, after = {}, leave_after = () => undefined } = {}) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: connections });
   const ends = [];
@@ -76,15 +76,16 @@ export async function load(gateway, requests, { connections = 16, after = {}, le
   return ends;
 }
 
-/// How many requests have ended how.
+/// The number of requests for each way to end.
 export function tally(ends) {
   const count = { answered: 0, client_error: 0, refused: 0, engine_error: 0, left: 0, lost: 0 };
   for (const { how } of ends) ++count[how];
   return count;
 }
 
-/// Waits until all is quiet; then every request has ended once, for its client as for the gateway. `ends` are all
-/// requests that the gateway has had. Of a client that has left, nobody knows how far its request came.
+/// Waits until nothing runs. Then checks that the gateway has counted each request once, with the end that its client
+/// saw. `ends` must hold all requests of this gateway. If a client has left, the end of its request is not known, so
+/// the checks are weaker then.
 export async function books_agree(gateway, engines, ends, options) {
   const metrics = await quiet(gateway, engines, options);
   const { left, lost, ...seen } = tally(ends);

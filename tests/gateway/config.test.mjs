@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the gateway says to a configuration that it cannot take. Run with PDROUTE_GATEWAY.
+// The gateway's messages about a configuration that it cannot use. Run with PDROUTE_GATEWAY.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
@@ -21,7 +21,7 @@ const form = (text) => `this statement is \`${text}\``;
 const endpoint_form = form('endpoint prefill|decode ID ADDRESS:PORT [LIMIT=NUMBER]...');
 const health_form = form('health-check every DURATION after NUMBER failures');
 
-/// A line of a configuration, the rule that it breaks, and the value that breaks it.
+/// Lines of a configuration, each with the rule that it breaks and the value that breaks it.
 const mistakes = [
   ['port 8000', 'there is no such statement', 'port'],
   ['Listen 127.0.0.1:8000', 'there is no such statement', 'Listen'],
@@ -60,7 +60,7 @@ const mistakes = [
   ['timeout idle 1h', duration, '1h'],
   ['timeout request 1.5s', duration, '1.5s'],
   ['timeout request -1s', duration, '-1s'],
-  ['timeout request 71583min', duration, '71583min'], // more than fits, not what is left of it
+  ['timeout request 71583min', duration, '71583min'], // overflows; the message shows the whole value
   ['drain', form('drain DURATION'), 'drain'],
   ['drain never', duration, 'never'],
   ['body-limit', form('body-limit SIZE'), 'body-limit'],
@@ -77,7 +77,7 @@ const mistakes = [
   ['health-check every 1s after 0 failures', 'this is a number from 1 to 1000', '0'],
   ['health-check every 1s after 1001 failures', 'this is a number from 1 to 1000', '1001'],
 ];
-/// Those that only the router sees, when the whole file has been read.
+/// Mistakes that only the router finds, after the whole file is read.
 const router_mistakes = [
   ['endpoint prefill p1 127.0.0.1:8101 requests=0', capacity, 'p1: 0 requests'],
   ['endpoint prefill p1 127.0.0.1:8101 requests=4194304', capacity, 'p1: 4194304 requests'],
@@ -86,7 +86,7 @@ const router_mistakes = [
   ['endpoint prefill p0 127.0.0.1:8100', 'an id must be unique within its role', 'p0'],
 ];
 
-test('a mistake is told with its line, the rule and the value, and ends the program', time_limit, async (t) => {
+test('a line has a mistake: the program ends and says the line, the rule and the value', time_limit, async (t) => {
   for (const [line, rule, value] of mistakes) {
     await t.test(line, async () => {
       const path = file(`# a comment\n\n${endpoint}   # another\n${line}\nport 8000 # a later mistake\n`);
@@ -97,7 +97,7 @@ test('a mistake is told with its line, the rule and the value, and ends the prog
   }
 });
 
-test("a mistake in the router's eyes is told in the same way", time_limit, async () => {
+test('the router refuses a line: the program ends and says the line, the rule and the value', time_limit, async () => {
   for (const [line, rule, value] of router_mistakes) {
     for (const role of ['prefill', 'decode']) {
       const [first, second] = [endpoint, line].map((each) => each.replace('prefill', role));
@@ -109,7 +109,7 @@ test("a mistake in the router's eyes is told in the same way", time_limit, async
   }
 });
 
-test('without endpoints there is nothing to do', time_limit, async () => {
+test('a role has no endpoint: the program ends with a message', time_limit, async () => {
   for (const text of ['', '# nothing\n', 'threads 2\n']) {
     const path = file(text);
     const { code, stderr } = await gateway('--config', path);
@@ -122,7 +122,7 @@ test('without endpoints there is nothing to do', time_limit, async () => {
   assert.match(stderr, /:\d+: each role needs an endpoint: decode\n$/);
 });
 
-test('--check takes what is right, and does not listen', time_limit, async () => {
+test('--check with a good configuration: exit code 0, no output, and no listening', time_limit, async () => {
   const limits = ['requests=1', 'requests=4194303 tokens=1 kv_tokens=1', ''];
   const right = [
     'listen 0.0.0.0:0',
@@ -140,7 +140,7 @@ test('--check takes what is right, and does not listen', time_limit, async () =>
     'policy decode random',
     ...limits.map((some) => `endpoint prefill p1 127.0.0.1:8101 ${some}`),
     'endpoint decode p0 127.0.0.1:8100 # an engine for both roles',
-    '\tretries\t1\r', // a file from another system
+    '\tretries\t1\r', // a line end of Windows
   ];
   for (const line of right) {
     const { code, stdout, stderr } = await gateway('--check', '--config', file(`${both}${line}\n`));
@@ -148,7 +148,7 @@ test('--check takes what is right, and does not listen', time_limit, async () =>
   }
 });
 
-test('a gateway is not an endpoint of its own', time_limit, async () => {
+test('an endpoint has the address of the gateway: refused', time_limit, async () => {
   const path = file(`listen 127.0.0.1:8200\n${both}`);
   const { code, stderr } = await gateway('--check', '--config', path);
   assert.deepEqual([code, stderr], [2, `${path}:3: an endpoint must not be the gateway itself: 127.0.0.1:8200\n`]);
@@ -158,20 +158,20 @@ test('a gateway is not an endpoint of its own', time_limit, async () => {
   assert.equal(here.stderr, `${path}:2: an endpoint must not be the gateway itself: 127.0.0.1:8100\n`);
 });
 
-test('--check tells of mistakes', time_limit, async () => {
+test('--check with a mistake: the message is printed, exit code 2', time_limit, async () => {
   const { code, stderr } = await gateway('--check', '--config', file(`${endpoint}\nretries 9\n`));
   assert.equal(code, 2);
   assert.match(stderr, /:2: this is a number from 0 to 8: 9\n$/);
 });
 
-test('the configuration that comes with the gateway is right, and says the defaults', time_limit, async () => {
+test('the shipped gateway.conf: it is good, and shows every setting', time_limit, async () => {
   const path = fileURLToPath(new URL('../../examples/gateway/gateway.conf', import.meta.url));
   assert.deepEqual(await gateway('--check', '--config', path), { code: 0, signal: null, stdout: '', stderr: '' });
   const statements = readFileSync(path, 'utf8').match(/^\S+/gm);
   for (const [line] of mistakes.slice(2)) assert.ok(statements.includes(line.split(' ')[0]), `it shows ${line}`);
 });
 
-test('--listen must be an address, and counts instead of the configured one', time_limit, async () => {
+test('--listen without a valid address: refused, and the configured address is not used', time_limit, async () => {
   const path = file(`listen 127.0.0.1:1\n${both}`);
   for (const value of ['nowhere', '127.0.0.1', 'localhost:0', '127.0.0.1:65536']) {
     const { code, stderr } = await gateway('--config', path, '--listen', value);
@@ -180,12 +180,12 @@ test('--listen must be an address, and counts instead of the configured one', ti
   }
 });
 
-test('a file that is not there is told', time_limit, async () => {
+test('the file is missing: the message names it', time_limit, async () => {
   const { code, stderr } = await gateway('--config', '/nowhere/gateway.conf');
   assert.deepEqual([code, stderr], [2, '/nowhere/gateway.conf: cannot be read\n']);
 });
 
-test('flags are checked', time_limit, async () => {
+test('a missing or unknown flag: the program ends with a message that names a flag', time_limit, async () => {
   for (const args of [[], ['--check'], ['--config'], ['--config', 'a', '--nothing']]) {
     const { code, stdout, stderr } = await gateway(...args);
     assert.ok(code > 0, args.join(' '));
@@ -196,7 +196,7 @@ test('flags are checked', time_limit, async () => {
   for (const flag of ['--config', '--listen', '--check']) assert.ok(help.stdout.includes(flag));
 });
 
-test('a port that is taken is told', time_limit, async (t) => {
+test('the port is taken: the message says so', time_limit, async (t) => {
   const server = net.createServer().listen(0, '127.0.0.1');
   t.after(() => server.close());
   await new Promise((resolve) => server.once('listening', resolve));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Plays the gateway’s part against emulated engines. Run with PDROUTE_ENGINE.
+// Tests of the emulated engines. The test takes the place of the gateway. Run with PDROUTE_ENGINE.
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import { test } from 'node:test';
@@ -39,7 +39,7 @@ async function prefill(at, id, body = text) {
 const decode = (at, id, params, body = text, options = {}) =>
   post(at.url + path_of(body), { ...body, kv_transfer_params: params }, { id, ...options });
 
-/// The rule that a 400 names.
+/// The rule in the error of a 400.
 async function broken_rule(reply) {
   assert.equal(reply.status, 400);
   return (await reply.json()).error.code;
@@ -51,7 +51,7 @@ async function all_ended(at) {
   assert.equal(finished + cancelled + failed + refused, requests);
 }
 
-test('a completion goes through prefill and decode, plain', time_limit, async (t) => {
+test('a plain completion: prefill and decode answer it', time_limit, async (t) => {
   const [p, d] = [await engine(t, 'prefill'), await engine(t, 'decode')];
   for (const body of [text, chat]) {
     const id = new_id();
@@ -79,7 +79,7 @@ test('a completion goes through prefill and decode, plain', time_limit, async (t
   }
 });
 
-test('a completion goes through prefill and decode, streamed', time_limit, async (t) => {
+test('a streamed completion: prefill and decode answer it', time_limit, async (t) => {
   const [p, d] = [await engine(t, 'prefill'), await engine(t, 'decode')];
   for (const body of [text, chat]) {
     for (const include_usage of [false, true]) {
@@ -102,7 +102,7 @@ test('a completion goes through prefill and decode, streamed', time_limit, async
   assert.deepEqual((await d.report()).violations, []);
 });
 
-test('a prefill must be what vLLM asks for', time_limit, async (t) => {
+test('a prefill request that breaks a rule of vLLM: 400 with the rule', time_limit, async (t) => {
   const p = await engine(t, 'prefill');
   const right = prefill_body(text);
   const { max_tokens: _1, ...without_max_tokens } = right;
@@ -135,7 +135,7 @@ test('a prefill must be what vLLM asks for', time_limit, async (t) => {
   await all_ended(p);
 });
 
-test('a decode needs a prefill of its own', time_limit, async (t) => {
+test('a decode request without a prefill of its own: 400 with the rule', time_limit, async (t) => {
   const [p, d] = [await engine(t, 'prefill'), await engine(t, 'decode')];
   const rules = [];
   const refused = async (rule, reply) => {
@@ -176,7 +176,7 @@ test('a decode needs a prefill of its own', time_limit, async (t) => {
   await all_ended(d);
 });
 
-test('a transfer is claimed once', time_limit, async (t) => {
+test('a transfer is claimed twice: the second claim is refused', time_limit, async (t) => {
   const p = await engine(t, 'prefill');
   const { transfer_id } = (await prefill(p, 'mine')).kv_transfer_params;
   const claim = (body) => post(`${p.url}/admin/claim`, body);
@@ -189,9 +189,9 @@ test('a transfer is claimed once', time_limit, async (t) => {
   assert.equal((await claim('no JSON')).status, 400);
 });
 
-test('a dead prefill engine fails the decode, and is no violation', time_limit, async (t) => {
+test('the prefill engine is dead: the decode fails, and no violation is reported', time_limit, async (t) => {
   const [p, d] = [await engine(t, 'prefill'), await engine(t, 'decode')];
-  const warm = await prefill(p, 'warm'); // leaves the decode engine with a connection that will be dead
+  const warm = await prefill(p, 'warm'); // gives the decode engine a connection that will be dead
   assert.equal((await decode(d, 'warm', warm.kv_transfer_params)).status, 200);
   const { kv_transfer_params } = await prefill(p, 'late');
   await p.end('SIGKILL');
@@ -200,7 +200,7 @@ test('a dead prefill engine fails the decode, and is no violation', time_limit, 
   assert.deepEqual([failed, violations], [2, []]);
 });
 
-test('a stopped prefill engine fails the decode in bounded time', time_limit, async (t) => {
+test('the prefill engine is stopped: the decode fails in bounded time', time_limit, async (t) => {
   const [p, d] = [await engine(t, 'prefill'), await engine(t, 'decode')];
   const { kv_transfer_params } = await prefill(p, 'stopped');
   p.signal('SIGSTOP');
@@ -209,7 +209,7 @@ test('a stopped prefill engine fails the decode in bounded time', time_limit, as
   await all_ended(d);
 });
 
-test('an engine of both roles also takes whole requests', time_limit, async (t) => {
+test('an engine of both roles: it also takes whole requests', time_limit, async (t) => {
   const e = await engine(t, 'both');
   assert.equal((await (await post(`${e.url}/v1/completions`, text)).json()).choices[0].text, words);
   assert.equal((await events(await post(`${e.url}/v1/chat/completions`, { ...chat, stream: true }))).length, 6);
@@ -219,7 +219,7 @@ test('an engine of both roles also takes whole requests', time_limit, async (t) 
   await all_ended(e);
 });
 
-test('malformed requests are refused, and are no violation', time_limit, async (t) => {
+test('malformed requests: refused, and no violation is reported', time_limit, async (t) => {
   const e = await engine(t, 'both');
   const url = `${e.url}/v1/completions`;
   const prompt = 'a';
@@ -230,30 +230,30 @@ test('malformed requests are refused, and are no violation', time_limit, async (
   await all_ended(e);
 });
 
-test('faults', time_limit, async (t) => {
+test('a fault is set: it appears in the replies until it is set to none', time_limit, async (t) => {
   const e = await engine(t, 'both');
   const set = (kind, every) => post(`${e.url}/admin/fault`, { kind, every });
   const ask = (more) => post(`${e.url}/v1/completions`, { ...text, ...more });
 
-  await t.test('error-500 and refuse-429', async () => {
+  await t.test('error-500 and refuse-429: the status of the reply', async () => {
     for (const [kind, status] of [['error-500', 500], ['refuse-429', 429]]) {
       assert.equal((await set(kind)).status, 200);
       assert.equal((await ask()).status, status);
     }
   });
-  await t.test('every third request', async () => {
+  await t.test('every third request: the others succeed', async () => {
     await set('error-500', 3);
     const statuses = [];
     for (let i = 0; i < 6; ++i) statuses.push((await ask()).status);
     assert.deepEqual(statuses, [200, 200, 500, 200, 200, 500]);
   });
-  await t.test('garbage is not HTTP, garbage-body is HTTP', async () => {
+  await t.test('garbage: the reply is no HTTP; garbage-body: it is HTTP without JSON', async () => {
     await set('garbage');
     await assert.rejects(ask());
     await set('garbage-body');
     await assert.rejects((await ask()).json());
   });
-  await t.test('cut ends a reply in the middle', async () => {
+  await t.test('cut: the reply ends in the middle', async () => {
     await set('cut');
     await assert.rejects(async () => (await ask()).text());
     const reply = await ask({ stream: true });
@@ -263,7 +263,7 @@ test('faults', time_limit, async (t) => {
     });
     assert.equal(seen.split('\n\n').length - 1, 3);
   });
-  await t.test('slow arrives, later', async () => {
+  await t.test('slow: the whole reply arrives late', async () => {
     await set('slow');
     for (const stream of [false, true]) {
       const start = performance.now();
@@ -271,7 +271,7 @@ test('faults', time_limit, async (t) => {
       assert.ok(performance.now() - start > 500);
     }
   });
-  await t.test('hang never replies, and ends when the client goes away', async () => {
+  await t.test('hang: no reply, and the request ends when the client goes away', async () => {
     await set('hang');
     const before = (await e.report()).cancelled;
     const gone = new AbortController();
@@ -282,18 +282,18 @@ test('faults', time_limit, async (t) => {
     await assert.rejects(asked);
     await reports(e, { running: 0, cancelled: before + 1 });
   });
-  await t.test('none', async () => {
+  await t.test('none: requests succeed again', async () => {
     await set('none');
     assert.equal((await ask()).status, 200);
   });
-  await t.test('what is no fault is refused', async () => {
+  await t.test('an unknown fault: refused', async () => {
     for (const body of [{}, { kind: 'flood' }, { kind: 'cut', every: 0 }, { kind: 'cut', every: -1 }, 'no JSON'])
       assert.equal((await post(`${e.url}/admin/fault`, body)).status, 400);
   });
   await all_ended(e);
 });
 
-test('a fault from the command line; a decode that fails has used its prefill up', time_limit, async (t) => {
+test('a fault from the command line: the decode fails and has used up its prefill', time_limit, async (t) => {
   const [p, d] = [await engine(t, 'prefill'), await engine(t, 'decode', '--fault', 'error-500', '--fault-every', '2')];
   const { kv_transfer_params: first } = await prefill(p, 'first');
   assert.equal((await decode(d, 'first', first)).status, 200);
@@ -302,7 +302,7 @@ test('a fault from the command line; a decode that fails has used its prefill up
   assert.equal(await broken_rule(await decode(d, 'second', second)), 'second-decode');
 });
 
-test('a decode that is turned away with 429 has not used its prefill up', time_limit, async (t) => {
+test('a decode is refused with 429: it has not used up its prefill', time_limit, async (t) => {
   const [p, d] = [await engine(t, 'prefill'), await engine(t, 'decode', '--fault', 'refuse-429', '--fault-every', '2')];
   const { kv_transfer_params: first } = await prefill(p, 'first');
   assert.equal((await decode(d, 'first', first)).status, 200);
@@ -312,7 +312,7 @@ test('a decode that is turned away with 429 has not used its prefill up', time_l
   assert.deepEqual((await d.report()).violations, []);
 });
 
-test('beyond max-running there is 429, and metrics show what runs', time_limit, async (t) => {
+test('more requests than max-running: 429, and the metrics show the running ones', time_limit, async (t) => {
   const e = await engine(t, 'both', '--max-running', '2', '--time-scale', '1');
   const long = { ...text, max_tokens: 5000, stream: true };
   const gone = new AbortController();
@@ -330,7 +330,7 @@ test('beyond max-running there is 429, and metrics show what runs', time_limit, 
   await all_ended(e);
 });
 
-test('a client that goes away cancels its request: plain, streamed, in prefill', time_limit, async (t) => {
+test('a client goes away, plain, streamed or in prefill: its request is cancelled', time_limit, async (t) => {
   const [p, e] = [await engine(t, 'prefill', '--time-scale', '1000'), await engine(t, 'both', '--time-scale', '10')];
   const requests = [
     [e, { ...text, max_tokens: 1000 }],
@@ -349,7 +349,7 @@ test('a client that goes away cancels its request: plain, streamed, in prefill',
   assert.equal((await p.report()).unclaimed, 0);
 });
 
-test('one connection serves requests in turn, until it says close', time_limit, async (t) => {
+test('several requests on one connection: served in turn until one says close', time_limit, async (t) => {
   const e = await engine(t, 'both');
   const socket = net.connect(e.port, e.host);
   const request = (more) => `GET /health HTTP/1.1\r\nHost: e\r\n${more}\r\n`;
@@ -359,20 +359,20 @@ test('one connection serves requests in turn, until it says close', time_limit, 
   assert.equal(got.match(/HTTP\/1\.1 200 OK/g).length, 3);
 });
 
-test('health and models', time_limit, async (t) => {
+test('/health and /v1/models: 200 with their contents', time_limit, async (t) => {
   const e = await engine(t, 'decode');
   assert.equal((await fetch(`${e.url}/health`)).status, 200);
   assert.equal((await e.page('/v1/models')).object, 'list');
 });
 
-test('times follow the scale', time_limit, async (t) => {
+test('a time scale is given: times are multiplied by it', time_limit, async (t) => {
   const e = await engine(t, 'both', '--time-scale', '0.5');
   const start = performance.now();
   await (await post(`${e.url}/v1/completions`, { ...text, max_tokens: 20 })).json();
   assert.ok(performance.now() - start >= 200); // 20 tokens, 20 ms each, halved
 });
 
-test('SIGTERM ends an engine, also one that is at work', time_limit, async (t) => {
+test('SIGTERM, idle or at work: the engine ends with exit code 0', time_limit, async (t) => {
   const idle = await engine(t, 'both');
   assert.deepEqual(await idle.end(), { code: 0, signal: null });
   const busy = await engine(t, 'both', '--time-scale', '100');
@@ -383,7 +383,7 @@ test('SIGTERM ends an engine, also one that is at work', time_limit, async (t) =
   await assert.rejects(asked);
 });
 
-test('wrong flags are refused', time_limit, async () => {
+test('wrong flags: refused', time_limit, async () => {
   const wrong = [
     ['--role', 'middle'],
     ['--role', 'both', '--listen', 'nowhere'],

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Engines die, stop, hang, lie and turn requests away, and clients leave, all of it under load. Whatever happens, every
-// request ends once, nothing stays reserved, and as long as somebody can answer, somebody does.
+// Faults under load: engines die, stop, hang, reply nonsense and refuse requests, and clients leave. In every case each
+// request ends once, nothing stays reserved, and a request is answered as long as one engine of each role can answer.
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import { test } from 'node:test';
@@ -22,7 +22,7 @@ import {
   until,
 } from './programs.mjs';
 
-/// So many engines for each role, and a gateway of two threads.
+/// Starts `each` engines for each role, and a gateway with two threads.
 async function world_of(t, each, config = {}, { prefill = [], decode = ['--time-scale', '0.1'] } = {}) {
   const [ps, ds] = await Promise.all([engines(t, 'prefill', each, ...prefill), engines(t, 'decode', each, ...decode)]);
   return { ps, ds, gw: await gateway(t, { threads: 2, prefill: ps, decode: ds, ...config }) };
@@ -30,7 +30,8 @@ async function world_of(t, each, config = {}, { prefill = [], decode = ['--time-
 
 const all_answered = (ends) => assert.deepEqual(tally(ends), { ...tally([]), answered: ends.length });
 
-/// All have been answered but for streams of which the client had seen the beginning: one a connection, at most.
+/// All requests are answered, except streams that broke off after their first event: at most one for each of the 16
+/// connections.
 function answered_unless_begun(ends) {
   const failed = ends.filter(({ how }) => how !== 'answered');
   for (const end of failed) assert.ok(end.how === 'engine_error' && end.begun && end.stream, JSON.stringify(end));
@@ -46,7 +47,8 @@ const requests_of = async (list) => {
   return each.reduce((sum, { requests }) => sum + requests, 0);
 };
 
-/// Three loads: in the first the victims fail, in the second they are known to be away, in the third they are back.
+/// Runs three loads. The victims fail during the first, are known to be unhealthy in the second, and are back in the
+/// third.
 async function away_and_back(t, { each = 2, config, victims_of, fail, come_back }) {
   const { ps, ds, gw } = await world_of(t, each, { 'health-check': 'every 1s after 3 failures', ...config });
   const victims = victims_of(ps, ds);
@@ -58,33 +60,33 @@ async function away_and_back(t, { each = 2, config, victims_of, fail, come_back 
 
   const first = await load(gw, 200, { after: { 60: () => victims.forEach(fail) } });
   judge(first);
-  assert.ok((await gw.metrics()).sum('gateway_retries_total') > 0, 'somebody has met the victim');
+  assert.ok((await gw.metrics()).sum('gateway_retries_total') > 0, 'a request has met a victim');
 
   for (const { role } of victims) await endpoints_are(gw, role, 'unhealthy', 1);
   const before = await chosen();
   const second = await load(gw, 100);
   all_answered(second);
-  assert.deepEqual(await chosen(), before, 'who is unhealthy is not chosen');
+  assert.deepEqual(await chosen(), before, 'an unhealthy engine is not chosen');
 
   const back = await Promise.all(victims.map(come_back));
   for (const { role } of victims) await endpoints_are(gw, role, 'eligible', each);
   const third = await load(gw, 100);
   all_answered(third);
-  (await chosen()).forEach((count, i) => assert.ok(count >= before[i] + 20, 'who is back is chosen'));
+  (await chosen()).forEach((count, i) => assert.ok(count >= before[i] + 20, 'an engine that is back is chosen'));
 
   const others = [...ps, ...ds].filter((at) => !victims.includes(at));
   await books_agree(gw, [...others, ...back], [...first, ...second, ...third]);
   for (const at of back) assert.ok((await at.report()).finished >= 20);
 }
 
-// A decode engine that finds its prefill engine dead says 500, and the request does not ask it again. So with a dead
-// one of each kind, it takes a third decode engine to be sure of an answer.
+// A decode engine that finds its prefill engine dead replies 500, and the request does not ask it again. With one dead
+// engine of each kind, a request may use up two decode engines, so a third one is needed for a sure answer.
 for (const [name, each, victims_of] of [
   ['a prefill engine', 2, (ps) => [ps[0]]],
   ['a decode engine', 2, (_, ds) => [ds[0]]],
   ['one of each kind', 3, (ps, ds) => [ps[1], ds[1]]],
 ]) {
-  test(`${name} is killed, and started again`, time_limit, (t) => {
+  test(`${name} is killed and started again: requests go to the others until it is healthy`, time_limit, (t) => {
     const fail = (victim) => victim.end('SIGKILL');
     return away_and_back(t, { each, victims_of, fail, come_back: (victim) => engine_again(t, victim) });
   });
@@ -94,7 +96,7 @@ for (const [name, victims_of] of [
   ['a prefill engine', (ps) => [ps[0]]],
   ['a decode engine', (_, ds) => [ds[0]]],
 ]) {
-  test(`${name} is stopped, and goes on`, time_limit, (t) => {
+  test(`${name} is stopped and goes on: requests go to the others until it is healthy`, time_limit, (t) => {
     const config = { 'timeout first-byte': '3s', 'timeout answer': '3s', 'timeout idle': '3s' };
     const fail = (victim) => victim.signal('SIGSTOP');
     const come_back = (victim) => (victim.signal('SIGCONT'), victim);
@@ -102,7 +104,7 @@ for (const [name, victims_of] of [
   });
 }
 
-test('a prefill engine is killed and at once started again: prompts that it has lost', time_limit, async (t) => {
+test('a prefill engine restarts at once after SIGKILL: only the prompts that it lost fail', time_limit, async (t) => {
   const { ps, ds, gw } = await world_of(t, 2);
   const again = [];
   const kill_and_start = async () => {
@@ -110,7 +112,7 @@ test('a prefill engine is killed and at once started again: prompts that it has 
     again.push(await engine_again(t, ps[0]));
   };
   const ends = await load(gw, 400, { after: { 100: kill_and_start } });
-  // The new process does not know what the old one has issued, which looks like the gateway's fault to decode engines.
+  // The new process does not know the transfers that the old one issued. A decode engine then blames the gateway.
   const lost = ends.filter(({ how }) => how === 'client_error');
   for (const { code } of lost) assert.equal(code, 'unknown-params');
   const violations = (await Promise.all(ds.map((at) => at.report()))).flatMap((report) => report.violations);
@@ -119,12 +121,12 @@ test('a prefill engine is killed and at once started again: prompts that it has 
     assert.equal(rule, 'unknown-params');
     assert.equal(JSON.parse(detail).remote_port, ps[0].port);
   }
-  assert.ok(lost.length <= 16, 'one a connection');
+  assert.ok(lost.length <= 16, 'at most one for each connection');
   assert.equal(tally(ends).answered, ends.length - lost.length);
   await books_agree(gw, [...again, ps[1], ...ds], ends, { exempt: ['unknown-params'] });
 });
 
-test('nobody listens at an endpoint: others answer, and no prompt is computed twice', time_limit, async (t) => {
+test('an endpoint has no listener: the others answer, and no prompt is computed twice', time_limit, async (t) => {
   const [ps, ds] = [await engines(t, 'prefill', 2), await engines(t, 'decode', 2)];
   const prefill = [{ id: 'px', address: nowhere }, ...ps];
   const gw = await gateway(t, { threads: 2, prefill, decode: [...ds, { id: 'dx', address: nowhere }] });
@@ -133,7 +135,7 @@ test('nobody listens at an endpoint: others answer, and no prompt is computed tw
   const metrics = await books_agree(gw, [...ps, ...ds], ends);
   for (const [role, endpoint] of [['prefill', 'px'], ['decode', 'dx']]) {
     const unreachable = metrics.sum('pdroute_leases_ended_total', { role, endpoint, outcome: 'unreachable' });
-    assert.ok(unreachable >= 50, 'it has had its turns');
+    assert.ok(unreachable >= 50, 'it was chosen in its turn');
     assert.equal(metrics.chosen(role, endpoint), unreachable);
   }
   assert.equal(metrics.sum('gateway_retries_total'), failed_leases(metrics));
@@ -141,7 +143,7 @@ test('nobody listens at an endpoint: others answer, and no prompt is computed tw
   assert.equal(await requests_of(ds), 300);
 });
 
-/// What a fault is to the gateway.
+/// The outcome that the gateway counts for each fault.
 const kinds = {
   garbage: 'bad_response',
   'garbage-body': 'bad_response',
@@ -150,7 +152,7 @@ const kinds = {
   'refuse-429': 'overloaded',
 };
 
-/// Sets a fault, loads the gateway, and returns what has changed meanwhile.
+/// Sets a fault in the victim, loads the gateway, and returns how the counts have changed meanwhile.
 async function with_fault({ ps, ds, gw }, victim, kind, every, requests = 100) {
   const look = async () => {
     const metrics = await quiet(gw, [...ps, ...ds]);
@@ -169,22 +171,22 @@ async function with_fault({ ps, ds, gw }, victim, kind, every, requests = 100) {
   return { ends, retries, failed, prompts, asked, by };
 }
 
-test('a prefill engine talks nonsense or fails: the other one computes the prompt', time_limit, async (t) => {
+test('a prefill engine replies nonsense or fails: the other one computes the prompt', time_limit, async (t) => {
   const world = await world_of(t, 2, {}, { decode: [] });
   const all = [];
   for (const [kind, outcome] of Object.entries(kinds)) {
     const { ends, retries, failed, prompts, asked, by } = await with_fault(world, world.ps[0], kind, 1);
     all_answered(ends);
-    assert.ok(asked > 20, `${kind}: it has had its turns`);
-    assert.ok(asked <= 100, `${kind}: no request comes twice`);
-    // One lease and one retry for each request that it has spoilt.
+    assert.ok(asked > 20, `${kind}: it was chosen in its turn`);
+    assert.ok(asked <= 100, `${kind}: no request comes to it twice`);
+    // Each request that it fails costs one failed lease, one retry and one more prompt.
     assert.deepEqual([by[outcome], failed, retries, prompts - 100], [asked, asked, asked, asked], kind);
     all.push(...ends);
   }
   await books_agree(world.gw, [...world.ps, ...world.ds], all);
 });
 
-test('a decode engine talks nonsense or fails: the prompt is computed again if need be', time_limit, async (t) => {
+test('a decode engine replies nonsense or fails: a used-up prompt is computed again', time_limit, async (t) => {
   const world = await world_of(t, 2, {}, { decode: [] });
   const all = [];
   for (const [kind, outcome] of Object.entries(kinds)) {
@@ -198,7 +200,7 @@ test('a decode engine talks nonsense or fails: the prompt is computed again if n
     }
     assert.ok(asked > 20 && asked <= 100, kind);
     assert.deepEqual([by[outcome], failed, retries], [asked, asked, asked - begun], kind);
-    // Turned away, a request has not used its prompt up.
+    // A request that is refused with 429 has not used up its prompt.
     assert.equal(prompts - 100, kind === 'refuse-429' ? 0 : retries, kind);
     all.push(...ends);
   }
@@ -209,7 +211,7 @@ const answered_unless_cut = (ends) => {
     assert.ok(how === 'answered' || (begun && stream && code === 'engine_error'), how);
 };
 
-test('engines hang: others answer when the time is up', time_limit, async (t) => {
+test('engines hang: others answer after the timeout', time_limit, async (t) => {
   const config = { 'timeout first-byte': '4s', 'timeout answer': '4s' };
   const { ps, ds, gw } = await world_of(t, 2, config, { decode: [] });
   for (const victim of [ps[0], ds[0]]) await victim.fault('hang', 10);
@@ -219,10 +221,10 @@ test('engines hang: others answer when the time is up', time_limit, async (t) =>
   const timed_out = (role) => metrics.sum('pdroute_leases_ended_total', { role, outcome: 'timed_out' });
   for (const { role } of [ps[0], ds[0]]) assert.ok(timed_out(role) >= 2, `${role} has hung`);
   assert.equal(metrics.sum('gateway_retries_total'), failed_leases(metrics));
-  assert.equal(await requests_of(ps), 100 + failed_leases(metrics), 'a decode that hangs may have used its prompt up');
+  assert.equal(await requests_of(ps), 100 + failed_leases(metrics), 'a decode that hangs may have used up its prompt');
 });
 
-test('an engine is slow: that is no failure', time_limit, async (t) => {
+test('an engine is slow: no failure is counted and nothing is retried', time_limit, async (t) => {
   const world = await world_of(t, 2, {}, { decode: [] });
   const all = [];
   for (const victim of [world.ps[0], world.ds[0]]) {
@@ -234,10 +236,11 @@ test('an engine is slow: that is no failure', time_limit, async (t) => {
   await books_agree(world.gw, [...world.ps, ...world.ds], all);
 });
 
-test('a request tries each engine once, and no more of them than it is told', time_limit, async (t) => {
+test('all engines of a role fail: a request tries each at most once, up to `retries` more', time_limit, async (t) => {
   const [ps, ds] = [await engines(t, 'prefill', 3), await engines(t, 'decode', 3)];
   const none = [0, 0, 0];
-  // Who fails, how, with how many retries: the client's status, how often each engine is asked, and the retries.
+  // The engines that fail, the fault, `retries`; the client's status and error code, the requests that each prefill and
+  // each decode engine gets, and the retries.
   const cases = [
     [ps, 'error-500', 8, 502, 'engine_error', [1, 1, 1], none, 3],
     [ps, 'refuse-429', 8, 429, 'overloaded', [1, 1, 1], none, 3],
@@ -274,7 +277,7 @@ test('a request tries each engine once, and no more of them than it is told', ti
   }
 });
 
-test('an engine that is too late is a gateway timeout', time_limit, async (t) => {
+test('an engine does not reply in time: the client gets 504, which names the engine', time_limit, async (t) => {
   const { ps, ds, gw } = await world_of(t, 2, { 'timeout first-byte': '2s', 'timeout answer': '2s', retries: 0 });
   for (const victims of [ps, ds]) {
     for (const at of victims) await at.fault('hang');
@@ -282,14 +285,14 @@ test('an engine that is too late is a gateway timeout', time_limit, async (t) =>
     for (const reply of await Promise.all(asked)) {
       const { error } = await reply.json();
       assert.deepEqual([reply.status, error.code], [504, 'engine_error']);
-      assert.match(error.message, new RegExp(`${victims[0].role} engine [pd][01]: `), 'it says who it was');
+      assert.match(error.message, new RegExp(`${victims[0].role} engine [pd][01]: `), 'the message names the engine');
     }
     for (const at of victims) await at.fault('none');
   }
   await quiet(gw, [...ps, ...ds]);
 });
 
-/// A client as a socket.
+/// Connects to the gateway as a client, writes `bytes` and returns the socket.
 async function connect(gw, bytes = '') {
   const socket = net.connect(gw.port, gw.host);
   socket.on('error', () => {});
@@ -298,7 +301,7 @@ async function connect(gw, bytes = '') {
   return socket;
 }
 
-test('clients leave, in every phase of a request', time_limit, async (t) => {
+test('a client leaves in any phase of its request: cancelled, and no engine is blamed', time_limit, async (t) => {
   const [[p], [d]] = [await engines(t, 'prefill', 1), await engines(t, 'decode', 1, '--time-scale', '0.5')];
   const gw = await gateway(t, { threads: 2, prefill: [p], decode: [d] });
   const ways = { close: (socket) => socket.destroy(), reset: (socket) => socket.resetAndDestroy() };
@@ -309,13 +312,13 @@ test('clients leave, in every phase of a request', time_limit, async (t) => {
   let answered = 0;
 
   for (const [way, leave] of Object.entries(ways)) {
-    // Before there is a request: nothing has started.
+    // Before the request is complete: nothing has started.
     const length = request(false).length;
     for (const bytes of ['', 'P', request(false).slice(0, 30), request(false).slice(0, length - 5)])
       leave(await connect(gw, bytes));
 
     for (const stream of [false, true]) {
-      // While the prompt is computed, and before decode's first byte: the engine that works on it hears of it.
+      // While the prompt is computed, and before decode's first byte: the engine at work sees the cancellation.
       for (const at of [p, d]) {
         await at.fault('hang');
         const { cancelled } = await at.report();
@@ -328,7 +331,7 @@ test('clients leave, in every phase of a request', time_limit, async (t) => {
       }
     }
 
-    // Within a stream.
+    // In the middle of a stream.
     const { cancelled } = await d.report();
     const socket = await connect(gw, request(true));
     let seen = '';
@@ -338,7 +341,7 @@ test('clients leave, in every phase of a request', time_limit, async (t) => {
     await reports(d, { running: 0, cancelled: cancelled + 1 });
     ++left;
 
-    // With the answer on its way, which it does not read.
+    // While the answer is on its way; the client does not read it.
     const satisfied = (await connect(gw, short)).pause();
     ++answered;
     await until('it is answered', async () => (await gw.metrics()).ended().answered === answered);
@@ -352,9 +355,9 @@ test('clients leave, in every phase of a request', time_limit, async (t) => {
   }
 });
 
-test('clients leave at any moment, under load', time_limit, async (t) => {
+test('clients leave under load: all other requests are answered, no engine is blamed', time_limit, async (t) => {
   const { ps, ds, gw } = await world_of(t, 2, {}, { prefill: ['--time-scale', '10'] });
-  let seed = 1; // the moments are any_endpoint's guess, but not always others
+  let seed = 1; // fixed, so that each run draws the same moments
   const random = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
   const ends = await load(gw, 500, { leave_after: () => (random() < 0.4 ? random() * 30 : undefined) });
   const { left, answered } = tally(ends);
@@ -365,10 +368,10 @@ test('clients leave at any moment, under load', time_limit, async (t) => {
   assert.equal(failed_leases(metrics), 0, 'no engine is blamed');
 });
 
-test('a client that does not read is not waited for, and its stream is not hoarded', time_limit, async (t) => {
+test('a client does not read its stream: the gateway gives up and has not stored it', time_limit, async (t) => {
   const [[p], [d]] = [await engines(t, 'prefill', 1), await engines(t, 'decode', 1)];
   const gw = await gateway(t, { prefill: [p], decode: [d], 'timeout idle': '3s' });
-  const body = { ...text, prompt: 'x'.repeat(10_000), max_tokens: 6000, stream: true }; // 60 MB: no buffer is so large
+  const body = { ...text, prompt: 'x'.repeat(10_000), max_tokens: 6000, stream: true }; // 60 MB: larger than any buffer
   const socket = net.connect(gw.port, gw.host).pause();
   socket.on('error', () => {});
   socket.write(request_text('POST', '/v1/completions', JSON.stringify(body), ''));
@@ -376,10 +379,10 @@ test('a client that does not read is not waited for, and its stream is not hoard
   socket.destroy();
   await quiet(gw, [p, d]);
   const { finished, cancelled } = await d.report();
-  assert.deepEqual([finished, cancelled], [0, 1], 'the engine was kept from saying more than the client took');
+  assert.deepEqual([finished, cancelled], [0, 1], 'the engine could not send more than the client took');
 });
 
-test('a stream that breaks off says so, and is not taken for a whole one', time_limit, async (t) => {
+test('a stream breaks off: the client gets an error event and no proper end', time_limit, async (t) => {
   const event = 'data: {"choices":[{"text":"a"}]}\n\n';
   let streaming;
   const begin = () => (response) => {
@@ -400,7 +403,7 @@ test('a stream that breaks off says so, and is not taken for a whole one', time_
     let seen = '';
     await assert.rejects(async () => {
       for await (const piece of reply.body) {
-        if (seen === '') end(); // not before the client has seen the beginning
+        if (seen === '') end(); // only after the client has seen the beginning
         seen += Buffer.from(piece);
       }
     }, name);
@@ -408,18 +411,18 @@ test('a stream that breaks off says so, and is not taken for a whole one', time_
     assert.match(seen, /data: \{"error":\{"code":"engine_error"[^\n]*\}\n\n$/, name);
     const metrics = await quiet(gw, []);
     assert.equal(metrics.ended().engine_error, 1);
-    assert.equal(metrics.sum('gateway_retries_total'), 0, 'the client has seen the beginning');
+    assert.equal(metrics.sum('gateway_retries_total'), 0, 'no retry after the client has seen the beginning');
     assert.equal(failed_leases(metrics, { role: 'decode' }), 1);
     assert.equal(ds[0].asked.length + ds[1].asked.length, 1);
   }
 });
 
-test('what is no answer is not passed on: another engine is asked', time_limit, async (t) => {
+test('an engine replies no proper answer: not passed on, another engine is asked', time_limit, async (t) => {
   const reply = (status, type, body) => () => (response) =>
     response.writeHead(status, { 'Content-Type': type }).end(body);
   const json = 'application/json';
   const wrong_prefills = [
-    reply(200, json, '{"choices":[]}'), // no parameters
+    reply(200, json, '{"choices":[]}'), // no transfer parameters
     reply(200, json, '{"kv_transfer_params":null}'),
     reply(200, json, '{"kv_transfer_params":"text"}'),
     reply(200, json, '[]'),
@@ -452,7 +455,7 @@ test('what is no answer is not passed on: another engine is asked', time_limit, 
   for (const [role, stream, spoilt] of cases) {
     const ps = await engine_pair('prefill', right.prefill);
     const ds = await engine_pair('decode', good_decode);
-    const only = (list) => (list[0].id.startsWith(role) ? list : [list[1]]); // the other role's is good
+    const only = (list) => (list[0].id.startsWith(role) ? list : [list[1]]); // of the other role only the good engine
     const gw = await gateway(t, { prefill: only(ps), decode: only(ds) });
     wrong = spoilt;
     for (let i = 0; i < 2; ++i) {

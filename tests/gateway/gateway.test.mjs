@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The gateway as its clients and its engines see it, while nothing fails. Run with PDROUTE_GATEWAY and PDROUTE_ENGINE.
+// The gateway towards its clients and its engines when nothing fails. Run with PDROUTE_GATEWAY and PDROUTE_ENGINE.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -50,23 +50,23 @@ async function is_error(reply, status, code, param = null) {
 
 const statuses = (replies) => [...replies.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
 const answer = { object: 'text_completion', choices: [{ index: 0, text: 'an answer', finish_reason: 'stop' }] };
-/// An engine's place in the configuration where no request comes to it.
+/// An endpoint for a configuration in which no request goes to it.
 const unused = (role) => ({ id: role, address: nowhere });
 
-/// A gateway with an engine for each role.
+/// Starts a gateway with one emulated engine for each role.
 async function pair(t, config = {}, flags = []) {
   const [[p], [d]] = [await engines(t, 'prefill', 1, ...flags), await engines(t, 'decode', 1, ...flags)];
   return { p, d, gw: await gateway(t, { prefill: [p], decode: [d], ...config }) };
 }
 
-/// The same with engines of the test's own; what each replies may be given.
+/// Starts a gateway with one engine inside the test for each role. The replies of each may be given.
 async function own_pair(t, { prefilled, decoded = () => answer, ...config } = {}) {
   const p = await own_engine(t, 'p0', prefilled ?? (() => ({ ...answer, kv_transfer_params: { n: 1 } })));
   const d = await own_engine(t, 'd0', decoded);
   return { p, d, gw: await gateway(t, { prefill: [p], decode: [d], ...config }) };
 }
 
-test('a completion is computed by two engines, plain and streamed, text and chat', time_limit, async (t) => {
+test('a completion, plain or streamed, text or chat: two engines compute it', time_limit, async (t) => {
   const { p, d, gw } = await pair(t);
   for (const body of [text, chat]) {
     const reply = await ask(gw, body);
@@ -96,7 +96,7 @@ test('a completion is computed by two engines, plain and streamed, text and chat
   assert.equal((await p.report()).unclaimed, 0);
 });
 
-test('one engine may have both roles', time_limit, async (t) => {
+test('one engine has both roles: it computes prompt and answer', time_limit, async (t) => {
   const e = await engine(t, 'both');
   const gw = await gateway(t, { prefill: [e], decode: [e] });
   assert.equal((await (await ask(gw, text)).json()).choices[0].text, words);
@@ -105,7 +105,7 @@ test('one engine may have both roles', time_limit, async (t) => {
   assert.equal((await e.report()).finished, 4);
 });
 
-test('prefill is asked for one token and no stream, decode for what the client wants', time_limit, async (t) => {
+test('any request: prefill is asked for one token, decode for what the client wants', time_limit, async (t) => {
   const { p, d, gw } = await own_pair(t);
   const seed = 9007199254740993n;
   const more = { temperature: 0.1, user: 'Zoë 🦊', stop: ['\n\u0000'], nested: { stream: true } };
@@ -120,7 +120,7 @@ test('prefill is asked for one token and no stream, decode for what the client w
   for (const fields of own) {
     for (const base of prompts) {
       const body = { model: 'm', ...base, ...more, seed: 1, ...fields };
-      // JSON.stringify has no number so large.
+      // JSON.stringify cannot write a number this large.
       const sent = JSON.stringify(body).replace('"seed":1', `"seed":${seed}`);
       assert.equal((await post(gw.url + path_of(body), sent)).status, 200);
 
@@ -144,7 +144,7 @@ test('prefill is asked for one token and no stream, decode for what the client w
   }
 });
 
-test('decode gets the transfer parameters of its prefill as they came', time_limit, async (t) => {
+test('prefill returns transfer parameters: decode gets them unchanged', time_limit, async (t) => {
   const params =
     '{"do_remote_prefill":true,"remote_block_ids":[[1,2],[],[18446744073709551615,-9223372036854775808]],' +
     '"remote_engine_id":"Zoë \\"\\\\ \\u0000 🦊","remote_host":"::1","ratio":0.1,"tp_size":null,"a":{"b":{"c":[]}}}';
@@ -156,10 +156,10 @@ test('decode gets the transfer parameters of its prefill as they came', time_lim
   assert.equal((await ask(gw, text)).status, 200);
   assert.deepEqual(d.asked[0].fields.kv_transfer_params, JSON.parse(params));
   for (const number of ['18446744073709551615', '-9223372036854775808', '0.1,'])
-    assert.ok(d.asked[0].body.includes(number), number); // which JSON.parse cannot tell from its neighbours
+    assert.ok(d.asked[0].body.includes(number), number); // JSON.parse would round it
 });
 
-test('a request has an id at both engines and in the reply, not the client’s', time_limit, async (t) => {
+test('a client sends a request id: engines and reply have the gateway’s id instead', time_limit, async (t) => {
   const { p, d, gw } = await own_pair(t);
   const ids = new Set();
   for (let i = 0; i < 3; ++i) {
@@ -173,7 +173,7 @@ test('a request has an id at both engines and in the reply, not the client’s',
   assert.equal(ids.size, 3);
 });
 
-test('a client cannot steer engines: by headers', time_limit, async (t) => {
+test('a client sends headers for engines: they are not passed on', time_limit, async (t) => {
   const { p, d, gw } = await own_pair(t);
   const headers = {
     Authorization: 'Bearer key',
@@ -198,7 +198,7 @@ test('a client cannot steer engines: by headers', time_limit, async (t) => {
   assert.equal(d.asked[0].headers.host, d.address);
 });
 
-test('a client cannot steer engines: by fields', time_limit, async (t) => {
+test('a client sends fields for engines: they are not passed on', time_limit, async (t) => {
   const { p, d, gw } = await own_pair(t);
   const forged = { do_remote_prefill: true, remote_host: '10.0.0.1', remote_port: 80 };
   const reserved = {
@@ -217,18 +217,18 @@ test('a client cannot steer engines: by fields', time_limit, async (t) => {
   assert.deepEqual(p.asked[0].fields, { ...text, stream: false, max_tokens: 1, kv_transfer_params: prefill_params });
   assert.deepEqual(d.asked[0].fields, { ...text, kv_transfer_params: { n: 1 } });
 
-  // The same name spelt otherwise, and twice.
+  // A forbidden name with escapes, and twice.
   const body = `{"kv_transfer_param\\u0073":{"forged":1},"model":"m","prompt":"a","kv_transfer_params":{"forged":2}}`;
   assert.equal((await post(`${gw.url}/v1/completions`, body)).status, 200);
   for (const { asked } of [p, d]) assert.doesNotMatch(asked[1].body, /forged/);
 
-  // Deeper they are the client's own words.
+  // Deeper in the body, the names are the client's own data.
   const metadata = { kv_transfer_params: 'mine', stream: true, max_tokens: 9 };
   assert.equal((await ask(gw, { ...text, metadata })).status, 200);
   for (const { asked } of [p, d]) assert.deepEqual(asked[2].fields.metadata, metadata);
 });
 
-test('a field that is there twice means the same to the gateway and to both engines', time_limit, async (t) => {
+test('a field is there twice: the gateway and both engines read the same value', time_limit, async (t) => {
   const { p, d, gw } = await own_pair(t);
   const body = '{"model":"m","prompt":"a","stream":true,"max_tokens":9,"stream":false,"max_tokens":5}';
   const reply = await post(`${gw.url}/v1/completions`, body);
@@ -241,7 +241,7 @@ test('a field that is there twice means the same to the gateway and to both engi
   assert.deepEqual([stream, max_tokens], [false, 5]);
 });
 
-test('a request that makes no sense is refused by its field, and no engine hears of it', time_limit, async (t) => {
+test('an invalid request: refused with the name of its field, and no engine gets it', time_limit, async (t) => {
   const { p, d, gw } = await own_pair(t);
   const prompt = { model: 'm', prompt: 'a' };
   const messages = { model: 'm', messages: [{ role: 'user', content: 'a' }] };
@@ -297,7 +297,7 @@ test('a request that makes no sense is refused by its field, and no engine hears
   assert.equal(p.asked.length + d.asked.length, 0);
 });
 
-test('prompts of every form are taken', time_limit, async (t) => {
+test('a prompt in each allowed form: taken', time_limit, async (t) => {
   const { p, d, gw } = await own_pair(t);
   for (const prompt of ['', ['a', 'b'], [1, 2, 3], [[1, 2], [3]]]) {
     assert.equal((await post(`${gw.url}/v1/completions`, { model: 'm', prompt })).status, 200, JSON.stringify(prompt));
@@ -311,7 +311,7 @@ test('prompts of every form are taken', time_limit, async (t) => {
   }
 });
 
-test('what nests too deep is refused, however deep', time_limit, async (t) => {
+test('a body nests too deep: refused, at any depth', time_limit, async (t) => {
   const { d, gw } = await own_pair(t);
   const nested = (depth) => `{"model":"m","prompt":"[[[{","x":${'['.repeat(depth - 1)}${']'.repeat(depth - 1)}}`;
   const send = (body) => post(`${gw.url}/v1/completions`, body);
@@ -323,7 +323,7 @@ test('what nests too deep is refused, however deep', time_limit, async (t) => {
   assert.equal((await send(text)).status, 200);
 });
 
-test('another model than the one that is served is not found', time_limit, async (t) => {
+test('a model that is not served: not found', time_limit, async (t) => {
   const gw = await gateway(t, { prefill: [unused('p')], decode: [unused('d')], model: 'served' });
   const message = await is_error(await ask(gw, { ...text, model: 'other' }), 404, 'model_not_found', 'model');
   assert.match(message, /'other'/);
@@ -331,7 +331,7 @@ test('another model than the one that is served is not found', time_limit, async
   assert.deepEqual([object, data.length, data[0].id, data[0].object], ['list', 1, 'served', 'model']);
 });
 
-test('each page has its method, and beside the pages there is nothing', time_limit, async (t) => {
+test('a page with a wrong method: 405; an unknown page: 404', time_limit, async (t) => {
   const gw = await gateway(t, { prefill: [unused('p')], decode: [unused('d')] });
   for (const path of ['/v1/models', '/health', '/metrics', '/health?why=because']) {
     assert.equal((await get(gw.url + path)).status, 200, path);
@@ -348,7 +348,7 @@ test('each page has its method, and beside the pages there is nothing', time_lim
     await is_error(await fetch(gw.url + path), 404, 'not_found');
 });
 
-test('a reply to HEAD has no body, and the next reply follows it', time_limit, async (t) => {
+test('a HEAD request: the reply has no body, and the next reply follows it', time_limit, async (t) => {
   const gw = await gateway(t, { prefill: [unused('p')], decode: [unused('d')] });
   for (const path of ['/health', '/v1/completions', '/nothing']) {
     const replies = await raw(gw, request_text('HEAD', path, '', '') + request_text('GET', '/health'));
@@ -360,7 +360,7 @@ test('a reply to HEAD has no body, and the next reply follows it', time_limit, a
 
 const quick_health_check = { 'health-check': 'every 500ms after 3 failures' };
 
-test('/ready needs an endpoint of each role that may be chosen', time_limit, async (t) => {
+test('/ready: 200 only while each role has an endpoint that can be chosen', time_limit, async (t) => {
   const { p, d, gw } = await own_pair(t, quick_health_check);
   const ready = () => get(`${gw.url}/ready`);
   const is_ready = () => until('it is ready', async () => (await ready()).status === 200);
@@ -372,14 +372,14 @@ test('/ready needs an endpoint of each role that may be chosen', time_limit, asy
     const { error } = JSON.parse(text);
     assert.deepEqual([status, error.code], [503, 'no_endpoint']);
     assert.ok(error.message.includes(role), error.message);
-    assert.equal((await get(`${gw.url}/health`)).status, 200, 'the gateway itself is well');
+    assert.equal((await get(`${gw.url}/health`)).status, 200, 'the gateway itself is healthy');
     at.healthy = true;
     await is_ready();
   }
 });
 
 const promtool = spawnSync('promtool', ['--version']).error ? 'there is no promtool' : false;
-test('promtool finds nothing wrong with /metrics', { ...time_limit, skip: promtool }, async (t) => {
+test('promtool checks /metrics: no complaint', { ...time_limit, skip: promtool }, async (t) => {
   const { p, d, gw } = await pair(t, { threads: 2 });
   await (await ask(gw, text)).text();
   await quiet(gw, [p, d]);
@@ -390,7 +390,7 @@ test('promtool finds nothing wrong with /metrics', { ...time_limit, skip: promto
   assert.equal(checked.stderr, '');
 });
 
-test('limits of size: 413 for a body, 431 for headers', time_limit, async (t) => {
+test('a body or headers are too large: 413 or 431', time_limit, async (t) => {
   const { gw, d } = await own_pair(t, { 'body-limit': '1KiB' });
   const body = (size) => JSON.stringify({ model: 'm', prompt: '' }).replace('""', `"${'x'.repeat(size - 25)}"`);
   assert.equal(body(1024).length, 1024);
@@ -410,10 +410,10 @@ test('limits of size: 413 for a body, 431 for headers', time_limit, async (t) =>
   const headers = await send(body(100), `X: ${'x'.repeat(20_000)}\r\n`);
   assert.deepEqual(statuses(headers), [431]);
   assert.match(headers, /"headers_too_large"/);
-  assert.equal((await gw.metrics()).sum('gateway_requests_started_total'), 2, 'what was not read has not started');
+  assert.equal((await gw.metrics()).sum('gateway_requests_started_total'), 2, 'an unread request does not start');
 });
 
-test('what is not HTTP, or could be read in two ways, is refused and the connection closed', time_limit, async (t) => {
+test('not HTTP, or HTTP with two readings: refused, and the connection closed', time_limit, async (t) => {
   const { gw, p } = await own_pair(t);
   const body = JSON.stringify(text);
   const hidden = request_text('POST', '/v1/completions', body);
@@ -443,7 +443,7 @@ test('what is not HTTP, or could be read in two ways, is refused and the connect
   assert.equal((await ask(gw, text)).status, 200);
 });
 
-test('a body in chunks is read', time_limit, async (t) => {
+test('a body in chunks: read', time_limit, async (t) => {
   const { gw, d } = await own_pair(t);
   const body = JSON.stringify(text);
   const [first, second] = [body.slice(0, 10), body.slice(10)];
@@ -453,7 +453,7 @@ test('a body in chunks is read', time_limit, async (t) => {
   assert.equal(d.asked[0].fields.prompt, text.prompt);
 });
 
-test('what stands around chunks is bounded, too', time_limit, async (t) => {
+test('chunk extensions or trailers are too large: refused', time_limit, async (t) => {
   const { gw, d } = await own_pair(t);
   const head = 'POST /v1/completions HTTP/1.1\r\nHost: g\r\nTransfer-Encoding: chunked\r\n\r\n';
   for (const flood of ['1;', '0\r\nA: ']) {
@@ -462,7 +462,7 @@ test('what stands around chunks is bounded, too', time_limit, async (t) => {
   assert.equal(d.asked.length, 0);
 });
 
-test('a body of which the gateway does not know the end is refused', time_limit, async (t) => {
+test('a body without a known end: refused', time_limit, async (t) => {
   const { gw } = await own_pair(t);
   for (const coding of ['xchunked', 'chunked, gzip', 'gzip']) {
     const head = `POST /nothing HTTP/1.1\r\nHost: g\r\nTransfer-Encoding: ${coding}\r\n\r\n`;
@@ -470,7 +470,7 @@ test('a body of which the gateway does not know the end is refused', time_limit,
   }
 });
 
-test('a query is not passed on', time_limit, async (t) => {
+test('the target has a query: it is not passed on', time_limit, async (t) => {
   const { p, d, gw } = await own_pair(t);
   assert.equal((await post(`${gw.url}/v1/completions?bootstrap_host=evil`, text)).status, 200);
   assert.deepEqual([p.asked[0].path, d.asked[0].path], ['/v1/completions', '/v1/completions']);
@@ -479,15 +479,15 @@ test('a query is not passed on', time_limit, async (t) => {
 const whole_stream = (line_end) =>
   ['{"choices":[{"text":"so"}]}', '[DONE]'].map((data) => `data: ${data}${line_end}${line_end}`).join('');
 
-test('lines of a stream may end with CR and LF', time_limit, async (t) => {
+test('the lines of a stream end with CR and LF: the answer is whole', time_limit, async (t) => {
   const { gw } = await own_pair(t, { decoded: () => whole_stream('\r\n') });
   const reply = await ask(gw, { ...text, stream: true });
   assert.equal(reply.status, 200);
   assert.equal(await reply.text(), whole_stream('\r\n'));
 });
 
-test('after [DONE] the answer is whole, however the connections end', time_limit, async (t) => {
-  // The engine keeps the end of its last chunk back; the client leaves as soon as it has all, or waits for the end.
+test('a connection ends after [DONE]: the answer is whole', time_limit, async (t) => {
+  // The engine holds back the end of its last chunk. The client leaves as soon as it has [DONE], or waits for the end.
   const decoded = () => (response) => {
     response.writeHead(200, { 'Content-Type': 'text/event-stream' });
     response.write(whole_stream('\n'));
@@ -504,7 +504,7 @@ test('after [DONE] the answer is whole, however the connections end', time_limit
   assert.equal(metrics.sum('pdroute_leases_ended_total', { role: 'decode', outcome: 'completed' }), 1);
 });
 
-test('requests in one breath are answered in turn', time_limit, async (t) => {
+test('several requests in one packet: answered in turn', time_limit, async (t) => {
   const { p, d, gw } = await pair(t);
   const prompts = ['one', 'two', 'three', 'four', 'five'];
   const requests = prompts.map((prompt, i) => {
@@ -517,7 +517,7 @@ test('requests in one breath are answered in turn', time_limit, async (t) => {
   await quiet(gw, [p, d]);
 });
 
-test('a client of HTTP/1.0 gets no chunks, and the end of the connection after a stream', time_limit, async (t) => {
+test('a client of HTTP/1.0: it gets no chunks, and the connection closes after a stream', time_limit, async (t) => {
   const { p, d, gw } = await pair(t);
   const ask_as_1_0 = (body, more) => {
     const request = request_text('POST', '/v1/completions', JSON.stringify(body), more, '1.0');
@@ -539,7 +539,7 @@ test('a client of HTTP/1.0 gets no chunks, and the end of the connection after a
   await quiet(gw, [p, d]);
 });
 
-test('a client that expects 100 gets it before it sends the body', time_limit, async (t) => {
+test('a client expects 100: it gets it before it sends the body', time_limit, async (t) => {
   const { gw } = await own_pair(t, { 'body-limit': '1KiB' });
   const send = (body) =>
     new Promise((resolve, reject) => {
@@ -555,38 +555,38 @@ test('a client that expects 100 gets it before it sends the body', time_limit, a
   assert.deepEqual(await send('x'.repeat(2000)), [false, 413], 'a body that is too large is refused before it is sent');
 });
 
-test('a client that takes its time for a request loses the connection', time_limit, async (t) => {
+test('a client sends a request too slowly: the connection closes', time_limit, async (t) => {
   const { gw } = await own_pair(t, { 'timeout request': '1s' });
   const socket = net.connect(gw.port, gw.host);
   socket.on('error', () => {}).resume();
   socket.write('GET /health HTTP/1.1\r\nX: ');
-  const drip = setInterval(() => socket.write('x'), 50); // never silent for long
+  const drip = setInterval(() => socket.write('x'), 50); // never silent for as long as the idle timeout
   t.after(() => clearInterval(drip));
   await until('the connection closes', () => socket.destroyed);
 });
 
-test('a client that says nothing loses the connection', time_limit, async (t) => {
+test('a client sends nothing: the connection closes', time_limit, async (t) => {
   const { gw } = await own_pair(t, { 'timeout idle': '1s' });
   assert.equal(await raw(gw, ''), '');
   assert.deepEqual(statuses(await raw(gw, request_text('GET', '/health', '', ''))), [200]);
 });
 
-test('connections to engines are used again, and not when the engine has closed them', time_limit, async (t) => {
+test('requests in turn: connections to engines are reused unless the engine closed them', time_limit, async (t) => {
   const asked_by = [];
   const keep = (reply) => () => (response) => (asked_by.push(response.socket), response.end(JSON.stringify(reply)));
   const prefilled = keep({ ...answer, kv_transfer_params: {} });
   const { p, d, gw } = await own_pair(t, { prefilled, decoded: keep(answer) });
   for (let i = 0; i < 5; ++i) assert.equal((await ask(gw, text)).status, 200);
   const used = new Set(asked_by).size;
-  assert.ok(used < 10, 'not one for each request');
+  assert.ok(used < 10, 'fewer connections than requests');
   for (const { connections } of [p, d])
     for (const socket of connections) await new Promise((resolve) => socket.end(resolve));
   assert.equal((await ask(gw, text)).status, 200);
   assert.equal(new Set(asked_by).size, used + 2);
-  assert.equal((await quiet(gw, [])).sum('gateway_retries_total'), 0, 'nobody has met a dead connection');
+  assert.equal((await quiet(gw, [])).sum('gateway_retries_total'), 0, 'no request has met a dead connection');
 });
 
-test('an engine’s word that the request is wrong goes to the client, no other is asked', time_limit, async (t) => {
+test('an engine says that the request is wrong: the client gets the reply, no retry', time_limit, async (t) => {
   const rejections = [[400, 'application/json'], [404, 'text/plain'], [422, 'application/problem+json']];
   for (const role of ['prefill', 'decode']) {
     for (const [status, type] of rejections) {
@@ -603,7 +603,7 @@ test('an engine’s word that the request is wrong goes to the client, no other 
       assert.equal(metrics.ended().client_error, 2);
       assert.equal(metrics.sum('gateway_retries_total'), 0);
       assert.deepEqual([p.asked.length, d.asked.length], role === 'prefill' ? [2, 0] : [2, 2]);
-      // The engine is not to blame.
+      // No failure of the engine is counted.
       const blamed = ['unreachable', 'timed_out', 'bad_response', 'overloaded'];
       for (const outcome of blamed) assert.equal(metrics.sum('pdroute_leases_ended_total', { outcome }), 0);
     }
@@ -624,10 +624,10 @@ async function stream(at, body = { ...text, max_tokens: 100_000 }) {
   return { rest, abort: () => gone.abort() };
 }
 
-test('when all endpoints are full there is 429, with the reason', time_limit, async (t) => {
+test('all endpoints are full: 429 with the reason', time_limit, async (t) => {
   const slow = ['--time-scale', '1'];
   for (const role of ['prefill', 'decode']) {
-    // A place in prefill is taken as long as the prompt is computed: hours, with this one's time scale.
+    // A place in prefill is taken while the prompt is computed, which takes hours with this time scale.
     const [p] = await engines(t, 'prefill', 1, ...(role === 'prefill' ? ['--time-scale', '1000'] : slow));
     const [d] = await engines(t, 'decode', 1, ...slow);
     const limited = { [role]: [{ ...(role === 'prefill' ? p : d), limits: 'requests=2' }] };
@@ -652,7 +652,7 @@ test('when all endpoints are full there is 429, with the reason', time_limit, as
   }
 });
 
-test('limits on tokens count prompts, and what decode has said since', time_limit, async (t) => {
+test('limits on tokens: prompts count, and so do the tokens that decode has generated since', time_limit, async (t) => {
   const { p, d, gw } = await pair(t, {}, ['--time-scale', '0.1']);
   const limited = await gateway(t, {
     prefill: [{ ...p, limits: 'tokens=100' }],
@@ -661,7 +661,7 @@ test('limits on tokens count prompts, and what decode has said since', time_limi
   const of_tokens = (count) => ({ ...text, prompt: 'abc '.repeat(count) }); // four bytes are one token
   assert.equal((await ask(limited, of_tokens(100))).status, 200);
   await is_error(await ask(limited, of_tokens(101)), 429, 'overloaded');
-  assert.equal((await ask(gw, of_tokens(101))).status, 200, 'without a limit there is none');
+  assert.equal((await ask(gw, of_tokens(101))).status, 200, 'no limit is set, so the request is answered');
 
   const running = await stream(limited, { ...of_tokens(10), max_tokens: 100_000 });
   const held = async () => (await limited.metrics()).sum('pdroute_kv_tokens_held', { role: 'decode' });
@@ -675,7 +675,7 @@ test('limits on tokens count prompts, and what decode has said since', time_limi
   await quiet(limited, [p, d]);
 });
 
-test('a prompt’s place is free as soon as the prompt is computed', time_limit, async (t) => {
+test('a prompt is computed: its place in prefill is free while decode goes on', time_limit, async (t) => {
   const [[p], [d]] = [await engines(t, 'prefill', 1), await engines(t, 'decode', 1, '--time-scale', '1')];
   const gw = await gateway(t, { prefill: [{ ...p, limits: 'requests=1' }], decode: [d] });
   const running = [await stream(gw), await stream(gw), await stream(gw)];
@@ -686,20 +686,20 @@ test('a prompt’s place is free as soon as the prompt is computed', time_limit,
   await quiet(gw, [p, d]);
 });
 
-test('when nobody is healthy there is 503, with the reason, until somebody is', time_limit, async (t) => {
+test('no endpoint is healthy: 503 with the reason, until one is healthy again', time_limit, async (t) => {
   const { p, d, gw } = await own_pair(t, quick_health_check);
   d.healthy = false;
   await endpoints_are(gw, 'decode', 'unhealthy', 1);
   const refused = await ask(gw, text);
   assert.equal(refused.headers.get('retry-after'), '1');
   assert.equal(await is_error(refused, 503, 'no_endpoint'), 'no decode endpoint: 1 unhealthy of 1');
-  assert.equal(p.asked.length + d.asked.length, 0, 'no prompt is computed for nobody');
+  assert.equal(p.asked.length + d.asked.length, 0, 'no prompt is computed without a decode endpoint');
   assert.equal((await quiet(gw, [])).ended().refused, 1);
   d.healthy = true;
   await until('somebody answers', async () => (await ask(gw, text)).status === 200);
 });
 
-test('requests go to all endpoints, evenly', time_limit, async (t) => {
+test('many requests: they go to all endpoints evenly', time_limit, async (t) => {
   const [ps, ds] = [await engines(t, 'prefill', 2), await engines(t, 'decode', 2)];
   for (const policy of ['round-robin', 'qps', 'least-requests', 'least-tokens', 'least-kv']) {
     const gw = await gateway(t, { prefill: ps, decode: ds, 'policy prefill': policy, 'policy decode': policy });
@@ -715,7 +715,7 @@ test('requests go to all endpoints, evenly', time_limit, async (t) => {
   }
 });
 
-test('several threads serve one port, and share the limits and the books', time_limit, async (t) => {
+test('several threads serve one port: they share the limits and the counts', time_limit, async (t) => {
   const [[p], [d]] = [await engines(t, 'prefill', 1), await engines(t, 'decode', 1, '--time-scale', '1')];
   const gw = await gateway(t, { threads: 2, prefill: [p], decode: [{ ...d, limits: 'requests=20' }] });
   await until('there are several threads', () => readdirSync(`/proc/${gw.pid}/task`).length >= 2);
@@ -739,14 +739,14 @@ const refuses_connections = (at) =>
     }),
   );
 
-test('SIGTERM ends a gateway well that has just said that it listens', time_limit, async (t) => {
+test('SIGTERM right after the gateway says that it listens: exit code 0', time_limit, async (t) => {
   for (let i = 0; i < 20; ++i) {
     const gw = await gateway(t, { prefill: [unused('p')], decode: [unused('d')] });
     assert.deepEqual(await gw.end('SIGTERM'), { code: 0, signal: null });
   }
 });
 
-test('SIGTERM and SIGINT end an idle gateway at once, with all connections', time_limit, async (t) => {
+test('SIGTERM or SIGINT to an idle gateway: it ends at once and closes all connections', time_limit, async (t) => {
   for (const [signal, threads] of [['SIGTERM', 1], ['SIGINT', 1], ['SIGTERM', 2]]) {
     const { gw } = await own_pair(t, { threads });
     const socket = net.connect(gw.port, gw.host);
@@ -759,7 +759,7 @@ test('SIGTERM and SIGINT end an idle gateway at once, with all connections', tim
   }
 });
 
-test('SIGTERM lets running requests finish, refuses new connections, and ends well', time_limit, async (t) => {
+test('SIGTERM while requests run: they finish, new connections are refused, exit code 0', time_limit, async (t) => {
   for (const threads of [1, 2]) {
     const decoding = [];
     const decoded = ({ stream }) => (response) => {
@@ -794,7 +794,7 @@ test('SIGTERM lets running requests finish, refuses new connections, and ends we
   }
 });
 
-test('a reply after SIGTERM says that it is the last', time_limit, async (t) => {
+test('a reply after SIGTERM: it says that the connection closes', time_limit, async (t) => {
   let prefilled;
   const { gw } = await own_pair(t, { prefilled: () => (response) => (prefilled = response) });
   const asked = ask(gw, text);
@@ -807,7 +807,7 @@ test('a reply after SIGTERM says that it is the last', time_limit, async (t) => 
   assert.equal(reply.headers.get('connection'), 'close');
 });
 
-test('a stream that never ends does not keep the gateway for longer than it was told', time_limit, async (t) => {
+test('SIGTERM during a stream that never ends: the gateway ends after the configured time', time_limit, async (t) => {
   for (const threads of [1, 2]) {
     const [[p], [d]] = [await engines(t, 'prefill', 1), await engines(t, 'decode', 1, '--time-scale', '10')];
     const gw = await gateway(t, { threads, prefill: [p], decode: [d], drain: '1s' });
@@ -818,13 +818,13 @@ test('a stream that never ends does not keep the gateway for longer than it was 
     const start = performance.now();
     assert.deepEqual(await gw.end('SIGTERM'), { code: 0, signal: null });
     assert.ok(performance.now() - start > 900, 'not before');
-    await assert.rejects(endless.rest(), 'a stream without its end is not taken for a whole one');
+    await assert.rejects(endless.rest(), 'the client sees that the stream has no proper end');
     await assert.rejects(hung);
     await reports(d, { running: 0, cancelled: 2 });
   }
 });
 
-test('two gateways do not share a port, however many threads they have', time_limit, async (t) => {
+test('a second gateway on the same port: refused, with any number of threads', time_limit, async (t) => {
   const config = { threads: 2, prefill: [unused('p')], decode: [unused('d')] };
   const first = await gateway(t, config);
   const path = file(configuration({ ...config, listen: first.address }));
@@ -833,7 +833,7 @@ test('two gateways do not share a port, however many threads they have', time_li
   assert.match(stderr, /Address already in use/);
 });
 
-test('a second SIGTERM ends the gateway at once', time_limit, async (t) => {
+test('a second SIGTERM: the gateway ends at once', time_limit, async (t) => {
   const [[p], [d]] = [await engines(t, 'prefill', 1), await engines(t, 'decode', 1, '--time-scale', '10')];
   const gw = await gateway(t, { prefill: [p], decode: [d], drain: '10min' });
   const endless = ask(gw, { ...text, max_tokens: 100_000 });

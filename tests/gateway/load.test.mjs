@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// wrk asks the gateway as fast as it can. Run with PDROUTE_GATEWAY and PDROUTE_ENGINE.
+// wrk sends requests to the gateway as fast as it can. Run with PDROUTE_GATEWAY and PDROUTE_ENGINE.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
@@ -9,7 +9,7 @@ import { engines, file, gateway, quiet, run, text, time_limit } from './programs
 const skip = spawnSync('wrk', ['--version']).error ? 'there is no wrk' : false;
 const connections = 32;
 
-/// wrk counts what it saw, and looks at the first and the last bytes of each answer.
+/// A script for wrk: it checks the first and the last bytes of each answer, and counts good and wrong ones.
 const script = (body, beginning, ending) => `
 wrk.method = 'POST'
 wrk.body = [[${JSON.stringify(body)}]]
@@ -36,9 +36,9 @@ const forms = {
 };
 
 for (const [name, [body, beginning, ending]] of Object.entries(forms)) {
-  test(`under load every answer is whole, ${name}`, { ...time_limit, skip }, async (t) => {
+  test(`as many requests as wrk can send, ${name}: every answer is whole`, { ...time_limit, skip }, async (t) => {
     const [ps, ds] = [await engines(t, 'prefill', 2), await engines(t, 'decode', 2)];
-    const limits = `requests=${connections}`; // enough for all: what leaks makes somebody full
+    const limits = `requests=${connections}`; // just enough for all: a leaked lease would make an endpoint full
     const limited = (list) => list.map((at) => ({ ...at, limits }));
     const gw = await gateway(t, { threads: 2, prefill: limited(ps), decode: limited(ds) });
     const path = file(script(body, beginning, ending), 'script.lua');
@@ -52,7 +52,7 @@ for (const [name, [body, beginning, ending]] of Object.entries(forms)) {
     const metrics = await quiet(gw, [...ps, ...ds]);
     const { answered, cancelled, ...others } = metrics.ended();
     assert.deepEqual(others, { client_error: 0, refused: 0, engine_error: 0 });
-    // When its time is up, wrk leaves in the middle of the requests that it has just begun.
+    // When its time is up, wrk breaks off the requests that it has just begun.
     assert.ok(answered >= good, `${answered} answered, ${good} good`);
     assert.ok(answered + cancelled <= good + connections, `${cancelled} cancelled`);
     assert.equal(metrics.sum('gateway_choices_total'), metrics.sum('gateway_requests_started_total'));

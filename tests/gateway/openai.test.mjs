@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// OpenAI's own client asks the gateway. Run with PDROUTE_GATEWAY, PDROUTE_ENGINE, and PDROUTE_NODE_MODULES, a folder in
-// which the package `openai` is installed.
+// The gateway with OpenAI's own client. Run with PDROUTE_GATEWAY, PDROUTE_ENGINE and PDROUTE_NODE_MODULES; the last is
+// a folder with the package `openai`.
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
@@ -32,7 +32,7 @@ function openai() {
 const { skip = false, ...OpenAI } = openai();
 const options = { ...time_limit, skip };
 
-/// A client, and what it talks to.
+/// Starts engines and a gateway, and makes a client for them.
 async function world(t, config = {}, flags = []) {
   const [[p], [d]] = [await engines(t, 'prefill', 1), await engines(t, 'decode', 1, ...flags)];
   const gw = await gateway(t, { prefill: [p], decode: [d], ...config });
@@ -40,7 +40,7 @@ async function world(t, config = {}, flags = []) {
   return { p, d, gw, client };
 }
 
-test('it gets models, completions and chats, whole', options, async (t) => {
+test('plain requests: the client gets models, completions and chats', options, async (t) => {
   const { p, d, gw, client } = await world(t);
   const models = [];
   for await (const model of client.models.list()) models.push(model.id);
@@ -59,7 +59,7 @@ test('it gets models, completions and chats, whole', options, async (t) => {
   assert.equal((await quiet(gw, [p, d])).ended().answered, 2);
 });
 
-test('it gets completions and chats, streamed', options, async (t) => {
+test('streamed requests: the client gets completions and chats', options, async (t) => {
   const { p, d, gw, client } = await world(t);
   const streamed = { stream: true, stream_options: { include_usage: true } };
   const read = async (stream, word) => {
@@ -77,7 +77,7 @@ test('it gets completions and chats, streamed', options, async (t) => {
   assert.equal((await quiet(gw, [p, d])).ended().answered, 3);
 });
 
-test('requests at the same time do not get each other’s answers', options, async (t) => {
+test('requests at the same time: each gets its own answer', options, async (t) => {
   const { p, d, gw, client } = await world(t, { threads: 2 }, ['--time-scale', '0.1']);
   const ask = async (_, i) => {
     const stream = i % 2 === 1;
@@ -90,7 +90,7 @@ test('requests at the same time do not get each other’s answers', options, asy
   assert.equal((await quiet(gw, [p, d])).ended().answered, 50);
 });
 
-test('errors are exceptions of the right type', options, async (t) => {
+test('the gateway replies an error: the client throws the matching exception', options, async (t) => {
   const { p, d, gw, client } = await world(t, { retries: 0 });
   const create = (body, at = client) => at.chat.completions.create({ ...chat, ...body });
   const throws = (promise, type, expected) =>
@@ -98,7 +98,7 @@ test('errors are exceptions of the right type', options, async (t) => {
       assert.ok(error instanceof OpenAI[type], `${error.constructor.name} is a ${type}`);
       const { status, code, param } = error;
       assert.deepEqual({ status, code, param }, { param: null, ...expected });
-      assert.ok(error.message.length > status.toString().length + 5, 'it says why');
+      assert.ok(error.message.length > status.toString().length + 5, 'the message says why');
       return true;
     });
 
@@ -110,7 +110,7 @@ test('errors are exceptions of the right type', options, async (t) => {
   await throws(create({ model: 'other' }), 'NotFoundError', { status: 404, code: 'model_not_found', param: 'model' });
   const no_page = client.embeddings.create({ model: 'm', input: 'a' });
   await throws(no_page, 'NotFoundError', { status: 404, code: 'not_found' });
-  // The engine's own word.
+  // An error that the engine itself replies.
   await throws(create({ max_completion_tokens: 100_001 }), 'BadRequestError', { status: 400, code: 'bad_request' });
 
   for (const [at, stream, kind, type, status] of [
@@ -129,7 +129,7 @@ test('errors are exceptions of the right type', options, async (t) => {
   await quiet(gw, [p, d]);
 });
 
-test('nobody left is an exception, too: 503, or 429 for want of room', options, async (t) => {
+test('no endpoint can be chosen: an exception with 503, or with 429 if the endpoints are full', options, async (t) => {
   const { d, gw, client } = await world(t, { 'health-check': 'every 500ms after 3 failures' }, ['--time-scale', '10']);
   const [[p]] = [await engines(t, 'prefill', 1)];
   const limited = await gateway(t, { prefill: [p], decode: [{ ...d, limits: 'requests=1' }] });
@@ -153,17 +153,17 @@ test('nobody left is an exception, too: 503, or 429 for want of room', options, 
   });
 });
 
-test('it tries again by itself when there was no room', options, async (t) => {
+test('the engines are full: the client tries again by itself', options, async (t) => {
   const { d, gw } = await world(t);
   const patient = new OpenAI.OpenAI({ baseURL: `${gw.url}/v1`, apiKey: 'key', maxRetries: 1 });
-  await d.fault('refuse-429', 2); // the second request, and not the third
+  await d.fault('refuse-429', 2); // the second request gets it, the third does not
   await patient.completions.create(text);
   assert.equal((await patient.completions.create(text)).choices[0].text, words);
   const { answered, refused } = (await gw.metrics()).ended();
   assert.deepEqual([answered, refused], [2, 1]);
 });
 
-test('a stream that breaks off is an exception, not an end', options, async (t) => {
+test('a stream breaks off: the client throws an exception', options, async (t) => {
   const { d, client } = await world(t);
   await d.fault('cut');
   let seen = '';
@@ -175,11 +175,11 @@ test('a stream that breaks off is an exception, not an end', options, async (t) 
   assert.ok(words.startsWith(seen) && seen.length > 0, `it saw ${seen}`);
 });
 
-test('it aborts a stream, and the engine hears of it', options, async (t) => {
+test('the client aborts a stream: the engine cancels the request', options, async (t) => {
   const { p, d, gw, client } = await world(t, {}, ['--time-scale', '1']);
   const stream = await client.completions.create({ ...text, max_tokens: 100_000, stream: true });
   let seen = 0;
-  for await (const _ of stream) if (++seen === 3) break; // which aborts it
+  for await (const _ of stream) if (++seen === 3) break; // aborts the stream
   await reports(d, { running: 0, cancelled: 1 });
 
   const gone = new AbortController();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the tests share: they start engines and gateways, ask them things, and end what they have started.
+// Helpers for all gateway tests: they start engines and gateways, send them requests, and end them.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,18 +10,18 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after } from 'node:test';
 
-/// The program that an environment variable names.
+/// The path of a program, from an environment variable.
 export function program(variable) {
   if (!process.env[variable]) throw new Error(`${variable} must name a program`);
   return process.env[variable];
 }
 
-/// No test takes nearly as long, unless something hangs.
+/// A test takes far less time than this unless something hangs.
 export const time_limit = { timeout: 120_000 };
 
 export const folder = mkdtempSync(join(tmpdir(), 'pdroute-'));
 const started = new Set();
-// A test ends what it has started. This is for those that did not come that far.
+// A test ends the programs that it has started. The handlers below end those of a test that is interrupted.
 const end_all = () => started.forEach((child) => child.kill('SIGKILL'));
 process.once('exit', end_all);
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
@@ -31,14 +31,14 @@ after(() => {
 });
 
 let files = 0;
-/// The path of a new file with this text.
+/// Writes the text to a new file and returns its path.
 export function file(text, name = 'file') {
   const path = join(folder, `${++files}-${name}`);
   writeFileSync(path, text);
   return path;
 }
 
-/// Waits until `condition` returns something, and returns that. The bound is for tests that fail.
+/// Waits until `condition` returns something true, and returns that. Fails after a bound.
 export async function until(what, condition) {
   const last = performance.now() + 30_000;
   while (performance.now() < last) {
@@ -49,7 +49,7 @@ export async function until(what, condition) {
   assert.fail(`it never came about that ${what}`);
 }
 
-/// Runs a program to its end.
+/// Runs a program to its end and returns its exit code and output.
 export async function run(path, args, options = {}) {
   const child = spawn(path, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
   started.add(child);
@@ -64,8 +64,8 @@ export async function run(path, args, options = {}) {
   return { code, signal, stdout, stderr };
 }
 
-/// Starts a program that says `listening on ADDRESS`. At the end of the test it is asked to end, and must do so well: a
-/// sanitizer that has found something turns the exit code.
+/// Starts a program that prints `listening on ADDRESS`. At the end of the test it gets SIGTERM, and its exit code must
+/// be 0. A sanitizer that has found something changes the exit code.
 async function start(t, path, args) {
   const child = spawn(path, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   started.add(child);
@@ -94,7 +94,8 @@ async function start(t, path, args) {
       pid: child.pid,
       ended,
       page: async (path) => JSON.parse((await get(url + path)).text),
-      /// Ends it as the test wants it, and how it ends is the test's to judge: by SIGKILL if it does not want to.
+      /// Ends the program with a signal and returns how it ended, for the test to judge. Sends SIGKILL if it does not
+      /// end.
       end: (signal = 'SIGTERM') => ((expected = false), end(signal)),
       signal: (name) => child.kill(name),
     };
@@ -103,7 +104,7 @@ async function start(t, path, args) {
   throw new Error(`${path} ended before it listened`);
 }
 
-/// Starts an emulated engine, on a free port and as fast as possible if the flags do not say otherwise.
+/// Starts an emulated engine. Unless the flags say otherwise, it has a free port and is as fast as possible.
 export async function engine(t, role, ...flags) {
   const usual = { '--listen': '127.0.0.1:0', '--id': role, '--time-scale': '0' };
   for (const flag of Object.keys(usual)) if (flags.includes(flag)) delete usual[flag];
@@ -120,8 +121,8 @@ export async function engine(t, role, ...flags) {
   };
 }
 
-/// Engines p0, p1 ... or d0, d1 ..., on ports that nobody else takes while an engine is away: the system gives them to
-/// no outgoing connection, and test files that run at the same time have others.
+/// Starts engines p0, p1 ... or d0, d1 ... on ports that stay free while an engine is away: the system does not use
+/// them for outgoing connections, and test files that run at the same time use other ports.
 export function engines(t, role, count, ...flags) {
   const each = async (_, i) =>
     engine(t, role, '--id', `${role[0]}${i}`, '--listen', `127.0.0.1:${await free_port()}`, ...flags);
@@ -144,14 +145,14 @@ const is_free = (port) =>
     server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 
-/// Starts an engine again, with the flags it had, on the port it had.
+/// Starts an engine again with the same flags and on the same port.
 export const engine_again = (t, { role, flags }) => engine(t, role, ...flags);
 
-/// An address at which nobody listens.
+/// An address without a listener.
 export const nowhere = '127.0.0.1:1';
 
-/// What a gateway of these tests is told where a test does not say otherwise. Times are so long, and failures so many,
-/// that a slow machine is not taken for a broken engine.
+/// The settings of a gateway unless a test gives others. The timeouts and the number of failures are high, so that a
+/// slow machine does not look like a broken engine.
 const usual_statements = {
   listen: '127.0.0.1:0',
   model: 'm',
@@ -166,7 +167,7 @@ const usual_statements = {
   'health-check': 'every 500ms after 1000 failures',
 };
 
-/// The text of a configuration. An endpoint is an engine or `{ id, address }`; `limits` may be added to either.
+/// The text of a configuration. An endpoint is an engine or `{ id, address }`. Either may have `limits`.
 export function configuration({ prefill = [], decode = [], ...statements }) {
   const endpoints = (role, list) =>
     list.map(({ id, address, limits = '' }) => `endpoint ${role} ${id} ${address} ${limits}`.trimEnd());
@@ -174,7 +175,7 @@ export function configuration({ prefill = [], decode = [], ...statements }) {
   return [...lines, ...endpoints('prefill', prefill), ...endpoints('decode', decode), ''].join('\n');
 }
 
-/// Starts a gateway.
+/// Starts a gateway with this configuration.
 export async function gateway(t, config) {
   const path = file(configuration(config), 'gateway.conf');
   const at = await start(t, program('PDROUTE_GATEWAY'), ['--config', path]);
@@ -182,7 +183,7 @@ export async function gateway(t, config) {
   return { ...at, metrics };
 }
 
-/// What a page of metrics says.
+/// The samples of a metrics page.
 export class Metrics {
   constructor(text) {
     this.text = text;
@@ -192,24 +193,24 @@ export class Metrics {
       value: Number(value),
     }));
   }
-  /// The sum of the samples with this name and these labels. There must be one, or the name is misspelt.
+  /// The sum of the samples with this name and these labels. Fails if there is none, since the name is then misspelt.
   sum(name, labels = {}) {
     const has = (sample) => Object.entries(labels).every(([label, text]) => sample.labels[label] === text);
     const found = this.samples.filter((sample) => sample.name === name && has(sample));
     assert.ok(found.length > 0, `there is ${name} ${JSON.stringify(labels)} in\n${this.text}`);
     return found.reduce((sum, { value }) => sum + value, 0);
   }
-  /// How requests have ended.
+  /// The number of requests for each way to end.
   ended() {
     const names = ['answered', 'client_error', 'refused', 'engine_error', 'cancelled'];
     return Object.fromEntries(names.map((how) => [how, this.sum('gateway_requests_ended_total', { how })]));
   }
-  /// How often an endpoint was chosen.
+  /// The number of times that an endpoint was chosen.
   chosen(role, endpoint) {
     const labels = { role, endpoint };
     return this.sum('pdroute_leases_in_flight', labels) + this.sum('pdroute_leases_ended_total', labels);
   }
-  /// Whether nothing runs: no request, no lease, and no token is held.
+  /// Whether nothing runs: no request is in progress, no lease is in flight, and no tokens are held.
   quiet() {
     const held = ['pdroute_leases_in_flight', 'pdroute_tokens_held', 'pdroute_kv_tokens_held'];
     const started = this.sum('gateway_requests_started_total');
@@ -217,12 +218,13 @@ export class Metrics {
   }
 }
 
-/// Waits until nothing runs in the gateway and in the engines, and looks at what they have to say: choosing has
-/// allocated nothing, and no engine saw the protocol violated. `exempt` are rules that the test looks at itself.
+/// Waits until nothing runs in the gateway and in the engines. Then checks that no choice has allocated and that no
+/// engine has reported a violation of the protocol. `exempt` lists rules that the test checks itself. Returns the
+/// metrics.
 export async function quiet(gateway, engines, { exempt = [] } = {}) {
   let metrics;
   await until('nothing runs in the gateway', async () => (metrics = await gateway.metrics()).quiet());
-  assert.equal(metrics.sum('gateway_choice_allocations_total'), 0, 'no choice has allocated');
+  assert.equal(metrics.sum('gateway_choice_allocations_total'), 0, 'no choice allocates');
   for (const at of engines) {
     const report = await until(`nothing runs in ${at.id}`, async () => {
       const now = await at.report();
@@ -235,13 +237,13 @@ export async function quiet(gateway, engines, { exempt = [] } = {}) {
   return metrics;
 }
 
-/// Waits until so many endpoints of a role are in this state.
+/// Waits until this number of endpoints of a role is in this state.
 export const endpoints_are = (gateway, role, state, count) =>
   until(`${count} of ${role} are ${state}`, async () => {
     return (await gateway.metrics()).sum('pdroute_endpoints', { role, state }) === count;
   });
 
-/// Waits until an engine's report says so.
+/// Waits until an engine's report has these values.
 export async function reports(at, expected) {
   let report;
   const agrees = async () => {
@@ -253,7 +255,7 @@ export async function reports(at, expected) {
   });
 }
 
-/// Over a connection of its own: the one of the last request may have lost its other end.
+/// Uses a new connection: the connection of the last request may be dead.
 export const get = (url, { method = 'GET', headers } = {}) =>
   new Promise((resolve, reject) => {
     const request = http.request(url, { agent: false, method, headers }, async (reply) => {
@@ -278,11 +280,11 @@ export const chat = {
   messages: [{ role: 'user', content: 'the quick brown fox' }],
   max_completion_tokens: 6,
 };
-/// What an engine answers to these.
+/// The words that an engine answers to these requests.
 export const words = 'the quick brown fox the quick';
 export const usage = { prompt_tokens: 4, completion_tokens: 6, total_tokens: 10 };
 export const path_of = (body) => (body.prompt ? '/v1/completions' : '/v1/chat/completions');
-/// The parameters with which a gateway asks for a prefill.
+/// The transfer parameters of a prefill request.
 export const prefill_params = {
   do_remote_decode: true,
   do_remote_prefill: false,
@@ -308,7 +310,7 @@ export async function events(reply) {
 export const words_of = (events) =>
   events.map(({ choices: [choice] }) => (choice ? (choice.text ?? choice.delta.content ?? '') : '')).join('');
 
-/// Sends bytes and returns all that comes back until the other end closes.
+/// Sends bytes and returns everything that arrives until the other end closes.
 export async function raw({ host, port }, bytes) {
   const socket = net.connect(port, host);
   socket.write(bytes);
@@ -323,8 +325,9 @@ export function request_text(method, path, body = '', more = 'Connection: close\
   return `${method} ${path} HTTP/${version}\r\nHost: gateway\r\n${length}${more}\r\n${body}`;
 }
 
-/// An engine of the test's own, which keeps what it was asked, and replies as `answer` says: an object is JSON, a text
-/// is a stream of events; a function writes the reply itself. It is healthy while `healthy` is true.
+/// Starts an engine inside the test. It keeps the requests in `asked`, and replies with what `answer` returns: an
+/// object is sent as JSON, a text as a stream of events, and a function writes the reply itself. It is healthy while
+/// `healthy` is true.
 export async function own_engine(t, id, answer) {
   const at = { id, asked: [], healthy: true, connections: new Set() };
   const server = http.createServer(async (request, response) => {
