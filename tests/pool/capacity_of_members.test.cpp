@@ -38,7 +38,7 @@ pdroute::Lease<typename Pool::Slot> lease(const Pool& pool, std::uint64_t tokens
   return pdroute::Lease<typename Pool::Slot>{slot, held};
 }
 
-/// What a pool says of an endpoint with this capacity, whether it comes in a list or by `set_capacity`.
+/// The value in the pool's error for this capacity. `assign` and `set_capacity` must give the same error.
 template <class Pool>
 std::string refused(const Capacity& capacity, Rule rule) {
   Pool pool;
@@ -59,13 +59,13 @@ std::string refused(const Capacity& capacity, Rule rule) {
 
 }  // namespace
 
-TEST_CASE("a capacity of zero is refused, by name and value") {
+TEST_CASE("a capacity of zero is refused, and the error names the endpoint and the value") {
   CHECK(refused<Plain>({.requests = 0}, Rule::capacity_in_range) == "a: 0 requests");
   CHECK(refused<Counted>({.tokens = 0}, Rule::capacity_in_range) == "a: 0 tokens");
   CHECK(refused<CountedKv>({.requests = 1, .kv_tokens = 0}, Rule::capacity_in_range) == "a: 0 KV tokens");
 }
 
-TEST_CASE("more requests than can be counted are refused, and the most are not") {
+TEST_CASE("a limit above the countable number of requests is refused, the highest countable one is accepted") {
   CHECK(refused<Plain>({.requests = 4'194'304}, Rule::capacity_in_range) == "a: 4194304 requests");
   Plain pool;
   CHECK(pool.assign(List{{"a", {.requests = 4'194'303}}}));
@@ -81,7 +81,7 @@ TEST_CASE("a limit on tokens that the role does not count is refused") {
   CHECK(pool.assign(List{{"a", {.tokens = 1, .kv_tokens = 1}}}));
 }
 
-TEST_CASE("the capacity of an unknown endpoint cannot be set") {
+TEST_CASE("setting the capacity of an unknown endpoint is refused, and the error names the id") {
   Plain pool;
   REQUIRE(pool.assign(List{{"a", {}}}));
   const auto error = pool.set_capacity("b", {.requests = 1});
@@ -90,7 +90,7 @@ TEST_CASE("the capacity of an unknown endpoint cannot be set") {
   CHECK(error->value == "b");
 }
 
-TEST_CASE("the capacity that an endpoint was added with holds from the first lease on") {
+TEST_CASE("an endpoint is added with a capacity, which holds from the first lease on") {
   CountedBoth pool;
   REQUIRE(pool.assign(List{{"a", {.requests = 2, .tokens = 50, .kv_tokens = 40}}}));
   CHECK_FALSE(lease(pool, 41));
@@ -102,7 +102,7 @@ TEST_CASE("the capacity that an endpoint was added with holds from the first lea
   CHECK_FALSE(lease(pool, 0));
 }
 
-TEST_CASE("a capacity that is set holds at once, without a new snapshot") {
+TEST_CASE("a new capacity takes effect at once, without a new snapshot") {
   Counted pool;
   REQUIRE(pool.assign(List{{"a", {}}}));
   const auto generation = pool.generation();
@@ -119,7 +119,7 @@ TEST_CASE("a capacity that is set holds at once, without a new snapshot") {
   CHECK(lease(pool, 61));
 }
 
-TEST_CASE("a kept member keeps its capacity, whatever the list says; a new life has its own") {
+TEST_CASE("a kept member keeps its capacity whatever the list says, a new incarnation takes the list's") {
   Plain pool;
   REQUIRE(pool.assign(List{{"a", {.requests = 1}}, {"b", {.requests = 2}}}));
   CHECK_FALSE(pool.set_capacity("b", {.requests = 3}));
@@ -137,13 +137,13 @@ TEST_CASE("a kept member keeps its capacity, whatever the list says; a new life 
   CHECK(pool.endpoints()[0].capacity.requests == 50U);
 }
 
-TEST_CASE("a kept member's capacity in the list is checked all the same") {
+TEST_CASE("an invalid capacity in the list is refused even for a member that is kept") {
   Plain pool;
   REQUIRE(pool.assign(List{{"a", {.requests = 1}}}));
   CHECK_FALSE(pool.assign(List{{"a", {.requests = 0}}}));
 }
 
-TEST_CASE("a report shows what the role counts, and how leases have ended") {
+TEST_CASE("a status shows what the role counts and how leases have ended") {
   CountedKv pool;
   REQUIRE(pool.assign(List{{"a", {.kv_tokens = 500}}, {"b", {}}}));
   lease(pool, 1).complete();

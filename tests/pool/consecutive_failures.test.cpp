@@ -5,35 +5,35 @@
 
 using pdroute::detail::ConsecutiveFailures;
 
-TEST_CASE("failure row: counts failures between which nothing was completed") {
-  ConsecutiveFailures row;
-  CHECK(row.length(0) == 0);
-  row.failed(0);
-  row.failed(0);
-  CHECK(row.length(0) == 2);
+TEST_CASE("consecutive failures: failures without a completion in between add up") {
+  ConsecutiveFailures failures;
+  CHECK(failures.length(0) == 0);
+  failures.failed(0);
+  failures.failed(0);
+  CHECK(failures.length(0) == 2);
 }
 
-TEST_CASE("failure row: a completion ends it, also before any_endpoint fails again") {
-  ConsecutiveFailures row;
-  row.failed(0);
-  row.failed(0);
-  CHECK(row.length(1) == 0);
-  row.failed(1);
-  CHECK(row.length(1) == 1);
+TEST_CASE("consecutive failures: a completion resets the count, even before the next failure") {
+  ConsecutiveFailures failures;
+  failures.failed(0);
+  failures.failed(0);
+  CHECK(failures.length(1) == 0);
+  failures.failed(1);
+  CHECK(failures.length(1) == 1);
 }
 
-TEST_CASE("failure row: begins with the first failure, however many were completed before") {
-  ConsecutiveFailures row;
-  row.failed(1000);
-  row.failed(1000);
-  CHECK(row.length(1000) == 2);
+TEST_CASE("consecutive failures: counting starts at the first failure, earlier completions do not matter") {
+  ConsecutiveFailures failures;
+  failures.failed(1000);
+  failures.failed(1000);
+  CHECK(failures.length(1000) == 2);
 }
 
-TEST_CASE("failure row: can be forgotten") {
-  ConsecutiveFailures row;
-  row.failed(3);
-  row.restart();
-  CHECK(row.length(3) == 0);
-  row.failed(3);
-  CHECK(row.length(3) == 1);
+TEST_CASE("consecutive failures: after a restart the count is zero") {
+  ConsecutiveFailures failures;
+  failures.failed(3);
+  failures.restart();
+  CHECK(failures.length(3) == 0);
+  failures.failed(3);
+  CHECK(failures.length(3) == 1);
 }

@@ -53,10 +53,10 @@ TEST_CASE("an assignment reports what was added, removed and kept") {
   CHECK(second.added == Ids{"d"});
   CHECK(second.removed == Ids{"b"});
   CHECK(second.kept == Ids{"c", "a"});
-  CHECK(eligible(pool) == Ids{"a", "c", "d"});  // registration order: the kept ones first, as they were
+  CHECK(eligible(pool) == Ids{"a", "c", "d"});  // registration order: kept endpoints first, in their old order
 }
 
-TEST_CASE("an assignment that changes nothing publishes nothing") {
+TEST_CASE("an assignment that changes nothing publishes no new snapshot") {
   EndpointPool<Role::prefill, Engine> pool;
   REQUIRE(pool.assign(engines("p", 2)));
   const auto generation = pool.generation();
@@ -68,7 +68,7 @@ TEST_CASE("an assignment that changes nothing publishes nothing") {
   CHECK(pool.generation() != generation);
 }
 
-TEST_CASE("a list with an empty or repeated id is refused, by name, and changes nothing") {
+TEST_CASE("a list with an empty or repeated id is refused, the error names it, and nothing changes") {
   EndpointPool<Role::prefill, Engine> pool;
   REQUIRE(pool.assign(Engines{{"a"}}));
   const auto generation = pool.generation();
@@ -92,7 +92,7 @@ TEST_CASE("a list with an empty or repeated id is refused, by name, and changes 
   CHECK(twice.error().value == "7");
 }
 
-TEST_CASE("the same id with another incarnation key is another life") {
+TEST_CASE("the same id with another incarnation key is removed and added as a new incarnation") {
   EndpointPool<Role::prefill, Pod> pool;
   REQUIRE(pool.assign(std::vector<Pod>{{"a", "uid-1"}, {"b", "uid-1"}}));
   const auto before = pool.endpoints();
@@ -108,7 +108,7 @@ TEST_CASE("the same id with another incarnation key is another life") {
   CHECK(after[1].incarnation > before[0].incarnation);
 }
 
-TEST_CASE("only the healthy, accepting and not draining are eligible, and the others are counted once each") {
+TEST_CASE("only healthy, accepting, not draining endpoints are eligible, each other one counts once") {
   EndpointPool<Role::decode, Engine> pool;
   REQUIRE(
       pool.assign(Engines{{"sick"}, {"sick and paused"}, {"paused"}, {"paused and draining"}, {"draining"}, {"fine"}}));
@@ -129,7 +129,7 @@ TEST_CASE("only the healthy, accepting and not draining are eligible, and the ot
   CHECK(eligible(pool) == Ids{"sick", "paused", "fine"});
 }
 
-TEST_CASE("an unknown id is told, and changes nothing") {
+TEST_CASE("a call with an unknown id returns false and changes nothing") {
   EndpointPool<Role::prefill, Engine> pool;
   REQUIRE(pool.assign(engines("p", 1)));
   const auto generation = pool.generation();
@@ -139,7 +139,7 @@ TEST_CASE("an unknown id is told, and changes nothing") {
   CHECK(pool.generation() == generation);
 }
 
-TEST_CASE("a drain is final: it survives health, intake and an assignment that keeps the endpoint") {
+TEST_CASE("a drained endpoint stays drained when its health changes or an assignment keeps it") {
   EndpointPool<Role::prefill, Engine> pool;
   REQUIRE(pool.assign(engines("p", 1)));
   CHECK(pool.drain("p0"));
@@ -151,11 +151,11 @@ TEST_CASE("a drain is final: it survives health, intake and an assignment that k
   CHECK(pool.endpoints()[0].drained());
 
   REQUIRE(pool.assign(Engines{{"p1"}}));
-  REQUIRE(pool.assign(Engines{{"p1"}, {"p0"}}));  // a new life
+  REQUIRE(pool.assign(Engines{{"p1"}, {"p0"}}));  // a new incarnation
   CHECK(eligible(pool) == Ids{"p1", "p0"});
 }
 
-TEST_CASE("an endpoint is drained when its last lease has ended") {
+TEST_CASE("a draining endpoint is drained once its last lease has ended") {
   EndpointPool<Role::prefill, Engine> pool;
   REQUIRE(pool.assign(engines("p", 1)));
   auto* slot = pool.snapshot()->candidates().slot(0);
@@ -169,7 +169,7 @@ TEST_CASE("an endpoint is drained when its last lease has ended") {
   CHECK(pool.endpoints()[0].drained());
 }
 
-TEST_CASE("the copy of a removed endpoint lives as long as the last lease and snapshot, and no longer") {
+TEST_CASE("the copy of a removed endpoint is destroyed when its last lease and its last snapshot have ended") {
   const auto life = std::make_shared<int>(0);
   auto pool = std::make_unique<EndpointPool<Role::prefill, Watched>>();
   REQUIRE(pool->assign(std::vector<Watched>{{"a", life}}));
@@ -186,7 +186,7 @@ TEST_CASE("the copy of a removed endpoint lives as long as the last lease and sn
     CHECK(life.use_count() == 2);
     snapshot.reset();
   }
-  SECTION("the snapshot goes first, and the pool before the lease") {
+  SECTION("the snapshot ends first, and the pool before the lease") {
     snapshot.reset();
     pool.reset();
     CHECK(lease->id == "a");
@@ -195,17 +195,17 @@ TEST_CASE("the copy of a removed endpoint lives as long as the last lease and sn
   CHECK(life.use_count() == 1);
 }
 
-TEST_CASE("destroying an endpoint's copy may call back into the pool") {
-  struct Talkative {
+TEST_CASE("the destructor of a removed endpoint calls the pool, there is no deadlock") {
+  struct CallsBack {
     std::string id;
     std::shared_ptr<void> at_end;
   };
-  EndpointPool<Role::prefill, Talkative> pool;
+  EndpointPool<Role::prefill, CallsBack> pool;
   std::size_t seen = 99;
   {
     const std::shared_ptr<void> at_end(nullptr, [&](void* /*unused*/) { seen = pool.endpoints().size(); });
-    REQUIRE(pool.assign(std::vector<Talkative>{{"a", at_end}}));
+    REQUIRE(pool.assign(std::vector<CallsBack>{{"a", at_end}}));
   }
-  REQUIRE(pool.assign(std::vector<Talkative>{}));  // would deadlock if it destroyed under its lock
+  REQUIRE(pool.assign(std::vector<CallsBack>{}));  // would deadlock if the pool destroyed endpoints under its lock
   CHECK(seen == 0);
 }

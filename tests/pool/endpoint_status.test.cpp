@@ -18,7 +18,7 @@ Status holding(const pdroute::Holdings& held, std::uint32_t in_flight, const pdr
 
 }  // namespace
 
-TEST_CASE("endpoint status: drained means draining with no request in flight") {
+TEST_CASE("endpoint status: draining without a request in flight is drained") {
   Status status;
   CHECK_FALSE(status.drained());
   status.draining = true;
@@ -27,7 +27,7 @@ TEST_CASE("endpoint status: drained means draining with no request in flight") {
   CHECK_FALSE(status.drained());
 }
 
-TEST_CASE("endpoint status: above any limit is over capacity, at the limit is not") {
+TEST_CASE("endpoint status: above any one limit is over capacity, at the limit is not") {
   CHECK_FALSE(holding({.tokens = 8, .kv_tokens = 9}, 7, {}).over_capacity());
 
   CHECK_FALSE(holding({}, 7, {.requests = 7}).over_capacity());
@@ -42,7 +42,7 @@ TEST_CASE("endpoint status: above any limit is over capacity, at the limit is no
   CHECK(holding({.tokens = 1, .kv_tokens = 3}, 1, {2, 2, 2}).over_capacity());
 }
 
-TEST_CASE("endpoint status: healthy, accepting and not draining is eligible") {
+TEST_CASE("endpoint status: only healthy, accepting and not draining is eligible") {
   CHECK(Status{}.eligible());
   Status unhealthy;
   unhealthy.health = pdroute::Health::unhealthy;

@@ -25,14 +25,14 @@ std::multiset<std::uint64_t> incarnations(const FailedEndpoints<capacity>& faile
 
 }  // namespace
 
-TEST_CASE("nothing has failed at first") {
+TEST_CASE("a new list of failed endpoints is empty") {
   const FailedEndpoints<> failed;
   CHECK(failed.size() == 0);
   CHECK(failed.begin() == failed.end());
   CHECK(std::span<const FailedEndpoint>(failed).empty());
 }
 
-TEST_CASE("what was added stays when its lease has ended, with its role") {
+TEST_CASE("an endpoint stays in the list of failed endpoints, with its role, after its lease has ended") {
   FailedEndpoints<> failed;
   {
     const Member<Role::prefill> prefill{"a", 4};
@@ -48,7 +48,7 @@ TEST_CASE("what was added stays when its lease has ended, with its role") {
   CHECK(keys[1].key == EndpointKey{Role::decode, 9});
 }
 
-TEST_CASE("a full list forgets the oldest first") {
+TEST_CASE("adding to a full list of failed endpoints drops the oldest entry") {
   FailedEndpoints<3> failed;
   const auto add = [&](std::uint64_t incarnation) { failed.add(Member<>{"a", incarnation}.lease()); };
   add(1);
@@ -64,7 +64,7 @@ TEST_CASE("a full list forgets the oldest first") {
   CHECK(failed.size() == 3);
 }
 
-TEST_CASE("a list of one remembers the last") {
+TEST_CASE("a list of failed endpoints with room for one keeps the last") {
   FailedEndpoints<1> failed;
   for (std::uint64_t i = 1; i <= 3; ++i) failed.add(Member<>{"a", i}.lease());
   CHECK(incarnations(failed) == std::multiset<std::uint64_t>{3});

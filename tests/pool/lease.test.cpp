@@ -29,7 +29,7 @@ static_assert(!std::is_assignable_v<Member<Role::decode>::Lease&, Member<Role::p
 
 }  // namespace
 
-TEST_CASE("a lease names its endpoint and counts until it is complete") {
+TEST_CASE("a lease gives access to its endpoint and counts as in flight until it is completed") {
   const Member member;
   Lease lease = member.lease();
   CHECK(lease);
@@ -44,14 +44,14 @@ TEST_CASE("a lease names its endpoint and counts until it is complete") {
   CHECK(member.slot->in_flight() == 0);
 }
 
-TEST_CASE("keys tell lives and roles apart") {
+TEST_CASE("endpoint keys differ by incarnation and role, not by id") {
   const pdroute::EndpointKey key = Member<Role::prefill>{"a", 5}.lease().key();
   CHECK(key == Member<Role::prefill>{"b", 5}.lease().key());
   CHECK(key != Member<Role::prefill>{"a", 6}.lease().key());
   CHECK(key != Member<Role::decode>{"a", 5}.lease().key());
 }
 
-TEST_CASE("a lease that is destroyed was cancelled: its load is released") {
+TEST_CASE("a destroyed lease counts as cancelled, and its load is released") {
   const Member member;
   {
     const Lease lease = member.lease();
@@ -60,17 +60,17 @@ TEST_CASE("a lease that is destroyed was cancelled: its load is released") {
   CHECK(member.slot->outcomes() == Outcomes{.cancelled = 1});
 }
 
-TEST_CASE("a lease ends once, by the first that ends it") {
+TEST_CASE("a lease is ended several times, only the first end counts") {
   const Member member;
   {
     Lease lease = member.lease();
     Lease other = member.lease();
-    SECTION("complete") {
+    SECTION("completed first") {
       lease.complete();
       lease.complete();
       lease.fail(FailureKind::bad_response);
     }
-    SECTION("fail") {
+    SECTION("failed first") {
       lease.fail(FailureKind::unreachable);
       lease.fail(FailureKind::bad_response);
       lease.complete();
@@ -92,7 +92,7 @@ TEST_CASE("a moved lease is released once, by its last owner") {
   CHECK(member.slot->in_flight() == 1);
   Lease c = member.lease();
   CHECK(member.slot->in_flight() == 2);
-  c = std::move(b);  // what c held before is cancelled
+  c = std::move(b);  // cancels the lease that c held before
   CHECK(member.slot->in_flight() == 1);
   CHECK(member.slot->outcomes() == Outcomes{.cancelled = 1});
   c.complete();
@@ -100,7 +100,7 @@ TEST_CASE("a moved lease is released once, by its last owner") {
   CHECK(member.slot->outcomes() == Outcomes{.completed = 1, .cancelled = 1});
 }
 
-TEST_CASE("a lease that holds nothing may be ended to no effect") {
+TEST_CASE("ending an empty lease has no effect") {
   const Member member;
   Lease from = member.lease();
   const Lease to = std::move(from);
@@ -113,7 +113,7 @@ TEST_CASE("a lease that holds nothing may be ended to no effect") {
   CHECK(member.slot->outcomes() == Outcomes{});
 }
 
-TEST_CASE("a lease moved onto itself stays what it was") {
+TEST_CASE("a lease that is move-assigned to itself is unchanged") {
   const Member member;
   Lease lease = member.lease();
   Lease& same = lease;
@@ -122,7 +122,7 @@ TEST_CASE("a lease moved onto itself stays what it was") {
   CHECK(member.slot->in_flight() == 1);
 }
 
-TEST_CASE("a lease that makes progress weighs more until it ends, however it ends") {
+TEST_CASE("progress raises a lease's demand, and any end releases all of it") {
   const Counted member;
   auto first = member.lease({.prompt_tokens = 100});
   auto second = member.lease({.prompt_tokens = 10});
@@ -130,16 +130,16 @@ TEST_CASE("a lease that makes progress weighs more until it ends, however it end
   first.progress(6);
   CHECK(member.slot->tokens() == 121);
   CHECK(member.slot->kv_tokens() == 121);
-  SECTION("complete") {
+  SECTION("by complete") {
     first.complete();
   }
-  SECTION("fail") {
+  SECTION("by fail") {
     first.fail(FailureKind::bad_response);
   }
-  SECTION("cancelled") {
+  SECTION("by a cancel") {
     first = {};
   }
-  SECTION("undone") {
+  SECTION("by undo") {
     first.undo(pdroute::detail::Nothing{});
   }
   CHECK(member.slot->tokens() == 10);
@@ -149,7 +149,7 @@ TEST_CASE("a lease that makes progress weighs more until it ends, however it end
   CHECK(member.slot->kv_tokens() == 0);
 }
 
-TEST_CASE("the weight goes with the lease") {
+TEST_CASE("a lease that is moved takes its demand along") {
   const Counted member;
   auto a = member.lease({.prompt_tokens = 100});
   auto b = std::move(a);
@@ -163,7 +163,7 @@ TEST_CASE("the weight goes with the lease") {
   CHECK(member.slot->tokens() == 0);
 }
 
-TEST_CASE("progress after the end has no effect") {
+TEST_CASE("progress on an ended or empty lease has no effect") {
   const Counted member;
   auto lease = member.lease({.prompt_tokens = 100});
   lease.complete();
@@ -172,7 +172,7 @@ TEST_CASE("progress after the end has no effect") {
   CHECK(member.slot->tokens() == 0);
 }
 
-TEST_CASE("progress may pass the limits, and then nobody else is let in") {
+TEST_CASE("progress may pass a limit, and then no further request has room") {
   const Counted member;
   member.slot->set_capacity({.kv_tokens = 100});
   auto lease = member.lease({.prompt_tokens = 90});

@@ -28,45 +28,45 @@ using Decode = Member<Role::decode>;
 using PrefillTable = pdroute::detail::LeaseTable<Prefill::Lease>;
 using DecodeTable = pdroute::detail::LeaseTable<Decode::Lease>;
 
-constexpr std::uint64_t number(LeaseId token) {
-  return static_cast<std::uint64_t>(token);
+constexpr std::uint64_t number(LeaseId id) {
+  return static_cast<std::uint64_t>(id);
 }
 
 }  // namespace
 
-TEST_CASE("a token is exchanged for the lease it stands for, which counts meanwhile") {
+TEST_CASE("a detached lease counts as in flight, and its id adopts the same lease again") {
   const Prefill a{"a"};
   const Prefill b{"b"};
   PrefillTable table{4};
   auto lease = a.lease();
-  const auto token_a = table.detach(std::move(lease));
-  const auto token_b = table.detach(b.lease());
-  REQUIRE((token_a && token_b));
-  CHECK_FALSE(lease);  // NOLINT(bugprone-use-after-move): it has been taken
+  const auto id_a = table.detach(std::move(lease));
+  const auto id_b = table.detach(b.lease());
+  REQUIRE((id_a && id_b));
+  CHECK_FALSE(lease);  // NOLINT(bugprone-use-after-move): the table has taken it
   CHECK(a.slot->in_flight() == 1);
-  auto back = table.adopt(*token_a);
+  auto back = table.adopt(*id_a);
   REQUIRE(back);
   CHECK((*back)->id == "a");
   back->complete();
-  CHECK(table.adopt(*token_b).value()->id == "b");
+  CHECK(table.adopt(*id_b).value()->id == "b");
   CHECK(a.slot->outcomes() == Outcomes{.completed = 1});
   CHECK(b.slot->outcomes() == Outcomes{.cancelled = 1});
 }
 
-TEST_CASE("a detached lease keeps its weight") {
+TEST_CASE("a detached lease keeps its demand") {
   using Counted = Member<Role::decode, pdroute::KvTokens>;
   const Counted member;
   pdroute::detail::LeaseTable<Counted::Lease> table{1};
-  const auto token = table.detach(member.lease({.prompt_tokens = 100})).value();
+  const auto id = table.detach(member.lease({.prompt_tokens = 100})).value();
   CHECK(member.slot->kv_tokens() == 100);
-  auto lease = table.adopt(token).value();
+  auto lease = table.adopt(id).value();
   lease.progress(11);
   CHECK(member.slot->kv_tokens() == 111);
   lease.complete();
   CHECK(member.slot->kv_tokens() == 0);
 }
 
-TEST_CASE("a full table leaves the lease where it is") {
+TEST_CASE("a full table refuses a lease, which stays with the caller") {
   const Prefill member;
   PrefillTable table{2};
   const auto first = table.detach(member.lease());
@@ -81,7 +81,7 @@ TEST_CASE("a full table leaves the lease where it is") {
   CHECK_FALSE(table.detach(member.lease()));
 }
 
-TEST_CASE("a table without places keeps nothing") {
+TEST_CASE("a table without places refuses every lease and knows no id") {
   const Prefill member;
   PrefillTable table{0};
   auto lease = member.lease();
@@ -90,7 +90,7 @@ TEST_CASE("a table without places keeps nothing") {
   CHECK(table.adopt(LeaseId{std::uint64_t{1} << 25U}).error() == LeaseIdError::unknown);
 }
 
-TEST_CASE("a lease that holds nothing is not taken, and takes no place") {
+TEST_CASE("an empty lease is refused and uses no place") {
   const Prefill member;
   PrefillTable table{1};
   CHECK_FALSE(table.detach(Prefill::Lease{}));
@@ -100,7 +100,7 @@ TEST_CASE("a lease that holds nothing is not taken, and takes no place") {
   CHECK(table.detach(member.lease()));
 }
 
-TEST_CASE("a used token is told from a dead one") {
+TEST_CASE("an adopted id is used, and it is dead once its place holds another lease") {
   const Prefill member;
   PrefillTable table{1};
   const auto first = table.detach(member.lease()).value();
@@ -115,7 +115,7 @@ TEST_CASE("a used token is told from a dead one") {
   CHECK(table.adopt(first).error() == LeaseIdError::dead);
 }
 
-TEST_CASE("a token of the other role is told, in both directions") {
+TEST_CASE("an id of the other role is refused as such, in both directions") {
   const Prefill prefill;
   const Decode decode;
   PrefillTable prefill_table{3};
@@ -128,7 +128,7 @@ TEST_CASE("a token of the other role is told, in both directions") {
   CHECK(decode_table.adopt(of_decode));
 }
 
-TEST_CASE("tokens are distinct, never zero, and positive as signed integers, however often a place is used") {
+TEST_CASE("lease ids are distinct and positive as signed integers, however often a place is reused") {
   const Prefill prefill;
   const Decode decode;
   PrefillTable prefill_table{3};
@@ -146,12 +146,12 @@ TEST_CASE("tokens are distinct, never zero, and positive as signed integers, how
   CHECK(*seen.begin() > 0);
 }
 
-TEST_CASE("a forged token is refused and changes nothing") {
+TEST_CASE("a forged lease id is refused and changes nothing") {
   const Decode member;
   DecodeTable table{5};
-  std::vector<LeaseId> tokens;
-  for (int i = 0; i < 5; ++i) tokens.push_back(table.detach(member.lease()).value());
-  const std::uint64_t real = number(tokens[2]);
+  std::vector<LeaseId> ids;
+  for (int i = 0; i < 5; ++i) ids.push_back(table.detach(member.lease()).value());
+  const std::uint64_t real = number(ids[2]);
 
   std::vector<std::uint64_t> forged{0, std::numeric_limits<std::uint64_t>::max(),
                                     std::uint64_t{std::numeric_limits<std::int64_t>::max()}};
@@ -161,14 +161,14 @@ TEST_CASE("a forged token is refused and changes nothing") {
     forged.push_back(real ^ (std::uint64_t{1} << bit));
   }
   const auto given_out = [&](std::uint64_t value) {
-    for (const LeaseId token : tokens) {
-      if (number(token) == value) return true;
+    for (const LeaseId id : ids) {
+      if (number(id) == value) return true;
     }
     return false;
   };
   for (const std::uint64_t value : forged) {
     if (given_out(value)) continue;
-    INFO("token " << value);
+    INFO("lease id " << value);
     const auto adopted = table.adopt(LeaseId{value});
     REQUIRE_FALSE(adopted);
     CHECK((adopted.error() == LeaseIdError::unknown || adopted.error() == LeaseIdError::other_role));
@@ -176,10 +176,10 @@ TEST_CASE("a forged token is refused and changes nothing") {
   CHECK(table.adopt(LeaseId{0}).error() == LeaseIdError::unknown);
   CHECK(table.adopt(LeaseId{std::numeric_limits<std::uint64_t>::max()}).error() == LeaseIdError::unknown);
   CHECK(member.slot->in_flight() == 5);
-  for (const LeaseId token : tokens) CHECK(table.adopt(token));
+  for (const LeaseId id : ids) CHECK(table.adopt(id));
 }
 
-TEST_CASE("leases left in a table that goes are cancelled") {
+TEST_CASE("a table is destroyed, the leases left in it are cancelled") {
   const Prefill member;
   {
     PrefillTable table{3};
@@ -193,26 +193,26 @@ TEST_CASE("leases left in a table that goes are cancelled") {
   CHECK(member.slot->outcomes() == Outcomes{.completed = 1, .cancelled = 1});
 }
 
-TEST_CASE("every reason has a text of its own") {
+TEST_CASE("each lease id error has a text of its own") {
   const std::set<std::string_view> texts{to_string(LeaseIdError::unknown), to_string(LeaseIdError::used),
                                          to_string(LeaseIdError::dead), to_string(LeaseIdError::other_role)};
   CHECK(texts.size() == 4);
   CHECK(texts.count("") == 0);
 }
 
-TEST_CASE("threads that try the same tokens at once: each is adopted exactly once") {
+TEST_CASE("threads adopt the same ids at once, each lease is adopted exactly once") {
   constexpr std::size_t leases = 2000;
   const Prefill member;
   PrefillTable table{leases};
-  std::vector<LeaseId> tokens;
-  for (std::size_t i = 0; i < leases; ++i) tokens.push_back(table.detach(member.lease()).value());
+  std::vector<LeaseId> ids;
+  for (std::size_t i = 0; i < leases; ++i) ids.push_back(table.detach(member.lease()).value());
   std::vector<std::atomic<int>> adopted(leases);
   std::atomic<int> wrong = 0;
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
       for (std::size_t i = 0; i < leases; ++i) {
-        auto lease = table.adopt(tokens[i]);
+        auto lease = table.adopt(ids[i]);
         if (lease) {
           ++adopted[i];
           lease->complete();
@@ -228,35 +228,35 @@ TEST_CASE("threads that try the same tokens at once: each is adopted exactly onc
   CHECK(member.slot->outcomes() == Outcomes{.completed = leases});
 }
 
-TEST_CASE("threads that share a small table get back their own leases, and none is lost") {
+TEST_CASE("threads share a small table, each gets its own leases back and none is lost") {
   constexpr int rounds = 5000;
   const std::array<Prefill, 4> members;
-  PrefillTable table{5};  // three for each thread would be twelve
+  PrefillTable table{5};  // four threads with three leases each would need twelve places
   std::atomic<int> wrong = 0;
   std::atomic<int> refused = 0;
   std::vector<std::thread> threads;
   for (const Prefill& member : members) {
     threads.emplace_back([&] {
-      std::array<std::optional<LeaseId>, 3> tokens;
+      std::array<std::optional<LeaseId>, 3> ids;
       for (int i = 0; i < rounds; ++i) {
-        for (auto& token : tokens) {
+        for (auto& id : ids) {
           Prefill::Slot::Held held{};
           static_cast<void>(member.slot->try_reserve(pdroute::Request{}, held));
           Prefill::Lease lease{member.slot};
-          token = table.detach(std::move(lease));
-          if (token.has_value() == static_cast<bool>(lease)) ++wrong;  // NOLINT(bugprone-use-after-move)
-          if (!token) ++refused;
+          id = table.detach(std::move(lease));
+          if (id.has_value() == static_cast<bool>(lease)) ++wrong;  // NOLINT(bugprone-use-after-move)
+          if (!id) ++refused;
           lease.complete();
         }
-        for (const auto& token : tokens) {
-          if (!token) continue;
-          auto lease = table.adopt(*token);
+        for (const auto& id : ids) {
+          if (!id) continue;
+          auto lease = table.adopt(*id);
           if (!lease || &**lease != &member.slot->endpoint()) {
             ++wrong;
           } else {
             lease->complete();
           }
-          const auto again = table.adopt(*token);
+          const auto again = table.adopt(*id);
           if (again || (again.error() != LeaseIdError::used && again.error() != LeaseIdError::dead)) ++wrong;
         }
       }
@@ -265,5 +265,5 @@ TEST_CASE("threads that share a small table get back their own leases, and none 
   for (std::thread& thread : threads) thread.join();
   CHECK(wrong == 0);
   for (const Prefill& member : members) CHECK(member.slot->outcomes() == Outcomes{.completed = 3 * rounds});
-  for (int i = 0; i < 5; ++i) CHECK(table.detach(members[0].lease()));  // every place has come back
+  for (int i = 0; i < 5; ++i) CHECK(table.detach(members[0].lease()));  // every place is free again
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A slot for tests with its membership's pin, as a pool holds it, and leases on it.
+// A slot for tests. It has the pin of a pool's membership, and `lease` reserves it.
 #pragma once
 
 #include <cstdint>

@@ -7,7 +7,7 @@ using pdroute::FailureKind;
 using pdroute::Outcomes;
 using pdroute::detail::OutcomeCounts;
 
-TEST_CASE("each end is counted in its own place") {
+TEST_CASE("each kind of end raises its own count and no other") {
   OutcomeCounts counts;
   CHECK(counts.so_far() == Outcomes{});
   counts.cancelled();
@@ -24,7 +24,7 @@ TEST_CASE("each end is counted in its own place") {
   CHECK(counts.undone_so_far() == 0);
 }
 
-TEST_CASE("what was undone is no outcome") {
+TEST_CASE("an undone reservation is no outcome and counts apart") {
   OutcomeCounts counts;
   counts.undone();
   counts.undone();
@@ -32,7 +32,7 @@ TEST_CASE("what was undone is no outcome") {
   CHECK(counts.undone_so_far() == 2);
 }
 
-TEST_CASE("a number that is no kind of failure counts as bad_response") {
+TEST_CASE("an unknown failure kind counts as bad_response") {
   pdroute::detail::OutcomeCounts counts;
   counts.failed(static_cast<pdroute::FailureKind>(7));
   CHECK(counts.so_far() == pdroute::Outcomes{.bad_response = 1});

@@ -11,7 +11,7 @@
 using namespace std::chrono_literals;
 using pdroute::OutlierDetection;
 
-TEST_CASE("ejection: the time out doubles up to the longest") {
+TEST_CASE("outlier detection: the ejection time doubles each time, up to the maximum") {
   const OutlierDetection rules{.base_ejection_time = 10s, .max_ejection_time = 60s};
   CHECK(rules.time_out(1) == 10s);
   CHECK(rules.time_out(2) == 20s);
@@ -22,7 +22,7 @@ TEST_CASE("ejection: the time out doubles up to the longest") {
   CHECK(centuries.time_out(1000) == centuries.max_ejection_time);  // no overflow on the way
 }
 
-TEST_CASE("ejection: a share of the members, at least one of two, nobody of one") {
+TEST_CASE("outlier detection: at most a share may be ejected, at least one of two or more, none of one") {
   const OutlierDetection rules;
   CHECK(rules.max_ejected(0) == 0);
   CHECK(rules.max_ejected(1) == 0);
@@ -31,19 +31,21 @@ TEST_CASE("ejection: a share of the members, at least one of two, nobody of one"
   CHECK(rules.max_ejected(9) == 4);
   CHECK(OutlierDetection{.max_ejected_share = 0.1}.max_ejected(3) == 1);
   CHECK(OutlierDetection{.max_ejected_share = 0.1}.max_ejected(30) == 3);
-  CHECK(OutlierDetection{.max_ejected_share = 0.29}.max_ejected(100) == 29);  // though 0.29 * 100 is a little less
+  CHECK(OutlierDetection{.max_ejected_share = 0.29}.max_ejected(100) ==
+        29);  // although 0.29 * 100 is slightly less than 29
 }
 
-TEST_CASE("ejection: panic below a share") {
+TEST_CASE("outlier detection: a share of eligible members below the threshold is panic, at it is not") {
   const OutlierDetection rules;
   CHECK_FALSE(rules.panics(4, 8));
   CHECK(rules.panics(3, 8));
   CHECK_FALSE(rules.panics(0, 0));
-  CHECK_FALSE(OutlierDetection{.panic_threshold = 0.55}.panics(55, 100));  // though 0.55 * 100 is a little more
+  CHECK_FALSE(
+      OutlierDetection{.panic_threshold = 0.55}.panics(55, 100));  // although 0.55 * 100 is slightly more than 55
   CHECK_FALSE(OutlierDetection{.panic_threshold = 0}.panics(0, 8));
 }
 
-TEST_CASE("ejection: rules that cannot be are refused, and name what is wrong") {
+TEST_CASE("outlier detection: invalid options are refused, and the error names option and value") {
   const auto value = [](const OutlierDetection& rules) { return rules.check() ? rules.check()->value : "accepted"; };
   CHECK(value({}) == "accepted");
   CHECK(value({.consecutive_failures = 0}) == "accepted");  // off
@@ -60,7 +62,7 @@ TEST_CASE("ejection: rules that cannot be are refused, and name what is wrong") 
   CHECK(OutlierDetection{.probes = 0}.check()->rule == pdroute::ConfigError::Rule::outlier_detection_in_range);
 }
 
-TEST_CASE("ejection: phases have names") {
+TEST_CASE("outlier detection: each ejection phase has a name") {
   using pdroute::EjectionPhase;
   CHECK(to_string(EjectionPhase::none) == "none");
   CHECK(to_string(EjectionPhase::ejected) == "ejected");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a pool shows, and to whom, while its members are ejected, probed and taken back.
+// What a pool's snapshots show while members are ejected, probed and returned to service.
 #include <pdroute/pool/detail/outlier_detector.hpp>
 //
 #include <chrono>
@@ -26,10 +26,10 @@ using Lease = pdroute::Lease<Pool::Slot>;
 struct World {
   World() { REQUIRE(pool.assign(engines("d", 4))); }
 
-  /// As many leases of one slot as there are, at most twenty, by whoever has a list that shows it.
-  static std::vector<Lease> take(Pool::Slot* slot, std::size_t most = 20) {
+  /// Tries `attempts` times to reserve the slot, as a dispatcher with an old snapshot may. Returns the leases it got.
+  static std::vector<Lease> take(Pool::Slot* slot, std::size_t attempts = 20) {
     std::vector<Lease> leases;
-    for (std::size_t i = 0; i < most; ++i) {
+    for (std::size_t i = 0; i < attempts; ++i) {
       Pool::Slot::Held held{};
       if (slot->try_reserve(pdroute::Request{}, held) == Pool::Slot::Attempt::reserved) leases.emplace_back(slot, held);
     }
@@ -51,7 +51,7 @@ struct World {
 
 }  // namespace
 
-TEST_CASE("ejector: the lower of the two limits holds while an endpoint is probed") {
+TEST_CASE("outlier detector: while an endpoint is probed, the lower of probe limit and capacity holds") {
   const auto places = [](const OutlierDetection& rules, const pdroute::Capacity& capacity) {
     Pool pool{{}, rules};
     REQUIRE(pool.assign(engines("d", 4)));
@@ -68,7 +68,7 @@ TEST_CASE("ejector: the lower of the two limits holds while an endpoint is probe
   CHECK(places({.consecutive_failures = 1, .probes = 1023}, {}) == 20);
 }
 
-TEST_CASE("ejector: who chooses from an old list does not pass the bound of a probe that has just failed") {
+TEST_CASE("outlier detector: a choice from an old snapshot stays within the bound of a probe that has failed") {
   World world;
   const auto first = world.pool.snapshot();
   Pool::Slot* const slot = first->candidates().slot(1);
@@ -82,7 +82,7 @@ TEST_CASE("ejector: who chooses from an old list does not pass the bound of a pr
   CHECK(World::take(slot).empty());
 }
 
-TEST_CASE("ejector: a new list is shown exactly when somebody else may be chosen") {
+TEST_CASE("outlier detector: a new snapshot is published only when the eligible endpoints change") {
   World world;
   Pool::Slot* const slot = world.pool.snapshot()->candidates().slot(1);
   std::uint64_t generation = world.pool.generation();
@@ -101,11 +101,11 @@ TEST_CASE("ejector: a new list is shown exactly when somebody else may be chosen
   CHECK(world.advance(5s) == 1);  // probed
   CHECK(shown());
   World::take(slot).front().complete();
-  CHECK(world.advance() == 1);  // serves again, as it did for the probe
+  CHECK(world.advance() == 1);  // serves again; it was eligible for the probe already
   CHECK_FALSE(shown());
 }
 
-TEST_CASE("ejector: who is left out is counted once, and the counts are all members") {
+TEST_CASE("outlier detector: each endpoint that is left out counts once, under its first reason") {
   World world;
   World::fail(world.pool.snapshot()->candidates().slot(1));
   World::fail(world.pool.snapshot()->candidates().slot(2));

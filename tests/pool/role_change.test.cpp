@@ -59,7 +59,7 @@ struct pdroute::EndpointTraits<Sized> {
   }
 };
 
-TEST_CASE("an endpoint that leaves is drained, and joins the other role as a new life with its health and intake") {
+TEST_CASE("an endpoint changes pools: it drains in the old one and keeps health and intake in the new one") {
   Prefill prefill;
   Decode decode;
   REQUIRE(prefill.assign(engines("e", 3)));
@@ -87,7 +87,7 @@ TEST_CASE("an endpoint that leaves is drained, and joins the other role as a new
   CHECK(eligible(decode) == Ids{"d", "e1"});
 }
 
-TEST_CASE("leases of the role that was left stay what they are") {
+TEST_CASE("an endpoint leaves with a lease running, the lease keeps counting in the old role") {
   Prefill pool;
   REQUIRE(pool.assign(engines("e", 2)));
   auto* const slot = pool.snapshot()->candidates().slot(0);
@@ -101,7 +101,7 @@ TEST_CASE("leases of the role that was left stay what they are") {
   CHECK(pool.endpoints()[0].drained());
 }
 
-TEST_CASE("an unknown endpoint cannot leave") {
+TEST_CASE("an unknown endpoint cannot leave, and nothing changes") {
   Prefill pool;
   REQUIRE(pool.assign(engines("e", 2)));
   const auto generation = pool.generation();
@@ -111,7 +111,7 @@ TEST_CASE("an unknown endpoint cannot leave") {
   CHECK(pool.generation() == generation);
 }
 
-TEST_CASE("the last eligible endpoint is kept, or taken if asked for") {
+TEST_CASE("the last eligible endpoint cannot leave unless the caller takes it") {
   Prefill pool;
   REQUIRE(pool.assign(engines("e", 3)));
   CHECK(pool.set_health("e0", Health::unhealthy));
@@ -124,22 +124,22 @@ TEST_CASE("the last eligible endpoint is kept, or taken if asked for") {
   CHECK(pool.generation() == generation);
   CHECK(eligible(pool) == Ids{"e2"});
 
-  SECTION("one that is not eligible may go") {
+  SECTION("an endpoint that is not eligible may leave") {
     CHECK(pool.leave("e0", LastEndpoint::keep, anywhere).change == RoleChange::done);
     CHECK(eligible(pool) == Ids{"e2"});
   }
-  SECTION("take") {
+  SECTION("LastEndpoint::take lets it leave") {
     CHECK(pool.leave("e2", LastEndpoint::take, anywhere).change == RoleChange::done);
     CHECK(eligible(pool).empty());
   }
-  SECTION("no longer the last") {
+  SECTION("another one becomes eligible, it may leave") {
     CHECK(pool.set_health("e0", Health::healthy));
     CHECK(pool.leave("e2", LastEndpoint::keep, anywhere).change == RoleChange::done);
     CHECK(eligible(pool) == Ids{"e0"});
   }
 }
 
-TEST_CASE("an endpoint may not join where it is active already") {
+TEST_CASE("an endpoint that is active in the role already is refused, and nothing changes") {
   Prefill prefill;
   Decode decode;
   REQUIRE(prefill.assign(engines("e", 2)));
@@ -154,7 +154,7 @@ TEST_CASE("an endpoint may not join where it is active already") {
   CHECK(decode.endpoints()[0].incarnation == before);
 }
 
-TEST_CASE("joining over a member that still drains puts a new life in its place") {
+TEST_CASE("an endpoint joins while its old incarnation drains, the new one takes its place") {
   Prefill prefill;
   Decode decode;
   REQUIRE(prefill.assign(engines("e", 2)));
@@ -170,24 +170,24 @@ TEST_CASE("joining over a member that still drains puts a new life in its place"
   CHECK(decode.endpoints()[1].in_flight == 0);
   CHECK(decode.endpoints()[1].incarnation != running.incarnation());
   CHECK(running->id == "e0");
-  running.complete();  // reaches only the old life
+  running.complete();  // reaches only the old incarnation
   CHECK(decode.endpoints()[1].outcomes == pdroute::Outcomes{});
 }
 
-TEST_CASE("an endpoint can go over and come back") {
+TEST_CASE("an endpoint changes roles and back, it is eligible as a new incarnation") {
   Prefill prefill;
   Decode decode;
   REQUIRE(prefill.assign(engines("e", 2)));
-  const auto first_life = prefill.endpoints()[0].incarnation;
+  const auto first_incarnation = prefill.endpoints()[0].incarnation;
   REQUIRE(decode.join(prefill.leave("e0", LastEndpoint::keep, anywhere)));
   REQUIRE(prefill.join(decode.leave("e0", LastEndpoint::take, anywhere)));
   CHECK(members(prefill) == Ids{"e1", "e0"});
   CHECK(eligible(prefill) == Ids{"e1", "e0"});
-  CHECK(prefill.endpoints()[1].incarnation != first_life);
+  CHECK(prefill.endpoints()[1].incarnation != first_incarnation);
   CHECK(eligible(decode).empty());
 }
 
-TEST_CASE("active is a member that does not drain, whatever its health and intake") {
+TEST_CASE("a member is active unless it drains, whatever its health and intake") {
   Prefill pool;
   REQUIRE(pool.assign(engines("e", 2)));
   CHECK(pool.set_health("e0", Health::unhealthy));
@@ -200,17 +200,17 @@ TEST_CASE("active is a member that does not drain, whatever its health and intak
   CHECK_FALSE(pool.active("e0"));
 }
 
-TEST_CASE("an endpoint has the capacity of the role it plays") {
+TEST_CASE("an endpoint that changes roles gets its capacity for the new role") {
   pdroute::EndpointPool<Role::prefill, Sized> prefill;
   pdroute::EndpointPool<Role::decode, Sized> decode;
   REQUIRE(prefill.assign(std::vector<Sized>{{"a", 2, 30}, {"b", 2, 30}}));
-  CHECK_FALSE(prefill.set_capacity("a", {.requests = 7}));  // of this life in this role
+  CHECK_FALSE(prefill.set_capacity("a", {.requests = 7}));  // of this incarnation in this role
   REQUIRE(decode.join(prefill.leave("a", LastEndpoint::keep, anywhere)));
   CHECK(decode.endpoints()[0].capacity == Capacity{.requests = 30});
   CHECK(decode.snapshot()->candidates()[0].limit() == 30);
 }
 
-TEST_CASE("an endpoint whose capacity for the other role cannot be stays where it is") {
+TEST_CASE("an invalid capacity for the other role is refused, and the endpoint keeps its role") {
   using Router = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute::RoundRobinPolicy<>, Sized>;
   const std::uint32_t requests = GENERATE(0U, pdroute::Capacity::max_requests + 1);
   auto router = Router::create({.prefill = std::vector<Sized>{{"a", 2, requests}, {"b", 2, 30}}, .decode = {}}).value();

@@ -27,17 +27,17 @@ using pdroute::Request;
 using pdroute::Role;
 using pdroute::Tokens;
 using Attempt = pdroute::detail::SlotCount::Attempt;
-using Moment = pdroute::ManualClock::time_point;
+using TimePoint = pdroute::ManualClock::time_point;
 
 using Both = pdroute::Loads<Tokens, KvTokens>;
 
-/// Looks at its slot whenever a lease is ending.
+/// A load metric that calls `look` whenever a lease ends.
 struct Watching {
   struct Options {};
   struct Held {};
   explicit Watching(Options /*options*/) {}
-  [[nodiscard]] static bool has_room(const pdroute::Demand& /*weight*/) noexcept { return true; }
-  [[nodiscard]] static bool try_hold(const pdroute::Demand& /*weight*/, Held& /*held*/) noexcept { return true; }
+  [[nodiscard]] static bool has_room(const pdroute::Demand& /*demand*/) noexcept { return true; }
+  [[nodiscard]] static bool try_hold(const pdroute::Demand& /*demand*/, Held& /*held*/) noexcept { return true; }
   static void grow(Held& /*held*/, std::uint64_t /*tokens*/) noexcept {}
   void let_go(Held& /*held*/) const noexcept {
     if (look) look();
@@ -49,7 +49,7 @@ struct Watching {
 
 }  // namespace
 
-TEST_CASE("each end of a lease is counted as what it was") {
+TEST_CASE("each end of a lease raises the count of its outcome") {
   const Member member;
   for (int i = 0; i < 3; ++i) member.lease().complete();
   for (int i = 0; i < 2; ++i) static_cast<void>(member.lease());
@@ -63,7 +63,7 @@ TEST_CASE("each end of a lease is counted as what it was") {
   CHECK(member.slot->in_flight() == 0);
 }
 
-TEST_CASE("a lease that runs has no outcome yet") {
+TEST_CASE("a running lease has no outcome until it ends") {
   const Member member;
   auto running = member.lease();
   member.lease().complete();
@@ -72,15 +72,15 @@ TEST_CASE("a lease that runs has no outcome yet") {
   CHECK(member.slot->outcomes() == Outcomes{.completed = 1, .bad_response = 1});
 }
 
-TEST_CASE("a reservation that is taken back leaves no trace") {
+TEST_CASE("an undone reservation leaves no trace in load, arrivals and outcomes") {
   using Load = pdroute::Loads<pdroute::RequestRate, Tokens>;
   const Member<Role::prefill, Load> member{"p0", 1, {60s, {}}};
   auto* const slot = member.slot;
-  const auto arrivals = [&] { return slot->arrivals(pdroute::RateWindow{60s}.bucket(Moment{1s})); };
+  const auto arrivals = [&] { return slot->arrivals(pdroute::RateWindow{60s}.bucket(TimePoint{1s})); };
   member.lease().complete();
 
   auto lease = member.lease({.prompt_tokens = 500});
-  const auto receipt = slot->record(Moment{1s});
+  const auto receipt = slot->record(TimePoint{1s});
   CHECK(arrivals() == 1);
   lease.undo(receipt);
   CHECK_FALSE(lease);
@@ -90,7 +90,7 @@ TEST_CASE("a reservation that is taken back leaves no trace") {
   CHECK(slot->outcomes() == Outcomes{.completed = 1});
 }
 
-TEST_CASE("a weight that does not fit refuses as full and leaves no trace") {
+TEST_CASE("a demand that does not fit is refused as full and leaves no trace") {
   const Member<Role::decode, Both> member;
   member.slot->set_capacity({.requests = 5, .tokens = 1000, .kv_tokens = 100});
   auto lease = member.lease({.prompt_tokens = 60});
@@ -106,7 +106,7 @@ TEST_CASE("a weight that does not fit refuses as full and leaves no trace") {
   CHECK(member.slot->kv_tokens() == 0);
 }
 
-TEST_CASE("room is what a reservation would find") {
+TEST_CASE("has_room answers as try_reserve does") {
   const Member<Role::decode, KvTokens> member;
   member.slot->set_capacity({.requests = 2, .kv_tokens = 100});
   const auto agree = [&](std::uint64_t tokens) {
@@ -126,7 +126,7 @@ TEST_CASE("room is what a reservation would find") {
   CHECK_FALSE(agree(0));
 }
 
-TEST_CASE("no limit given is no limit, also after there was one") {
+TEST_CASE("an empty capacity means no limit, also after a limit was set") {
   const Member<Role::prefill, Tokens> member;
   member.slot->set_capacity({.requests = 1, .tokens = 10});
   auto lease = member.lease({.prompt_tokens = 10});
@@ -136,26 +136,26 @@ TEST_CASE("no limit given is no limit, also after there was one") {
   CHECK(member.slot->limit() == pdroute::Capacity::max_requests);
 }
 
-TEST_CASE("the weight is asked with the slot's own endpoint and role") {
-  struct Fussy {
+TEST_CASE("a request's demand is asked with the slot's own endpoint and role") {
+  struct DemandByEndpoint {
     [[nodiscard]] pdroute::Demand demand(const Engine& engine, Role role) const {
       return {.tokens = engine.id == "p7" && role == Role::prefill ? 7U : 1000U};
     }
   };
   const Member<Role::prefill, Tokens> member{"p7"};
   member.slot->set_capacity({.tokens = 7});
-  CHECK(member.slot->has_room(Fussy{}));
+  CHECK(member.slot->has_room(DemandByEndpoint{}));
   Tokens::Held held;
-  REQUIRE(member.slot->try_reserve(Fussy{}, held) == Attempt::reserved);
+  REQUIRE(member.slot->try_reserve(DemandByEndpoint{}, held) == Attempt::reserved);
   CHECK(held.amount == 7);
   CHECK(member.slot->tokens() == 7);
   const pdroute::Lease lease{member.slot, held};
 }
 
-TEST_CASE("a request whose weight throws reserves nothing") {
+TEST_CASE("demand() of a request throws, nothing is reserved") {
   struct Throws {
     [[nodiscard]] static pdroute::Demand demand(const Engine& /*engine*/, Role /*role*/) {
-      throw std::runtime_error("no weight");
+      throw std::runtime_error("no demand");
     }
   };
   const Member<Role::prefill, Tokens> member;
@@ -165,16 +165,16 @@ TEST_CASE("a request whose weight throws reserves nothing") {
   CHECK(member.slot->ended() == 0);
 }
 
-TEST_CASE("a role that counts no tokens asks no request for its weight") {
-  struct Weightless {};
+TEST_CASE("a role that counts no tokens does not ask a request for its demand") {
+  struct WithoutDemand {};
   const Member member;
-  CHECK(member.slot->has_room(Weightless{}));
+  CHECK(member.slot->has_room(WithoutDemand{}));
   Member<>::Slot::Held held{};
-  REQUIRE(member.slot->try_reserve(Weightless{}, held) == Attempt::reserved);
+  REQUIRE(member.slot->try_reserve(WithoutDemand{}, held) == Attempt::reserved);
   const pdroute::Lease lease{member.slot};
 }
 
-TEST_CASE("completions once reported stay reported while another lease is ending") {
+TEST_CASE("reported completions stay reported while another lease ends") {
   const Member<Role::prefill, Watching> member;
   member.lease().complete();
   member.lease().complete();
@@ -192,7 +192,7 @@ TEST_CASE("completions once reported stay reported while another lease is ending
   CHECK(member.slot->outcomes().completed == 2);
 }
 
-TEST_CASE("while leases end on threads, counts never fall and completions are never too many") {
+TEST_CASE("leases end on several threads, counts never fall and completions are never overcounted") {
   using Slot = Member<>::Slot;
   const Member member;
   std::atomic<std::uint64_t> completing = 0;

@@ -12,7 +12,7 @@ using pdroute::Capacity;
 using pdroute::detail::SlotCount;
 using Attempt = pdroute::detail::SlotCount::Attempt;
 
-TEST_CASE("leases are counted from reserve to release") {
+TEST_CASE("a lease counts as in flight from reserve to release, and as ended after that") {
   SlotCount count;
   CHECK(count.in_flight() == 0);
   CHECK(count.try_reserve() == Attempt::reserved);
@@ -26,7 +26,7 @@ TEST_CASE("leases are counted from reserve to release") {
   CHECK(count.ended() == 2);
 }
 
-TEST_CASE("a closed slot takes no lease and keeps those that run") {
+TEST_CASE("a closed slot refuses new leases and keeps the running ones") {
   SlotCount count;
   CHECK(count.try_reserve() == Attempt::reserved);
   count.close();
@@ -38,7 +38,7 @@ TEST_CASE("a closed slot takes no lease and keeps those that run") {
   CHECK(count.try_reserve() == Attempt::closed);
 }
 
-TEST_CASE("a full slot takes no lease until one has ended") {
+TEST_CASE("a full slot refuses a lease until another one has ended") {
   SlotCount count;
   CHECK(count.limit() == Capacity::max_requests);
   count.set_limit(2);
@@ -51,7 +51,7 @@ TEST_CASE("a full slot takes no lease until one has ended") {
   CHECK(count.try_reserve() == Attempt::full);
 }
 
-TEST_CASE("a limit lowered below what is in flight takes effect as leases end") {
+TEST_CASE("a limit below the number in flight refuses new leases until enough have ended") {
   SlotCount count;
   for (int i = 0; i < 3; ++i) REQUIRE(count.try_reserve() == Attempt::reserved);
   count.set_limit(1);
@@ -66,7 +66,7 @@ TEST_CASE("a limit lowered below what is in flight takes effect as leases end") 
   CHECK(count.try_reserve() == Attempt::reserved);
 }
 
-TEST_CASE("closed comes before full") {
+TEST_CASE("a slot that is closed and full reports closed") {
   SlotCount count;
   count.set_limit(1);
   REQUIRE(count.try_reserve() == Attempt::reserved);
@@ -77,8 +77,8 @@ TEST_CASE("closed comes before full") {
   CHECK(count.try_reserve() == Attempt::closed);
 }
 
-TEST_CASE("the last of pins and leases is told that the slot is dead") {
-  SECTION("a pin goes last") {
+TEST_CASE("the last pin or lease to end reports that the slot is dead") {
+  SECTION("a pin ends last") {
     SlotCount count;
     count.pin();
     CHECK(count.try_reserve() == Attempt::reserved);
@@ -86,7 +86,7 @@ TEST_CASE("the last of pins and leases is told that the slot is dead") {
     CHECK_FALSE(count.unpin());
     CHECK(count.unpin());
   }
-  SECTION("a lease goes last, closed or not") {
+  SECTION("a lease ends last, with the slot open or closed") {
     SlotCount count;
     CHECK(count.try_reserve() == Attempt::reserved);
     if (GENERATE(false, true)) count.close();
@@ -95,13 +95,13 @@ TEST_CASE("the last of pins and leases is told that the slot is dead") {
   }
 }
 
-TEST_CASE("the count of ended leases goes on when its field in the word overflows, and disturbs nothing else") {
+TEST_CASE("the field of ended leases overflows, the count stays exact and other fields are unchanged") {
   constexpr std::uint64_t field = std::uint64_t{1} << 21U;
   constexpr std::uint64_t half = field / 2;
   SlotCount count;
   count.pin();
   REQUIRE(count.try_reserve() == Attempt::reserved);
-  REQUIRE(count.try_reserve() == Attempt::reserved);  // two that stay in flight throughout
+  REQUIRE(count.try_reserve() == Attempt::reserved);  // two leases that stay in flight throughout
   std::uint64_t wrong = 0;
   for (std::uint64_t ended = 1; ended <= field + 8; ++ended) {
     wrong += count.try_reserve() == Attempt::reserved ? 0U : 1U;
@@ -122,7 +122,7 @@ TEST_CASE("the count of ended leases goes on when its field in the word overflow
   CHECK(count.unpin());
 }
 
-TEST_CASE("threads that reserve at once never pass the limit, and every lease that ends is counted") {
+TEST_CASE("threads reserve at once, the limit is never passed and each ended lease is counted") {
   constexpr std::uint32_t limit = 3;
   SlotCount count;
   count.set_limit(limit);

@@ -26,7 +26,7 @@ TEST_CASE("a snapshot keeps the endpoints it shows alive") {
   REQUIRE(snapshot->candidates().size() == 1);
   CHECK(snapshot->candidates()[0].id() == "p0");
   slot->close();
-  Slot::end_pin(slot);  // the membership lets go
+  Slot::end_pin(slot);  // ends the membership's pin
   CHECK(life.use_count() == 2);
   CHECK(snapshot->candidates()[0].id() == "p0");
   snapshot.reset();
