@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Documentation that is wrong fails here:
-//   a ```cpp, ```c or ```cmake block must stand, line for line, in a file that is compiled or configured by the tests;
-//   a block after `<!-- output of NAME -->` must be what the example NAME prints;
-//   a file that is linked must exist.
+// Checks the documentation: README.md and the other pages at the root, and all pages below docs/.
+//   A ```cpp, ```c or ```cmake block must stand, line for line, in a file that is compiled or configured by the tests.
+//   A block after `<!-- output of NAME -->` must be what the program example_NAME prints.
+//   A linked file must exist.
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -46,9 +46,14 @@ struct Block {
   Lines lines;
 };
 
+/// The pages at the root that exist, and every page below docs/.
 std::vector<fs::path> pages() {
-  std::vector<fs::path> all{fs::path(SOURCE_DIR) / "README.md"};
-  for (const auto& entry : fs::directory_iterator(fs::path(SOURCE_DIR) / "docs")) {
+  const fs::path root = SOURCE_DIR;
+  std::vector<fs::path> all;
+  for (const char* name : {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"}) {
+    if (fs::exists(root / name)) all.push_back(root / name);
+  }
+  for (const auto& entry : fs::recursive_directory_iterator(root / "docs")) {
     if (entry.path().extension() == ".md") all.push_back(entry.path());
   }
   return all;
