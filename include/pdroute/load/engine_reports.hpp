@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What engines say of themselves, put together with what the router knows since.
+// EngineReport, what an engine reports of its own load; and EngineReports, the load metric that keeps the newest
+// report.
 #pragma once
 
 #include <algorithm>
@@ -16,17 +17,20 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// What an engine says at one moment, from its metrics, heartbeats or answers. What it does not say is left out.
+/// A load report (ORCA's term): what an engine says about its own load at one moment, taken from its metrics,
+/// heartbeats or answers. A figure that the engine does not give is absent.
 struct EngineReport {
-  /// Space for keys and values.
+  /// The engine's memory for keys and values.
   struct KvCache {
     double usage = 0;          ///< the share in use, from 0 to 1
-    std::uint64_t tokens = 0;  ///< how many fit in all
+    std::uint64_t tokens = 0;  ///< the number of tokens that fit in all, at least 1
   };
-  std::optional<std::uint32_t> running = {};  ///< requests that it works on
-  std::optional<std::uint32_t> waiting = {};  ///< requests that it has queued
-  std::optional<KvCache> kv_cache = {};
+  std::optional<std::uint32_t> running = {};  ///< requests that the engine works on; used only together with `waiting`
+  std::optional<std::uint32_t> waiting = {};  ///< requests that the engine has queued
+  std::optional<KvCache> kv_cache = {};       ///< the engine's memory for keys and values
 
+  /// What is wrong with the report: a `kv_cache` with a usage outside [0, 1] or with no tokens; none if nothing is
+  /// wrong.
   [[nodiscard]] std::optional<ConfigError> check() const {
     if (!kv_cache || (kv_cache->usage >= 0 && kv_cache->usage <= 1 && kv_cache->tokens > 0)) return std::nullopt;
     return ConfigError{
@@ -37,25 +41,33 @@ struct EngineReport {
 
 /// A load metric: the newest report of an endpoint, corrected by what this router has done since.
 ///
-/// Reports are seconds old when they are read, and the same for every request in between: a rule that believes them
-/// sends all of those to one endpoint. So of a report only the requests of *others* are kept: those it tells of less
-/// this router's own at the time. The router's own are known exactly, from the choice to the end of the lease, and
-/// added to them when asked. In the same way the queue and the KV cache grow and shrink with this router's leases.
+/// Problem: a report is seconds old when it is read, and it stays the same for every request until the next report
+/// comes. A policy that takes it at face value sends all of those requests to one endpoint.
 ///
-/// Requests on their way while the engine made its report count as its own: the others' are underestimated by those.
-/// And those that have ended before the report came here count as the others'. So pass reports on without delay.
+/// Mechanism: of a report, only the requests of *other* gateways are kept: the reported number less this router's own
+/// requests when the report came. The router knows its own requests exactly, from the choice to the end of the lease.
+/// The costs in report_costs.hpp add them at the time of the choice. The queue and the KV cache are corrected in the
+/// same way.
 ///
-/// What a report leaves out stays as an earlier one has said it, so that figures may come from several sources; each is
-/// unknown once it is older than `stale_after`.
+/// Errors of the correction: a request that was on its way to the engine when the engine made its report is subtracted
+/// although the report does not contain it, so the requests of others are underestimated. A request that ended before
+/// the report arrived is not subtracted, so it counts as another gateway's. Therefore pass reports on without delay.
 ///
-/// Thread safety: all members may be called from many threads at once; lock-free. Whoever reads while a report comes
-/// may see one value of the old and another of the new one.
+/// A figure that a report leaves out keeps its earlier value, so figures may come from several sources. Each figure
+/// becomes unknown once it is older than `Options::stale_after`.
+///
+/// Thread safety: readers may be called from many threads at once, also during `report`; lock-free. `report` may be
+/// called by one thread at a time. A thread that reads during `report` may see the old value of one figure and the new
+/// value of another.
 class EngineReports {
  public:
+  /// How long a report counts.
   struct Options {
-    /// 60 s: twice the slowest usual interval, vLLM's production stack's 30 s.
+    /// The age after which a figure is unknown; longer than zero. The default of 60 s is twice the slowest usual
+    /// interval, the 30 s of vLLM's production stack.
     std::chrono::nanoseconds stale_after = std::chrono::seconds{60};
 
+    /// What is wrong with the options; none if nothing is wrong.
     [[nodiscard]] std::optional<ConfigError> check() const {
       if (stale_after > std::chrono::nanoseconds::zero()) return std::nullopt;
       return ConfigError{ConfigError::Rule::stale_after_in_range, std::to_string(stale_after.count()) + " ns"};
@@ -63,14 +75,16 @@ class EngineReports {
   };
   /// What this router's leases hold at the endpoint when its report comes.
   struct Own {
-    std::uint32_t in_flight = 0;
-    std::uint64_t kv_tokens = 0;
+    std::uint32_t in_flight = 0;  ///< number of leases
+    std::uint64_t kv_tokens = 0;  ///< KV tokens of all leases; zero in a role that does not count `KvTokens`
   };
 
+  /// All figures are unknown at first.
   explicit EngineReports(const Options& options) noexcept : stale_after_(options.stale_after.count()) {}
 
-  /// Takes a report made at this moment, except for figures of which a newer one has come. Preconditions:
-  /// `report.check()` finds nothing, and the moment is not to come. One thread at a time.
+  /// Takes a report that the engine made at `made_at`. A figure is ignored if a newer value of it has come before.
+  /// Preconditions: `report.check()` finds nothing wrong, and `made_at` is not in the future. Called by the pool, by
+  /// one thread at a time.
   template <class TimePoint>
   void report(const EngineReport& report, TimePoint made_at, const Own& own) noexcept {
     const std::int64_t moment = detail::nanoseconds_of(made_at);
@@ -85,28 +99,32 @@ class EngineReports {
     }
   }
 
-  /// Requests of others that run or wait there. Add this router's in flight for all of them.
+  /// Requests of other gateways that run or wait at the endpoint. Add this router's requests in flight to get all
+  /// requests.
   template <class TimePoint>
   [[nodiscard]] Estimate requests_of_others(TimePoint now) const noexcept {
     return fresh(requests_, now);
   }
-  /// Waiting requests, less this router's in flight at the time. Add those in flight now for the queue if all that were
-  /// sent since wait; below zero means none.
+  /// Requests that waited when the report was made, less this router's requests in flight when it came. Add this
+  /// router's requests in flight now to get the queue, on the assumption that all requests sent since then wait. A sum
+  /// below zero means that none wait.
   template <class TimePoint>
   [[nodiscard]] Estimate queue_beyond_own(TimePoint now) const noexcept {
     return fresh(queue_, now);
   }
-  /// The share of the KV cache in use, less what this router's leases held at the time. Add what they hold now, times
-  /// `kv_usage_per_token`.
+  /// The share of the KV cache in use when the report was made, less the share that this router's leases held when it
+  /// came. Add the tokens that they hold now times `kv_usage_per_token` to get the usage now.
   template <class TimePoint>
   [[nodiscard]] Estimate kv_usage_beyond_own(TimePoint now) const noexcept {
     return fresh(kv_usage_, now);
   }
+  /// The share of the KV cache that one token takes.
   template <class TimePoint>
   [[nodiscard]] Estimate kv_usage_per_token(TimePoint now) const noexcept {
     return fresh(kv_usage_per_token_, now);
   }
-  /// How old the newest figure is; none has come yet if unknown.
+  /// The age of the newest figure; none if no figure has come yet. Zero if the clock has stepped back behind the
+  /// report.
   template <class TimePoint>
   [[nodiscard]] std::optional<std::chrono::nanoseconds> report_age(TimePoint now) const noexcept {
     const std::int64_t newest = std::max(queue_.made_at(), kv_usage_.made_at());  // requests come with a queue
@@ -117,7 +135,7 @@ class EngineReports {
  private:
   static constexpr std::int64_t never = std::numeric_limits<std::int64_t>::min();
 
-  /// What a report says, and when that was so. Relaxed: each says something by itself.
+  /// One figure of the reports, and when it was made. Relaxed: each word is used by itself and publishes no other data.
   class Figure {
    public:
     void set(double value, std::int64_t made_at) noexcept {
@@ -132,6 +150,7 @@ class EngineReports {
     std::atomic<double> value_{0};
     std::atomic<std::int64_t> made_at_{never};
   };
+  /// The figure with weight 1, or unknown if it is too old or has never come.
   template <class TimePoint>
   [[nodiscard]] Estimate fresh(const Figure& figure, TimePoint now) const noexcept {
     const std::int64_t made_at = figure.made_at();

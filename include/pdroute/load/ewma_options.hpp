@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// EwmaOptions: how fast an exponentially weighted moving average forgets.
+// EwmaOptions: how fast an exponentially weighted moving average (EWMA) forgets.
 #pragma once
 
 #include <chrono>
@@ -10,11 +10,14 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// How fast samples fade: after this time one weighs 1/e = 37 % of a fresh one.
+/// How fast an exponentially weighted moving average (EWMA) forgets old samples.
 struct EwmaOptions {
-  /// 10 s as in Finagle and Linkerd: long enough for several answers of an LLM, short enough to forgive.
+  /// The time after which a sample weighs 1/e = 37 % of a fresh one; longer than zero and at most a hundred years. The
+  /// default of 10 s is that of Finagle and Linkerd: long enough for several answers of an LLM, short enough to forget
+  /// a slow period soon.
   std::chrono::nanoseconds decay = std::chrono::seconds{10};
 
+  /// What is wrong with the options; none if nothing is wrong.
   [[nodiscard]] std::optional<ConfigError> check() const {
     constexpr std::chrono::hours longest{24 * 365 * 100};
     if (std::chrono::nanoseconds::zero() < decay && decay <= longest) return std::nullopt;

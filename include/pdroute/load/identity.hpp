@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Identity: which endpoint a slot belongs to, as a number, and how much that endpoint can take.
+// Identity: a load metric that tells a hash of the endpoint's id, and the endpoint's weight.
 #pragma once
 
 #include <cstdint>
@@ -7,22 +7,24 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// Not how busy an endpoint is but what it is, for policies that weigh endpoints or tell them apart by number. It is
-/// stored only in roles whose policy asks for it.
-/// Thread safety: written before the endpoint is shown, and only read from then on.
+/// A load metric that does not measure: it tells which endpoint this is and what its weight is. It is for policies that
+/// read weights or hash ids, such as `WeightedRoundRobinPolicy` and `RendezvousPolicy`. It is stored only in roles with
+/// a policy that asks for it.
+/// Thread safety: written once before other threads see the endpoint, and only read after that.
 class Identity {
  public:
-  struct Options {};
+  struct Options {};  ///< there are none
 
-  Identity() = default;
+  Identity() = default;  ///< hash 0 and weight 1, until `identify` is called
+  /// Hash 0 and weight 1, until `identify` is called.
   constexpr explicit Identity(Options /*options*/) noexcept {}
 
-  /// A hash of the id: equal for equal ids on every platform and in every life of the endpoint.
+  /// A hash of the endpoint's id, equal for equal ids on every platform and in every life of the endpoint.
   [[nodiscard]] constexpr std::uint64_t id_hash() const noexcept { return id_hash_; }
-  /// From 1 to `max_endpoint_weight`, see `EndpointTraits`.
+  /// The endpoint's weight, from 1 to `max_endpoint_weight`; see `EndpointTraits`.
   [[nodiscard]] constexpr std::uint32_t weight() const noexcept { return weight_; }
 
-  /// For the pool, once.
+  /// Hook of `IdentifiesEndpoint`: the pool calls it once, before other threads see the endpoint.
   constexpr void identify(std::uint64_t id_hash, std::uint32_t weight) noexcept {
     id_hash_ = id_hash;
     weight_ = weight;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Load metrics of time: how long requests took on an endpoint lately.
+// Latency, PeakLatency, TimeToFirstToken: load metrics that measure how long recent requests took on an endpoint.
 #pragma once
 
 #include <chrono>
@@ -13,79 +13,99 @@ inline namespace v0 {
 
 namespace detail {
 
-/// What the metrics of this header have in common. A lease keeps when it began; a sample is taken when it ends well, or
-/// at its first token.
+/// The common part of the metrics of this header. A lease stores when it began. A metric takes a sample when the lease
+/// is complete, or at its first token.
 class LeaseTime {
  public:
-  using Options = EwmaOptions;
+  using Options = EwmaOptions;  ///< how fast samples fade
+  /// What a lease stores.
   struct Held {
-    std::int64_t begin = 0;  // nanoseconds of the caller's clock
+    std::int64_t begin = 0;  ///< when it began, in nanoseconds of the caller's clock
   };
 
+  /// Without samples at first: unknown.
   explicit LeaseTime(EwmaOptions fading) noexcept : average_(fading) {}
 
+  /// Hook of `TimesLeases`: the endpoint has been chosen and reserved.
   template <class Clock, class Duration>
   void begin(Held& held, std::chrono::time_point<Clock, Duration> now) const noexcept {
     held.begin = nanoseconds_of(now);
   }
-  // A metric samples at one of these and hides it.
+  // A metric takes its samples at one of the next two hooks, by a member of its own that hides the empty one here.
+
+  /// Hook of `TimesLeases`: the first token has come. Does nothing.
   template <class TimePoint>
   void first_token(const Held& /*held*/, TimePoint /*now*/) const noexcept {}
+  /// Hook of `TimesLeases`: the lease is complete. Does nothing.
   template <class TimePoint>
   void complete(const Held& /*held*/, TimePoint /*now*/) const noexcept {}
 
  protected:
+  /// Adds the time since the lease began, in seconds.
   void sample(const Held& held, std::int64_t now, Ewma::Rises rises) noexcept {
     average_.add(static_cast<double>(now - held.begin) * 1e-9, now, rises);
   }
 
-  Ewma average_;
+  Ewma average_;  ///< of seconds
 };
 
 }  // namespace detail
 
-/// Seconds from the choice to the end of a lease that was completed: for prefill, to the first token. An average over
-/// time in which old samples fade. Failures and cancels are no samples: an endpoint that refuses everything at once is
-/// not fast.
+/// A load metric: mean latency as an exponentially weighted moving average (EWMA) over time, in seconds. A sample is
+/// the time from the choice to the completion of a lease; for prefill that is the time to the first token. Failures and
+/// cancels give no samples, because an endpoint that refuses every request at once is not fast.
 /// Thread safety: all members may be called from many threads at once; lock-free.
 class Latency : public detail::LeaseTime {
  public:
   using LeaseTime::LeaseTime;
+  /// Hook of `TimesLeases`: the lease is complete. Takes a sample.
   template <class TimePoint>
   void complete(const Held& held, TimePoint now) noexcept {
     sample(held, detail::nanoseconds_of(now), detail::Ewma::Rises::slowly);
   }
+  /// The average in seconds; unknown before the first sample. Its weight falls from 1 to 0 as the newest sample grows
+  /// old.
   template <class TimePoint>
   [[nodiscard]] Estimate latency(TimePoint now) const noexcept {
     return average_.at(detail::nanoseconds_of(now));
   }
 };
 
-/// The same, except that a sample above the average takes its place at once: what is slow now counts now, and is
-/// forgiven slowly.
+/// A load metric: peak EWMA of latency, in seconds. Samples are those of `Latency`. A sample above the average replaces
+/// it at once; a sample below moves it down slowly. So an endpoint that becomes slow counts as slow at once and
+/// recovers over time.
 /// Source: peak EWMA, as in Finagle, Linkerd and Tower.
+/// Thread safety: all members may be called from many threads at once; lock-free.
 class PeakLatency : public detail::LeaseTime {
  public:
   using LeaseTime::LeaseTime;
+  /// Hook of `TimesLeases`: the lease is complete. Takes a sample.
   template <class TimePoint>
   void complete(const Held& held, TimePoint now) noexcept {
     sample(held, detail::nanoseconds_of(now), detail::Ewma::Rises::at_once);
   }
+  /// The average in seconds; unknown before the first sample. Its weight falls from 1 to 0 as the newest sample grows
+  /// old.
   template <class TimePoint>
   [[nodiscard]] Estimate peak_latency(TimePoint now) const noexcept {
     return average_.at(detail::nanoseconds_of(now));
   }
 };
 
-/// Seconds from the choice to the first token that the lease is told of: for a decode endpoint, which ends its leases
-/// with the last token, or for one that does both. (A prefill lease is complete with the first token: `Latency`.)
+/// A load metric: mean time to first token as an exponentially weighted moving average (EWMA) over time, in seconds. A
+/// sample is the time from the choice to `Lease::first_token`. Use it for decode leases, which end with the last token.
+/// A prefill lease is complete with the first token, so `Latency` measures the same there.
+/// Thread safety: all members may be called from many threads at once; lock-free.
 class TimeToFirstToken : public detail::LeaseTime {
  public:
   using LeaseTime::LeaseTime;
+  /// Hook of `TimesLeases`: the first token has come. Takes a sample.
   template <class TimePoint>
   void first_token(const Held& held, TimePoint now) noexcept {
     sample(held, detail::nanoseconds_of(now), detail::Ewma::Rises::slowly);
   }
+  /// The average in seconds; unknown before the first sample. Its weight falls from 1 to 0 as the newest sample grows
+  /// old.
   template <class TimePoint>
   [[nodiscard]] Estimate time_to_first_token(TimePoint now) const noexcept {
     return average_.at(detail::nanoseconds_of(now));

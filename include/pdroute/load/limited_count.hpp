@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// LimitedCount: the load metric that counts one limited quantity.
+// LimitedCount: the load metric that counts one limited quantity, such as tokens.
 #pragma once
 
 #include <cstdint>
@@ -11,53 +11,57 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// A load metric: how much of one quantity the leases of an endpoint hold. A lease holds what its request demands from
-/// the choice to its end, more if `Lease::progress` says so.
+/// A load metric: how much of one quantity the leases of an endpoint hold together. A lease holds the `Demand` of its
+/// request from the choice to its end. `Lease::progress` adds to it.
 ///
-/// Reservations never take the sum above the endpoint's limit; progress may.
+/// Guarantee: reservations never take the sum above the endpoint's limit. Progress may.
 ///
-/// A metric for a quantity derives from this and gives the sum a name that policies and costs read, as `Tokens` does.
+/// A metric for a quantity derives from this class and gives the sum a name that policies and costs read, as `Tokens`
+/// does.
+/// Complexity: O(1) for all members.
 /// Thread safety: all members may be called from many threads at once; lock-free.
 template <const LimitedQuantity& counted>
 class LimitedCount {
  public:
-  struct Options {};
-  /// What one lease holds.
+  struct Options {};  ///< there are none
+  /// What one lease stores.
   struct Held {
-    std::uint64_t amount = 0;
+    std::uint64_t amount = 0;  ///< what the lease holds, in the unit of the quantity
   };
 
-  LimitedCount() = default;
+  LimitedCount() = default;  ///< sum 0, no limit
+  /// Sum 0, no limit.
   explicit LimitedCount(Options /*options*/) noexcept {}
 
-  /// Whether `try_hold` would succeed now.
+  /// Hook of `HoldsDemand`: whether `try_hold` would succeed now.
   [[nodiscard]] bool has_room(const Demand& demand) const noexcept { return sum_.has_room(demand.*counted.demand); }
-  /// Adds the demand to the sum unless that passes the limit.
+  /// Hook of `HoldsDemand`: adds the demand to the sum. If that would exceed the limit, adds nothing and returns false.
   [[nodiscard]] bool try_hold(const Demand& demand, Held& held) noexcept {
     if (!sum_.try_add(demand.*counted.demand)) return false;
     held.amount = demand.*counted.demand;
     return true;
   }
-  /// The request has grown by so many tokens; this may pass the limit.
+  /// Hook of `HoldsDemand`: the request has grown by `tokens`. This may exceed the limit. The sum never overflows.
   void grow(Held& held, std::uint64_t tokens) noexcept { held.amount += sum_.grow(tokens); }
-  /// The lease has ended.
+  /// Hook of `HoldsDemand`: the lease has ended and holds nothing any more.
   void let_go(Held& held) noexcept {
     sum_.subtract(held.amount);
     held.amount = 0;
   }
-  /// Sets the limit, at once. A sum above it stays; nothing is added until there is room.
+  /// Hook of `HoldsDemand`: sets the limit, with immediate effect. A sum above the limit stays, and `try_hold` refuses
+  /// until there is room.
   void set_capacity(const Capacity& capacity) noexcept { sum_.set_limit(capacity.*counted.limit); }
 
-  /// The sum now.
+  /// The sum of what all leases hold now, in the unit of the quantity.
   [[nodiscard]] std::uint64_t sum() const noexcept { return sum_.value(); }
-  /// The limit now; absent if there is none.
+  /// The limit now; none if there is no limit.
   [[nodiscard]] std::optional<std::uint64_t> sum_limit() const noexcept { return sum_.limit(); }
 
  private:
   detail::CappedSum sum_;
 };
 
-/// Whether a load counts the quantity, alone or as one of its `Loads`.
+/// Whether the load metric `Load` counts `quantity`: it is, derives from, or is a `Loads` with, a metric that does.
 template <class Load, const LimitedQuantity& quantity>
 inline constexpr bool counts_quantity = std::is_base_of_v<LimitedCount<quantity>, Load>;
 

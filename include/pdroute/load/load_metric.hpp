@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a load metric can do, as concepts; what it does not do, as nothing.
+// Concepts for load metrics. A metric implements only the hooks it needs.
 #pragma once
 
 #include <chrono>
@@ -10,11 +10,15 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// A measure of how busy one endpoint is; see `NoLoad` for the members. The next three say more.
+/// A load metric: a class that measures how busy one endpoint is in one role, and that can be constructed from its
+/// `Options`. `NoLoad` is the manual: it says when each hook is called, by which thread, and what happens if one is
+/// missing. The other concepts of this header are groups of hooks. The library calls the hooks of a group only if the
+/// metric has all of them.
 template <class M>
 concept LoadMetric = requires { typename M::Options; } && std::constructible_from<M, typename M::Options>;
 
-/// A metric that is told of every choice and when it was made.
+/// A load metric that counts choices. The router calls `record` for each reservation, and `undo` with the returned
+/// receipt if the reservation is taken back.
 template <class M>
 concept CountsChoices =
     LoadMetric<M> && requires(M& metric, std::chrono::steady_clock::time_point now, typename M::Receipt receipt) {
@@ -22,7 +26,9 @@ concept CountsChoices =
       metric.undo(receipt);
     };
 
-/// A metric in which each lease holds a weight until it ends.
+/// A load metric in which each lease holds a demand until it ends, within the limits of a `Capacity`. The router calls
+/// `try_hold` to reserve and `has_room` to ask whether that would succeed; leases call `grow` and `let_go`; the pool
+/// calls `set_capacity`.
 template <class M>
 concept HoldsDemand = LoadMetric<M> && requires(M& metric, const M& constant, typename M::Held& held,
                                                 const Demand& weight, const Capacity& capacity, std::uint64_t tokens) {
@@ -33,7 +39,8 @@ concept HoldsDemand = LoadMetric<M> && requires(M& metric, const M& constant, ty
   metric.set_capacity(capacity);
 };
 
-/// A metric that measures how long leases take.
+/// A load metric that measures how long leases take. The router calls `begin` for each reservation; leases call
+/// `first_token` and `complete`. Leases of such a role must be told the time when they are completed.
 template <class M>
 concept TimesLeases =
     LoadMetric<M> && requires(M& metric, std::chrono::steady_clock::time_point now, typename M::Held& held) {
@@ -42,7 +49,8 @@ concept TimesLeases =
       metric.complete(held, now);
     };
 
-/// A metric that is told which endpoint it belongs to.
+/// A load metric that knows which endpoint it belongs to. The pool calls `identify` once, before another thread sees
+/// the metric.
 template <class M>
 concept IdentifiesEndpoint = LoadMetric<M> && requires(M& metric, std::uint64_t id_hash, std::uint32_t weight) {
   metric.identify(id_hash, weight);
@@ -50,6 +58,7 @@ concept IdentifiesEndpoint = LoadMetric<M> && requires(M& metric, std::uint64_t 
 
 namespace detail {
 
+/// What the router or a lease stores for a metric that asks for no storage.
 struct Nothing {};
 
 template <class M>
@@ -60,7 +69,7 @@ template <CountsChoices M>
 struct ReceiptOfMetric<M> {
   using Type = typename M::Receipt;
 };
-/// What the router keeps during one choice, to take it back.
+/// The metric's `Receipt`: what the router keeps during one choice in order to take it back.
 template <class M>
 using ReceiptOf = typename ReceiptOfMetric<M>::Type;
 
@@ -73,7 +82,7 @@ template <class M>
 struct HeldOfMetric<M> {
   using Type = typename M::Held;
 };
-/// What a lease keeps until its end.
+/// The metric's `Held`: what a lease keeps until it ends.
 template <class M>
 using HeldOf = typename HeldOfMetric<M>::Type;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Several load metrics as one.
+// Loads: several load metrics combined into one.
 #pragma once
 
 #include <chrono>
@@ -14,9 +14,14 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// Carries every one of `Metrics`, each at most once. Weights are taken in the order of the list and given back in case
-/// a later one refuses, so a reservation may be refused spuriously while another is rolled back, but no limit is
-/// passed.
+/// A load metric that consists of `Metrics`, each at most once. It derives from all of them, so policies and costs read
+/// the members of each. It has the hooks of every group that at least one metric has, and passes each call on to the
+/// metrics of that group.
+///
+/// Guarantee: no limit is exceeded. Demands are taken in the order of `Metrics`; if a metric refuses, what the metrics
+/// before it hold is given back. Meanwhile another reservation may be refused although there would be room.
+///
+/// Thread safety: that of the metrics.
 template <LoadMetric... Metrics>
 class Loads : public Metrics... {
   template <class M>
@@ -25,18 +30,21 @@ class Loads : public Metrics... {
   using Held1 = detail::HeldOf<M>;
 
  public:
-  using Options = std::tuple<typename Metrics::Options...>;
-  using Receipt = std::tuple<Receipt1<Metrics>...>;
-  using Held = std::tuple<Held1<Metrics>...>;
+  using Options = std::tuple<typename Metrics::Options...>;  ///< the options of each metric, in order
+  using Receipt = std::tuple<Receipt1<Metrics>...>;          ///< the receipt of each metric; empty for those without
+  using Held = std::tuple<Held1<Metrics>...>;  ///< what a lease stores for each metric; empty for those without
 
+  /// Constructs each metric from its options.
   explicit Loads(const Options& options) : Loads(options, std::index_sequence_for<Metrics...>{}) {}
 
+  /// Hook of `CountsChoices`: the endpoint has been chosen and reserved.
   template <class TimePoint>
   Receipt record(TimePoint now)
     requires(CountsChoices<Metrics> || ...)
   {
     return {record1<Metrics>(now)...};
   }
+  /// Hook of `CountsChoices`: the reservation is taken back.
   void undo(const Receipt& receipt)
     requires(CountsChoices<Metrics> || ...)
   {
@@ -45,6 +53,7 @@ class Loads : public Metrics... {
     });
   }
 
+  /// Hook of `HoldsDemand`: holds the demand in all metrics, or returns false and holds nothing.
   [[nodiscard]] bool try_hold(const Demand& weight, Held& held) noexcept
     requires(HoldsDemand<Metrics> || ...)
   {
@@ -57,11 +66,13 @@ class Loads : public Metrics... {
     if (!all) let_go(held, holding);
     return all;
   }
+  /// Hook of `HoldsDemand`: whether `try_hold` would succeed now.
   [[nodiscard]] bool has_room(const Demand& weight) const noexcept
     requires(HoldsDemand<Metrics> || ...)
   {
     return (has_room1<Metrics>(weight) && ...);
   }
+  /// Hook of `HoldsDemand`: the lease has made progress.
   void grow(Held& held, std::uint64_t tokens) noexcept
     requires(HoldsDemand<Metrics> || ...)
   {
@@ -69,12 +80,14 @@ class Loads : public Metrics... {
       if constexpr (HoldsDemand<M>) metric.grow(std::get<i>(held), tokens);
     });
   }
+  /// Hook of `HoldsDemand`: the lease has ended.
   void let_go(Held& held) noexcept
     requires(HoldsDemand<Metrics> || ...)
   {
     let_go(held, sizeof...(Metrics));
   }
 
+  /// Hook of `TimesLeases`: the endpoint has been chosen and reserved.
   template <class TimePoint>
   void begin(Held& held, TimePoint now) noexcept
     requires(TimesLeases<Metrics> || ...)
@@ -83,6 +96,7 @@ class Loads : public Metrics... {
       if constexpr (TimesLeases<M>) metric.begin(std::get<i>(held), now);
     });
   }
+  /// Hook of `TimesLeases`: the first token has come.
   template <class TimePoint>
   void first_token(Held& held, TimePoint now) noexcept
     requires(TimesLeases<Metrics> || ...)
@@ -91,6 +105,7 @@ class Loads : public Metrics... {
       if constexpr (TimesLeases<M>) metric.first_token(std::get<i>(held), now);
     });
   }
+  /// Hook of `TimesLeases`: the lease is complete.
   template <class TimePoint>
   void complete(Held& held, TimePoint now) noexcept
     requires(TimesLeases<Metrics> || ...)
@@ -100,6 +115,7 @@ class Loads : public Metrics... {
     });
   }
 
+  /// Hook of `HoldsDemand`: the limits of the endpoint.
   void set_capacity(const Capacity& capacity) noexcept
     requires(HoldsDemand<Metrics> || ...)
   {
@@ -108,6 +124,7 @@ class Loads : public Metrics... {
     });
   }
 
+  /// Hook of `IdentifiesEndpoint`: the endpoint's id as a hash, and its weight.
   void identify(std::uint64_t id_hash, std::uint32_t weight)
     requires(IdentifiesEndpoint<Metrics> || ...)
   {
@@ -122,7 +139,7 @@ class Loads : public Metrics... {
 
   template <std::size_t i>
   using Place = std::integral_constant<std::size_t, i>;
-  /// Calls `act(metric, place)` for each metric in turn.
+  /// Calls `act(metric, place)` for each metric, in order.
   template <class Act>
   void each(const Act& act) {
     [&]<std::size_t... i>(std::index_sequence<i...> /*places*/) {
@@ -146,6 +163,7 @@ class Loads : public Metrics... {
       return true;
     }
   }
+  /// Lets go in the first `count` metrics.
   void let_go(Held& held, std::size_t count) noexcept {
     each([&]<class M, std::size_t i>(M& metric, Place<i> /*place*/) {
       if constexpr (HoldsDemand<M>) {

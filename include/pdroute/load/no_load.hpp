@@ -1,37 +1,89 @@
 // SPDX-License-Identifier: Apache-2.0
-// The load metric of a role whose policy reads none: it stores nothing and costs nothing.
+// NoLoad: the empty load metric; and the manual of load metrics, which says what hooks there are and when they are
+// called.
 #pragma once
 
 namespace pdroute {
 inline namespace v0 {
 
-/// What every slot carries when its role's policy asks for no metric beyond the count of requests in flight.
+/// The load metric that measures nothing. It stores nothing and costs nothing. A role has it if its policy reads no
+/// metric beyond the count of requests in flight, which every endpoint has.
 ///
-/// A load metric is a class with this shape. A pool constructs one per endpoint from `Options`, and the policy reads
-/// its const members from a candidate, which derives from it. A policy names its metric as `using Load = ...` and gives
-/// the options by `load_options()`; several metrics make one by `Loads`.
+/// The rest of this comment is the manual of load metrics.
 ///
-/// A metric that counts choices (`CountsChoices`, such as `RequestRate`) also has `Receipt` and
-/// - `Receipt record(time_point now)`: the router has reserved the endpoint;
-/// - `void undo(Receipt)`: the router takes that back because the other leg found nobody.
+/// A load metric is a class that measures how busy one endpoint is in one role. The pool keeps one object of it for
+/// each life (incarnation) of an endpoint and calls its hooks. Policies and costs read it from a candidate, which
+/// derives from it. A metric never chooses, and a policy never measures.
 ///
-/// A metric that weighs leases (`HoldsDemand`, such as `Tokens`) also has `Held`, kept in the lease, and
-/// - `bool try_hold(const Demand&, Held&)`: the router reserves; false, and nothing held, if that passes a limit;
-/// - `bool has_room(const Demand&) const`: whether `try_hold` would succeed now;
-/// - `void grow(Held&, std::uint64_t tokens)`: the lease has made progress;
-/// - `void let_go(Held&)`: the lease has ended;
-/// - `void set_capacity(const Capacity&)`: the limits of this endpoint.
+/// A policy or a cost names its metric as `using Load = ...` and gives the metric's options by `load_options() const`.
+/// Without `load_options`, the options are `Load::Options{}`; without `Load`, the metric is `NoLoad`. `Loads` combines
+/// several metrics into one. `WithMetrics` adds metrics that the policy itself does not read.
 ///
-/// A metric that measures time (`TimesLeases`, such as `Latency`) also has `Held` and
-/// - `void begin(Held&, time_point now)`: the router has reserved;
-/// - `void first_token(Held&, time_point now)`: as `Lease::first_token`, told at most once;
-/// - `void complete(Held&, time_point now)`: as `Lease::complete`; after a failure or a cancel it is not called.
-/// A metric that knows its endpoint (`IdentifiesEndpoint`, such as `Identity`) also has
-/// - `void identify(std::uint64_t id_hash, std::uint32_t weight)`: called once, before any_endpoint else sees the metric.
+/// Every metric has
+/// - `Options`: a copyable type. If it has `std::optional<ConfigError> check() const`, creating a router with options
+///   that do not pass this check fails with its error.
+/// - A constructor from `Options`: called once per life of an endpoint, by the thread that adds the endpoint, under the
+///   pool's lock.
+/// - Const members that policies and costs read: called by any thread that routes, at any time.
+///
+/// All other members are hooks. They come in four groups. Each group is a concept in load_metric.hpp, and a metric
+/// implements only the groups that it needs.
+///
+/// `CountsChoices`, such as `RequestRate`: counts how often the endpoint is chosen. It has a type `Receipt` and
+/// - `Receipt record(time_point now)`: the endpoint has been chosen and reserved. Called once per reservation, after
+///   `try_hold` and `begin`, by the thread that routes.
+/// - `void undo(Receipt)`: the reservation is taken back, for example because the other leg found no endpoint. Called
+///   at most once per receipt, by the thread that routes.
+///
+/// `HoldsDemand`, such as `Tokens`: each lease holds a demand until it ends. It has a type `Held`, which the lease
+/// stores, and
+/// - `bool try_hold(const Demand&, Held&)`: the endpoint has been chosen and is to be reserved. Called by the thread
+///   that routes. If the demand would exceed a limit, it returns false and holds nothing; the endpoint then counts as
+///   full.
+/// - `bool has_room(const Demand&) const`: whether `try_hold` would succeed now. Called by threads that route with a
+///   filter, that have met a full endpoint, or that explain a choice.
+/// - `void grow(Held&, std::uint64_t tokens)`: `Lease::progress` was called. Called by the thread that uses the lease.
+/// - `void let_go(Held&)`: the lease has ended in any way, or the reservation is taken back. Called once per successful
+///   `try_hold`, by the thread that ends the lease or routes.
+/// - `void set_capacity(const Capacity&)`: the limits of the endpoint. Called before another thread sees the metric and
+///   again whenever the limits change, by the thread that changes them, under the pool's lock.
+///
+/// `TimesLeases`, such as `Latency`: measures how long leases take. It has a type `Held`, which the lease stores, and
+/// - `void begin(Held&, time_point now)`: the endpoint has been chosen and reserved. Called once per reservation, by
+///   the thread that routes. No hook takes it back, so it should write to `Held` only.
+/// - `void first_token(Held&, time_point now)`: `Lease::first_token(now)` was called. Called by the thread that uses
+///   the lease, at most once if the caller keeps to the rules of `Lease`.
+/// - `void complete(Held&, time_point now)`: `Lease::complete(now)` was called. Called before `let_go`, by the thread
+///   that ends the lease. Not called after a failure or a cancel, or for a reservation that is taken back.
+///
+/// `IdentifiesEndpoint`, such as `Identity`: knows its endpoint. It has
+/// - `void identify(std::uint64_t id_hash, std::uint32_t weight)`: the endpoint's id as a hash, and its weight. Called
+///   once, before another thread sees the metric, by the thread that adds the endpoint, under the pool's lock.
+///
+/// `now` is a time point of the router's clock, so make functions that take it templates. A route reads the clock at
+/// most once; all hooks and the policy get the same time.
+///
+/// If a hook is missing or has another signature, the metric does not satisfy the concept of its group, and no hook of
+/// that group is ever called. There is no error, because the library cannot know what was intended. To be told, write
+/// `static_assert(pdroute::CountsChoices<MyMetric>);` beside the metric. In a role with a metric that lacks a group,
+/// - without `CountsChoices`, the metric does not learn of choices;
+/// - without `HoldsDemand`, demands are not computed, leases hold nothing, and `Lease::progress` does not compile;
+/// - without `TimesLeases`, `Lease::complete` needs no time, and `Lease::first_token` does not compile;
+/// - without `IdentifiesEndpoint`, the weights of endpoints are neither read nor checked.
+///
+/// Two abilities are not hooks. A limit in `Capacity` on tokens or KV tokens is accepted only in a role with a metric
+/// that derives from the `LimitedCount` of that quantity. An engine's report reaches `EngineReports` alone.
+///
+/// Requirements: no hook throws. Hooks and readers run on many threads at once; only the constructor and `identify` run
+/// before other threads see the metric. `Held` and `Receipt` are default-constructible, and copying them does not
+/// throw. A metric in both `HoldsDemand` and `TimesLeases` has one `Held` for both. The class is not final. The names
+/// of its members differ from those that a candidate has anyway, such as `in_flight`, `endpoint`, `id` and
+/// `incarnation`, and from those of other metrics in the same `Loads`.
 struct NoLoad {
-  struct Options {};
+  struct Options {};  ///< there are none
 
-  NoLoad() = default;
+  NoLoad() = default;  ///< measures nothing
+  /// Measures nothing.
   constexpr explicit NoLoad(Options /*options*/) noexcept {}
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tokens and KvTokens: load metrics that count the tokens that leases hold.
+// Tokens and KvTokens: load metrics that count the tokens held by leases.
 #pragma once
 
 #include <cstdint>
@@ -9,17 +9,21 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// Tokens to be computed: for prefill, the uncached tokens of all prompts that wait or run.
+/// A load metric: tokens to compute, the sum of `Demand::tokens` over all leases. For prefill, these are the uncached
+/// tokens of all prompts that wait or run. `Capacity::tokens` limits it.
 class Tokens : public LimitedCount<quantity::tokens> {
  public:
   using LimitedCount::LimitedCount;
+  /// The tokens that all leases hold now.
   [[nodiscard]] std::uint64_t tokens() const noexcept { return sum(); }
 };
 
-/// Tokens whose keys and values the endpoint keeps, including those that are reserved and have yet to arrive.
+/// A load metric: tokens for which the endpoint keeps keys and values, the sum of `Demand::kv_tokens` over all leases.
+/// It includes tokens that are reserved and have not arrived yet. `Capacity::kv_tokens` limits it.
 class KvTokens : public LimitedCount<quantity::kv_tokens> {
  public:
   using LimitedCount::LimitedCount;
+  /// The KV tokens that all leases hold now.
   [[nodiscard]] std::uint64_t kv_tokens() const noexcept { return sum(); }
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A sum that reservations never take above its limit.
+// CappedSum: an atomic sum with a limit that reservations never exceed.
 #pragma once
 
 #include <algorithm>
@@ -12,22 +12,27 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// A sum that reservations never take above its limit.
+/// An atomic sum with a limit. `try_add` never exceeds the limit; `grow` may.
 /// Thread safety: all members may be called from many threads at once; lock-free.
 class CappedSum {
  public:
+  /// The sum now.
   [[nodiscard]] std::uint64_t value() const noexcept { return sum_.load(std::memory_order_relaxed); }
+  /// Sets the limit; without one, there is none. A sum above the limit stays.
   void set_limit(std::optional<std::uint64_t> limit) noexcept {
     limit_.store(limit.value_or(none), std::memory_order_relaxed);
   }
+  /// The limit; none if there is no limit.
   [[nodiscard]] std::optional<std::uint64_t> limit() const noexcept {
     const std::uint64_t limit = limit_.load(std::memory_order_relaxed);
     return limit == none ? std::nullopt : std::optional{limit};
   }
+  /// Whether `try_add` would succeed now.
   [[nodiscard]] bool has_room(std::uint64_t amount) const noexcept { return fits(value(), amount); }
 
-  // Relaxed throughout: the endpoint's own count orders what holders do; here only the sum matters.
+  // Relaxed throughout: only the sum matters here. The endpoint's count of requests orders what the leases do.
 
+  /// Adds `amount`. If that would exceed the limit, adds nothing and returns false.
   [[nodiscard]] bool try_add(std::uint64_t amount) noexcept {
     std::uint64_t seen = value();
     do {
@@ -35,7 +40,7 @@ class CappedSum {
     } while (!sum_.compare_exchange_weak(seen, seen + amount, std::memory_order_relaxed));
     return true;
   }
-  /// Beyond the limit if need be, but never beyond the type; returns what was added.
+  /// Adds `amount`, or as much of it as the type can hold; may exceed the limit. Returns what was added.
   std::uint64_t grow(std::uint64_t amount) noexcept {
     std::uint64_t seen = value();
     std::uint64_t added = 0;
@@ -44,6 +49,7 @@ class CappedSum {
     } while (!sum_.compare_exchange_weak(seen, seen + added, std::memory_order_relaxed));
     return added;
   }
+  /// Subtracts what was added before.
   void subtract(std::uint64_t amount) noexcept { sum_.fetch_sub(amount, std::memory_order_relaxed); }
 
  private:

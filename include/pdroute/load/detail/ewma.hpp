@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An average of samples in which old ones fade, in one word.
+// Ewma: an exponentially weighted moving average (EWMA) over time in one atomic word.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,8 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// 2^-x for x >= 0, within 2e-7. By arithmetic alone, so that it is the same on every platform.
+/// 2^-x for x >= 0, with an error below 2e-7. Uses only arithmetic and not the platform's math library, so that the
+/// result does not depend on that library.
 [[nodiscard]] constexpr double halved(double x) noexcept {
   if (!(x < 64)) return 0;
   const auto whole = static_cast<std::uint64_t>(x);
@@ -25,16 +26,19 @@ namespace detail {
   return fraction * std::bit_cast<double>((1023 - whole) << 52U);
 }
 
-/// An exponentially weighted moving average over time: a sample replaces the part of the average that has faded since
-/// the one before. Samples that come together share what one would have.
+/// An exponentially weighted moving average (EWMA) over time. A new sample has the weight 1 - e^(-t / decay), where t
+/// is the time since the sample before; the old average has the rest. So samples that come close together share the
+/// weight of one sample. The first sample has the weight 1.
 ///
-/// How: one word of value and moment, so that both change together. The moment is a 32-bit number of ticks, of which
-/// the decay has 1024 to 2047: after one and a half million decays without a sample an old one seems fresh once more.
+/// How: value and time share one word, so that both change together. The time is a 32-bit number of ticks; a decay has
+/// 1024 to 2047 ticks. After one and a half million decays without a sample, the number wraps and an old sample seems
+/// fresh again.
 ///
-/// Thread safety: all members may be called from many threads at once; lock-free. A clock that steps back, by less than
-/// half a million decays, stops fading until it has caught up.
+/// A clock that steps back by less than half a million decays stops the fading until it has caught up.
+/// Thread safety: all members may be called from many threads at once; lock-free.
 class Ewma {
  public:
+  /// Without samples at first: unknown.
   explicit Ewma(EwmaOptions fading) noexcept {
     const auto decay = std::max<std::int64_t>(fading.decay.count(), 1);
     constexpr std::uint64_t ticks = 1024;
@@ -43,13 +47,15 @@ class Ewma {
     halvings_per_tick_ = static_cast<double>(std::int64_t{1} << tick_shift_) / static_cast<double>(decay) * log2_e;
   }
 
-  enum class Rises : std::uint8_t { slowly, at_once };  ///< what a sample above the average does
+  /// What a sample above the average does: it counts like any other (`slowly`), or replaces the average (`at_once`).
+  enum class Rises : std::uint8_t { slowly, at_once };
 
-  /// Takes a sample of so many seconds; one below zero, as of a clock that has stepped back, says nothing.
+  /// Adds a sample in seconds. A negative sample is ignored, because it comes from a clock that has stepped back. `now`
+  /// is in nanoseconds.
   void add(double seconds, std::int64_t now, Rises rises) noexcept {
     if (seconds < 0) return;
     const float sample =
-        std::max(static_cast<float>(seconds), std::numeric_limits<float>::min());  // zero means unknown
+        std::max(static_cast<float>(seconds), std::numeric_limits<float>::min());  // a value of zero means unknown
     const std::uint32_t tick = tick_of(now);
     std::uint64_t seen = word_.load(std::memory_order_relaxed);
     std::uint64_t next = 0;
@@ -63,10 +69,11 @@ class Ewma {
       }
       const std::uint32_t at = old > 0 ? static_cast<std::uint32_t>(seen) + elapsed : tick;
       next = std::uint64_t{std::bit_cast<std::uint32_t>(value)} << 32U | at;
-      // Relaxed: the word says all there is.
+      // Relaxed: the word publishes no other data.
     } while (!word_.compare_exchange_weak(seen, next, std::memory_order_relaxed));
   }
 
+  /// The average, with the weight e^(-t / decay), where t is the time since the newest sample; unknown without samples.
   [[nodiscard]] Estimate at(std::int64_t now) const noexcept {
     const std::uint64_t word = word_.load(std::memory_order_relaxed);
     if (word == 0) return {};
@@ -82,7 +89,7 @@ class Ewma {
   }
   [[nodiscard]] static std::uint32_t ticks_since(std::uint64_t word, std::uint32_t tick) noexcept {
     const std::uint32_t ticks = tick - static_cast<std::uint32_t>(word);
-    constexpr std::uint32_t ahead = 3U << 30U;  // a quarter of all: the moment is later, for the clock has stepped back
+    constexpr std::uint32_t ahead = 3U << 30U;  // the last quarter of all differences: the clock has stepped back
     return ticks >= ahead ? 0 : ticks;
   }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The loads of several policies or costs as one: each metric once.
+// JoinedLoads: the load metrics of several policies or costs as one metric, each only once.
 #pragma once
 
 #include <pdroute/load/loads.hpp>
@@ -10,7 +10,7 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// Adds the metrics of one load after the other to those that are there already.
+/// Adds the metrics of each of `More`, in order, to the list `Load`, and skips those that it contains already.
 template <class Load, class... More>
 struct JoinedLoadsOf;
 
@@ -28,7 +28,7 @@ template <class... Metrics, class... Others, class... More>
 struct JoinedLoadsOf<Loads<Metrics...>, Loads<Others...>, More...>
     : JoinedLoadsOf<Loads<Metrics...>, Others..., More...> {};
 
-/// No metric needs no list, and one needs none.
+/// A list without metrics becomes `NoLoad`, and a list of one metric becomes that metric.
 template <class Load>
 struct Unlisted {
   using Type = Load;
@@ -46,12 +46,13 @@ struct Unlisted<Loads<Metric>> {
 template <class... AllLoads>
 using JoinedLoads = typename Unlisted<typename JoinedLoadsOf<Loads<>, AllLoads...>::Type>::Type;
 
+/// Whether a load is a list of metrics.
 template <class Load>
 inline constexpr bool is_several = false;
 template <class... Metrics>
 inline constexpr bool is_several<Loads<Metrics...>> = true;
 
-/// Where a metric stands in a list of them, or -1.
+/// The index of a metric in a list of metrics, or -1.
 template <class Metric, class Load>
 inline constexpr int place_in = -1;
 template <class Metric, class... Metrics>

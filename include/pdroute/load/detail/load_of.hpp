@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The load metrics that policies and costs read, with the defaults for those that read none.
+// The load metric of a policy or cost and its options, with the defaults for one that names none.
 #pragma once
 
 #include <cstddef>
@@ -24,9 +24,11 @@ template <class Policy>
 struct LoadOfPolicy<Policy> {
   using Type = typename Policy::Load;
 };
+/// The load metric that a policy or cost reads: its `Load`, or `NoLoad`.
 template <class Policy>
 using LoadOf = typename LoadOfPolicy<Policy>::Type;
 
+/// The options of the load metric of a policy or cost: its `load_options()`, or the default options.
 template <class Policy>
 [[nodiscard]] constexpr auto load_options(const Policy& policy) {
   if constexpr (requires { policy.load_options(); }) {
@@ -36,13 +38,13 @@ template <class Policy>
   }
 }
 
-/// Stands for a metric with its default options.
+/// A stand-in for a policy or cost that reads `Metric` with its default options.
 template <LoadMetric Metric>
 struct MetricSource {
   using Load = Metric;
 };
 
-/// The options of one metric, from the first of several policies or costs that carry it.
+/// The options of one metric, from the first of several policies or costs that read it.
 template <class Metric, class First, class... Others>
 [[nodiscard]] constexpr auto options_of(const First& first, const Others&... others) {
   using Load = LoadOf<First>;
@@ -55,8 +57,8 @@ template <class Metric, class First, class... Others>
   }
 }
 
-/// The options of a load whose metrics these policies or costs carry. Where two carry the same metric, the first says
-/// how.
+/// The options of a load with the metrics that these policies or costs read. If two of them read the same metric, the
+/// first one gives its options.
 template <class Load, class... Sources>
 [[nodiscard]] constexpr typename Load::Options joined_options(const Sources&... sources) {
   if constexpr (std::is_same_v<Load, NoLoad>) {
@@ -70,11 +72,12 @@ template <class Load, class... Sources>
   }
 }
 
+/// What is wrong with the options of a metric, or of several; none if nothing is wrong.
 template <class Options>
 [[nodiscard]] std::optional<ConfigError> check_options(const Options& options) {
   if constexpr (requires { options.check(); }) {
     return options.check();
-  } else if constexpr (requires { std::tuple_size<Options>::value; }) {  // of several metrics
+  } else if constexpr (requires { std::tuple_size<Options>::value; }) {  // the options of several metrics
     std::optional<ConfigError> error;
     std::apply([&](const auto&... each) { (void)((error = detail::check_options(each)) || ...); }, options);
     return error;
@@ -83,6 +86,7 @@ template <class Options>
   }
 }
 
+/// What is wrong with a policy or cost, or with the options of its load metric; none if nothing is wrong.
 template <class Policy>
 [[nodiscard]] std::optional<ConfigError> check_configuration(const Policy& policy) {
   if constexpr (requires { policy.check(); }) {
