@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Has a policy trace for a choice: by its optional members, or not at all.
+// explain_choice: asks a policy to explain its choice, by the optional members that it has.
 #pragma once
 
 #include <string_view>
@@ -8,8 +8,9 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// See `EndpointSelector` for what the policy may say. Precondition: the context is a copy of the one that `select`
-/// will be given, so that draws from it are those of the choice and change nothing.
+/// Calls `policy.explain`, or gives `policy.reason` to the trace, or a general reason if the policy has neither.
+/// `EndpointSelector` describes both members. Precondition: the context gives the same draws as the one of `select`,
+/// and its state is a copy. An explanation then shows the real choice and changes nothing.
 template <class Policy, class Candidates, class Request, class Context, class Trace>
 void explain_choice(const Policy& policy, const Candidates& candidates, const Request& request, Context& context,
                     Trace& trace) {
@@ -18,7 +19,7 @@ void explain_choice(const Policy& policy, const Candidates& candidates, const Re
   } else {
     static_assert(
         !requires(Policy& changed) { changed.explain(candidates, request, context, trace); },
-        "pdroute: a policy's `explain` must be const, or it is not called");
+        "pdroute: a policy's `explain` must be const; otherwise it is ignored");
     if constexpr (requires { std::string_view{policy.reason}; }) {
       trace.reason(policy.reason);
     } else {

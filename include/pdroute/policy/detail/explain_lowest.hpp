@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Accounts for the choice of the lowest cost: what was looked at, what it costs, how many were equal.
+// Explains a choice by the lowest cost: what each compared candidate costs, and how many share the lowest cost.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// How many candidates have the lowest cost. Precondition: there is one.
+/// The number of candidates that have the lowest cost. Precondition: `compared` is not empty.
 template <class Compared, class Evaluate>
 [[nodiscard]] std::size_t count_of_lowest(const Compared& compared, const Evaluate& evaluate) {
   auto least = evaluate(compared[0]);
@@ -29,7 +29,8 @@ template <class Compared, class Evaluate>
   return equal;
 }
 
-/// "lowest cost of 4", or "lowest cost of 4, shared by 2: its turn"
+/// The reason as text: "lowest cost of 4", or "lowest cost of 4, shared by 2: its turn". `how_found` is inserted after
+/// the count.
 [[nodiscard]] inline std::string lowest_of(std::size_t count, std::size_t equal, std::string_view tie,
                                            std::string_view how_found = "") {
   std::string text = "lowest cost of " + std::to_string(count);
@@ -38,13 +39,15 @@ template <class Compared, class Evaluate>
   return text;
 }
 
+/// How a tie is resolved, as text.
 template <TieRule tie, class Context>
 [[nodiscard]] std::string_view tie_text(const Context& context) {
   if constexpr (tie == TieRule::rotating) return context.narrowed() ? "from a random one on, the first" : "its turn";
   return tie == TieRule::random ? "drawn at random" : "the first";
 }
 
-/// `tell(candidate, visit)` tells the costs of a candidate; `place(i)` is the index of the i-th one looked at.
+/// Gives the costs of the compared candidates to the trace. `tell(candidate, visit)` calls `visit` for each cost of a
+/// candidate. `place(i)` is the index of the i-th compared candidate in the list of the choice.
 template <class Compared, class Tell, class Place, class Trace>
 void tell_costs(const Compared& compared, const Tell& tell, const Place& place, Trace& trace) {
   for (std::size_t i = 0; i < compared.size(); ++i) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A logarithm in integers, the same on every platform.
+// negative_log2: a logarithm in integers, with the same result on every platform.
 #pragma once
 
 #include <array>
@@ -11,12 +11,12 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// Fixed point: so many bits after the point.
+/// The number of bits after the point, in fixed point.
 inline constexpr unsigned log2_fraction = 40;
 
-/// log2(1 + i / 256) for i = 0..256, computed bit by bit: squaring doubles a logarithm, and where the square reaches 2,
-/// the next bit is 1. Right to 2^-29: each squaring loses at most a unit of 2^-31, and each counts half as much as the
-/// one before.
+/// log2(1 + i / 256) for i = 0..256, computed bit by bit. Squaring a number doubles its logarithm. If the square
+/// reaches 2, the next bit of the logarithm is 1. The error is at most 2^-29: each squaring loses at most one unit of
+/// 2^-31, and its loss counts half as much as the one before.
 inline constexpr auto log2_table = [] {
   std::array<std::uint64_t, 257> table{};
   for (std::uint64_t i = 0; i < 256; ++i) {
@@ -32,14 +32,16 @@ inline constexpr auto log2_table = [] {
   return table;
 }();
 
-/// -log2(u / 2^64) in units of 2^-40, for u > 0: 64 * 2^40 for 1, and never rises with u, nor reaches zero.
-/// Linear between the table's entries, so too high by at most 2^-18; and near u = 2^64, where the result goes to zero,
-/// by at most a thousandth of it and eight units.
+/// -log2(u / 2^64) in units of 2^-40. Precondition: `u` > 0. The result is 64 * 2^40 for `u` = 1. It never rises with
+/// `u` and never reaches zero.
+///
+/// Between the entries of the table the function is linear, so the result is too high by at most 2^-18. Near u = 2^64,
+/// where the result goes to zero, it is too high by at most a thousandth of itself plus eight units.
 [[nodiscard]] constexpr std::uint64_t negative_log2(std::uint64_t u) noexcept {
   const auto zeros = static_cast<unsigned>(std::countl_zero(u));
-  const std::uint64_t mantissa = u << zeros << 1U;  // what follows the leading one
+  const std::uint64_t mantissa = u << zeros << 1U;  // the bits after the leading 1
   const std::uint64_t i = mantissa >> 56U;
-  const std::uint64_t rest = (mantissa << 8U) >> 34U;  // of the way to the next entry, in units of 2^-30
+  const std::uint64_t rest = (mantissa << 8U) >> 34U;  // the fraction of the way to the next entry, in units of 2^-30
   const std::uint64_t fraction = log2_table[i] + ((log2_table[i + 1] - log2_table[i]) * rest >> 30U);
   return ((std::uint64_t{zeros} + 1) << log2_fraction) - fraction;
 }

@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The candidate with the lowest cost: of all, ties by rule, or of a few.
+// Finds the candidate with the lowest cost, among all candidates or among a few random ones.
+//
+// The way of a choice:
+// 1. Start after the last choice (rotating ties), at a random index if only some endpoints are left, otherwise at 0.
+// 2. Scan the candidates once, from the start to the end and then from 0 to the start, and evaluate the cost of each.
+// 3. Keep the cheapest one. A candidate with an equal cost does not replace an earlier one.
+// 4. Break ties again if the tie rule is random: draw among all candidates that cost no more than the cheapest one.
+// 5. Remember the chosen index (rotating ties), so that the next choice starts after it.
+// With a few random choices, the candidates are drawn first. They are scanned in that order, and nothing is remembered.
 #pragma once
 
 #include <array>
@@ -16,12 +24,14 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// Where a dispatcher begins to look, so that equal candidates take turns in registration order. On a second leg the
-/// start moves on by one more whenever both legs have come round together: two legs over equal endpoints would else go
-/// in lockstep and use 2 of 4 pairs of 2 x 2 (see `PairRotation`).
+/// Where the next scan of a dispatcher starts, so that equal candidates take turns in registration order. On the second
+/// leg, the start skips one index after every lcm(first, n) choices, when both legs are back at the same pair. Without
+/// the skip, two legs over equal endpoints would move in lockstep, and 2 x 2 endpoints would use 2 of 4 pairs (see
+/// `PairRotation`).
 class TieState {
  public:
-  /// Precondition: n > 0. `first` is 0 for a leg that does not follow another.
+  /// The index at which to start. Precondition: n > 0. `first` is the number of candidates of the first leg; it is 0 on
+  /// the first leg itself.
   [[nodiscard]] std::size_t start(std::size_t first, std::size_t n) noexcept {
     if (first != first_ || n != n_) {
       first_ = first;
@@ -36,21 +46,23 @@ class TieState {
     --left_;
     return next_ < n ? next_ : next_ % n;
   }
+  /// Remembers the choice: the next scan starts after it.
   void chose(std::size_t index) noexcept { next_ = index + 1; }
 
+  /// The position to return to when the router takes a choice back.
   [[nodiscard]] TieState cursor() const noexcept { return *this; }
   void go_back(const TieState& cursor) noexcept { *this = cursor; }
 
  private:
-  std::size_t next_ = 0;
+  std::size_t next_ = 0;  // index after the last choice
   std::size_t first_ = 0;
   std::size_t n_ = 0;
-  std::uint64_t block_ = 0;
-  std::uint64_t left_ = 0;  // choices until the start moves on
+  std::uint64_t block_ = 0;  // choices between two skips
+  std::uint64_t left_ = 0;   // choices until the next skip
 };
 
-/// The index with the lowest cost; of equal ones, the first from `start` on, round to the one before it.
-/// Precondition: `start` < size.
+/// The index of the candidate with the lowest cost. The scan goes from `start` to the end and then from 0 to the
+/// candidate before `start`; of equal ones, the first in this order wins. Precondition: `start` < size.
 template <class Candidates, class Cost>
 [[nodiscard, gnu::always_inline]] inline std::size_t lowest_from(std::size_t start, const Candidates& candidates,
                                                                  const Cost& cost) {
@@ -69,8 +81,9 @@ template <class Candidates, class Cost>
   return best;
 }
 
-/// The index with the lowest `cost(candidate)`; each candidate is looked at once (twice for random ties).
-/// Inlined by force: an optional that g++ 12 returns from a call is read back by a stalled load.
+/// The index of the candidate with the lowest `cost(candidate)`, among all. Each candidate is evaluated once, and
+/// random ties evaluate some of them again.
+/// Always inlined: if g++ 12 returns the optional from a real call, reading it back stalls on a load.
 template <TieRule tie, class Candidates, class Cost, class Context>
 [[nodiscard, gnu::always_inline]] inline std::optional<std::size_t> lowest(const Candidates& candidates,
                                                                            const Cost& cost, Context& context) {
@@ -78,7 +91,8 @@ template <TieRule tie, class Candidates, class Cost, class Context>
   if (n == 0) return std::nullopt;
   std::size_t start = 0;
   if constexpr (tie == TieRule::rotating) {
-    // Among some of the candidates, whose turn it is would favour the same ones again and again.
+    // If only some of the eligible endpoints are left, a rotation over all of them would favour the same ones again and
+    // again. So the start is random.
     start = context.narrowed() ? context.below(static_cast<std::uint32_t>(n))
                                : context.state().start(context.first_size(), n);
   }
@@ -88,7 +102,7 @@ template <TieRule tie, class Candidates, class Cost, class Context>
   if constexpr (tie == TieRule::rotating) {
     if (!context.narrowed()) context.state().chose(best);
   } else if constexpr (tie == TieRule::random) {
-    // Costs may change between two choices, so draw among those that are still at most the least.
+    // Costs may change between the two scans, so draw among the candidates that cost no more than the best one now.
     const auto least = cost(candidates[best]);
     std::uint32_t ties = 0;
     for (std::size_t i = best; i < n; ++i) {
@@ -98,7 +112,7 @@ template <TieRule tie, class Candidates, class Cost, class Context>
   return best;
 }
 
-/// The candidates that one choice choices at, by their places.
+/// The candidates that one choice compares, as a list of indices into all candidates.
 template <class Candidates, std::size_t max_count>
 struct Compared {
   const Candidates& candidates;
@@ -109,7 +123,8 @@ struct Compared {
   [[nodiscard]] decltype(auto) operator[](std::size_t i) const { return candidates[places[i]]; }
 };
 
-/// The index with the lower cost of two distinct ones drawn at random. `prepare(compared)` gives the cost function.
+/// The index of the cheaper one of two distinct candidates drawn at random. `prepare(compared)` returns the cost
+/// function. If both cost the same, the one drawn first wins.
 template <class Candidates, class Prepare, class Context>
 [[nodiscard, gnu::always_inline]] inline std::optional<std::size_t> lower_of_two(const Candidates& candidates,
                                                                                  const Prepare& prepare,
@@ -121,12 +136,13 @@ template <class Candidates, class Prepare, class Context>
   second += second >= first ? 1 : 0;
   const Compared<Candidates, 2> both{candidates, {first, second}};
   const auto& cost = prepare(both);
-  // Which of two is the lower cannot be predicted: an index by arithmetic costs less than a branch that is often wrong.
+  // The cheaper one cannot be predicted, so index arithmetic costs less than a branch that is often mispredicted.
   const auto other = static_cast<std::uint32_t>(cheaper(cost(candidates[second]), cost(candidates[first])));
   return first ^ ((first ^ second) & (0U - other));
 }
 
-/// The index with the lowest cost among `choices` distinct ones drawn at random; all of them, if there are no more.
+/// The index of the cheapest one of `choices` distinct candidates drawn at random. If there are not more than that, all
+/// are compared, in random order.
 template <std::size_t choices, class Candidates, class Prepare, class Context>
 [[nodiscard, gnu::always_inline]] inline std::optional<std::size_t> lowest_of_some(const Candidates& candidates,
                                                                                    const Prepare& prepare,
@@ -136,7 +152,8 @@ template <std::size_t choices, class Candidates, class Prepare, class Context>
   if (n == 0) return std::nullopt;
   const std::uint32_t count = n < choices ? n : static_cast<std::uint32_t>(choices);
   Compared<Candidates, choices> some{candidates, {}, count};
-  // Each draw is among those that are left, and steps over the drawn ones in ascending order.
+  // Each draw is an index among the candidates that are left. Stepping over the drawn ones, in ascending order, turns
+  // it into an index among all.
   std::array<std::uint32_t, choices> ascending{};
   for (std::uint32_t k = 0; k < count; ++k) {
     std::uint32_t index = context.below(n - k);

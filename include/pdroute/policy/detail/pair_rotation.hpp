@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The arithmetic of taking turns: which index a turn means, on the first leg and on the second.
+// PairRotation: the arithmetic of round robin, which maps a turn to an index on the first and on the second leg.
 #pragma once
 
 #include <cstddef>
@@ -11,20 +11,23 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// Where in a rotation over `n` indices a turn stands. Two legs that both rotate by their turn move in lockstep: 2 x 2
-/// endpoints use 2 of 4 pairs. So the second leg, which knows the size of the first, skips one index whenever both
-/// rotations come round together: (turn + (turn - origin) / lcm(first, n)) % n. Every pair is used, each within 1 over
-/// first * n turns. Blocks begin at `origin`, and each is a whole number of rotations, so the counts of two indices
-/// never differ by more than 1 from there on.
+/// Maps a turn to an index of a rotation over `n` indices.
 ///
-/// Remembers the last turn: the next one costs an addition instead of three divisions.
+/// Two legs that both rotate by their turn move in lockstep: 2 x 2 endpoints use 2 of 4 pairs. So the second leg, which
+/// knows the size of the first, skips one index whenever both rotations are back at the same pair. Its index is
+/// (turn + (turn - origin) / lcm(first, n)) % n. Every pair is used, and the counts of two pairs differ by at most 1
+/// after each `first * n` turns from `origin` on. A block between two skips is a whole number of rotations and the
+/// first block begins at `origin`, so the counts of two indices never differ by more than 1 from there on.
+///
+/// The object remembers the last turn, so the next one costs an addition instead of three divisions.
 class PairRotation {
  public:
   constexpr PairRotation() = default;
-  /// `start`: what turn 0 means; reduced to an index, so that it may be any number.
+  /// `start` is the position of turn 0. It is reduced to an index, so it may be any number.
   constexpr explicit PairRotation(std::uint32_t start) noexcept : start_(start) {}
 
-  /// Precondition: n > 0. `first` is 0 for a leg that does not follow another; then `origin` does not matter.
+  /// The index of a turn. Precondition: n > 0. `first` is the number of candidates of the first leg. It is 0 on the
+  /// first leg itself, and then `origin` does not matter.
   [[gnu::always_inline]] inline std::size_t index(std::uint32_t turn, std::uint32_t origin, std::size_t first,
                                                   std::size_t n) noexcept {
     const std::uint32_t step = turn - turn_;
@@ -42,6 +45,7 @@ class PairRotation {
   }
 
  private:
+  /// Computes the index by the formula, and sets what `index` needs for the next additions.
   [[gnu::noinline, gnu::cold]] std::size_t restart(std::uint32_t origin, std::size_t first, std::size_t n) noexcept {
     origin_ = origin;
     first_ = first;
@@ -56,8 +60,8 @@ class PairRotation {
   std::uint32_t start_ = 0;
   std::uint32_t turn_ = 0;
   std::uint32_t origin_ = 0;
-  std::uint64_t block_ = 0;
-  std::uint64_t left_ = 0;  // turns until the second leg skips an index
+  std::uint64_t block_ = 0;  // turns between two skips
+  std::uint64_t left_ = 0;   // turns until the second leg skips an index
   std::size_t first_ = 0;
   std::size_t n_ = 0;
   std::size_t index_ = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a policy sees that is part of another one.
+// PartContext: the context of a policy that is a part of another policy.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// The context of the whole, with the state of a part.
+/// Forwards to the context of the whole policy, and gives the state of the part instead of the whole state.
 template <class Context, class State>
 class PartContext {
  public:

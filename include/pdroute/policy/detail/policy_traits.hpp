@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads the optional members of a policy, with the defaults for those it leaves out.
+// Reads the optional state of a policy, with defaults for a policy that has none.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,10 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
+/// The state of a policy that remembers nothing.
 struct NoState {};
 
+/// The state of a policy for one leg of one dispatcher.
 template <class Policy>
 [[nodiscard]] constexpr auto make_state(const Policy& policy, std::uint64_t stream) {
   if constexpr (requires { policy.make_state(stream); }) {
@@ -21,10 +23,11 @@ template <class Policy>
   }
 }
 
+/// The type of a policy's state.
 template <class Policy>
 using StateOf = decltype(detail::make_state(std::declval<const Policy&>(), 0));
 
-/// Where a state stands, to go back to; nothing for one that does not say.
+/// The position of a state, to return to later. Empty for a state without a member `cursor`.
 template <class State>
 [[nodiscard]] constexpr auto cursor_of(const State& state) {
   if constexpr (requires { state.cursor(); }) {
@@ -33,6 +36,7 @@ template <class State>
     return NoState{};
   }
 }
+/// Returns a state to a position, if it has a member `go_back`.
 template <class State, class Cursor>
 constexpr void go_back(State& state, const Cursor& cursor) {
   if constexpr (requires { state.go_back(cursor); }) state.go_back(cursor);

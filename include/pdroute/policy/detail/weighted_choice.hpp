@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Weights of candidates: one, their sum, and a draw in proportion to them.
+// Weights of candidates: the weight of one, the sum of all, and a random draw in proportion to weight.
 #pragma once
 
 #include <algorithm>
@@ -12,11 +12,14 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
+/// The weight of a candidate, at most `max_endpoint_weight`. The router checks weights; a caller's own list may hold
+/// any.
 template <class Candidate>
 [[nodiscard]] constexpr std::uint64_t candidate_weight(const Candidate& candidate) {
   return std::min<std::uint64_t>(candidate.weight(), max_endpoint_weight);
 }
 
+/// The sum of the weights of all candidates.
 template <class Candidates>
 [[nodiscard]] constexpr std::uint64_t sum_of_weights(const Candidates& candidates) {
   std::uint64_t sum = 0;
@@ -24,7 +27,7 @@ template <class Candidates>
   return sum;
 }
 
-/// One of the candidates, at random in proportion to the weights; nobody if nobody weighs anything. O(n).
+/// The index of a random candidate, drawn in proportion to the weights. None if all weights are 0. O(n).
 template <class Candidates, class Context>
 [[nodiscard]] constexpr std::optional<std::size_t> weighted_draw(const Candidates& candidates, Context& context) {
   const std::uint64_t sum = sum_of_weights(candidates);

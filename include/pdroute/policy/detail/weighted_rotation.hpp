@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The arithmetic of taking turns by weight: which index a turn means.
+// WeightedRotation: the arithmetic of weighted round robin, which maps a turn to an index.
 #pragma once
 
 #include <algorithm>
@@ -14,11 +14,14 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// How long an arc of a circle of `circle` places waits at worst between two visits of a walk by `stride`, times its
-/// length: over all lengths, the highest such product; 0 if the walk misses places or the product passes `limit`.
-/// The mean wait times the length is `circle`. By the three-distance theorem (Sós 1958): `down` and `up` are the
-/// closest that the walk has come to its start from either side, after `late_down` and `late_up` steps; an arc longer
-/// than both and shorter than their sum waits for late_down + late_up steps at worst.
+/// Measures how unevenly a walk by `stride` visits a circle of `circle` places. An arc of consecutive places waits some
+/// steps between two visits. The result is the highest product of an arc's length and its longest wait, over all
+/// lengths. It is 0 if the walk misses places or if the product passes `limit`. For comparison, the mean wait times the
+/// length is `circle`.
+///
+/// The computation uses the three-distance theorem (Sós 1958). `down` and `up` are the closest distances at which the
+/// walk has passed its start on either side, after `late_down` and `late_up` steps. An arc that is longer than both and
+/// shorter than their sum waits late_down + late_up steps at worst.
 [[nodiscard]] constexpr std::uint64_t longest_wait(std::uint64_t circle, std::uint64_t stride,
                                                    std::uint64_t limit) noexcept {
   std::uint64_t longest = circle;
@@ -40,10 +43,10 @@ namespace detail {
   return down + up == 1 ? longest : 0;
 }
 
-/// The stride nearest to the golden section of the circle by which a walk visits every place, and no arc waits longer
-/// than three times its mean. The golden section itself would make that 1.9, but only some strides are coprime to the
-/// circle, and a coprime neighbour may be far worse: 19 times for 5040 places. O(log circle) per stride that is tried,
-/// of which there are few.
+/// The stride nearest to the golden section of the circle with two properties: the walk visits every place, and no arc
+/// waits longer than three times its mean. The golden section itself would give 1.9 times. But only some strides are
+/// coprime to the circle, and the nearest coprime stride may be far worse: 19 times for 5040 places. O(log circle) per
+/// stride that is tried, and few are tried.
 [[nodiscard]] constexpr std::uint64_t spreading_stride(std::uint64_t circle) noexcept {
   constexpr std::uint64_t golden = 0x9e3779b9;  // (sqrt(5) - 1) / 2 in units of 2^-32
   const std::uint64_t middle = circle * golden >> 32U;
@@ -55,28 +58,32 @@ namespace detail {
   return 1;  // a circle of one or two places
 }
 
-/// Each index i gets weight(i) of every sum(weights) turns.
+/// Maps a turn to an index. Each index i gets weight(i) of every sum(weights) turns.
 ///
-/// How: lay the endpoints on a circle, each over as many places as it weighs. Turn t stands at place (t * stride) mod
-/// circle, which visits each place once in `circle` turns, whoever draws them. Whose place it is, is found from a table
-/// of guides, one in every 2^shift places, by a walk of less than one step on average over the circle (Chen and Asau,
-/// "On generating random variates from an empirical distribution", 1974; here each place comes once, not at random).
+/// How: the endpoints lie on a circle, and each covers as many places as its weight. Turn t is at place (t * stride)
+/// mod circle. So `circle` turns visit each place once, in whatever order dispatchers draw them. A table of guides, one
+/// for every 2^shift places, gives the endpoint where the search for a place begins. The search takes less than one
+/// step on average over the circle.
+///
+/// Source of the table: Chen and Asau, "On generating random variates from an empirical distribution", 1974. There the
+/// places are random; here each place comes once.
 class WeightedRotation {
  public:
   constexpr WeightedRotation() = default;
+  /// `first_turn` is where the rotation starts.
   constexpr explicit WeightedRotation(std::uint32_t first_turn) noexcept : first_turn_(first_turn) {}
 
-  /// Whether the table is for so many candidates of this generation.
+  /// True if the table was built for `n` candidates of this generation.
   [[nodiscard]] bool fits(std::size_t n, std::uint64_t generation) const noexcept {
     return circle_ != 0 && n == ends_.size() && generation == generation_;
   }
-  /// Whether nobody weighs anything.
+  /// True if all weights are 0, or if no table has been built.
   [[nodiscard]] bool empty() const noexcept { return circle_ == 0; }
 
-  /// O(n); allocates if there are more candidates than there ever were.
+  /// Builds the table. O(n). Allocates if there are more candidates than ever before.
   template <class Candidates>
   [[gnu::noinline, gnu::cold]] void build(const Candidates& candidates, std::uint64_t generation) {
-    circle_ = 0;  // until all is done, for an allocation may throw
+    circle_ = 0;  // until the table is complete, because an allocation may throw
     ends_.clear();
     guides_.clear();
     unit_ = 0;
@@ -88,7 +95,7 @@ class WeightedRotation {
       ends_.push_back(end);
     }
     shift_ = 0;
-    while (end >> (shift_ + 1) >= ends_.size()) ++shift_;  // so that there are n to 2 n guides
+    while (end >> (shift_ + 1) >= ends_.size()) ++shift_;  // gives n to 2 n guides
     std::uint32_t i = 0;
     for (std::uint64_t place = 0; place < end; place += std::uint64_t{1} << shift_) {
       while (place >= ends_[i]) ++i;
@@ -100,14 +107,15 @@ class WeightedRotation {
     circle_ = end;
   }
 
-  // Precondition for all that follow: not `empty()`.
+  // Precondition of all members below: not `empty()`.
 
+  /// The weight of the i-th candidate when the table was built.
   [[nodiscard]] std::uint64_t weight(std::size_t i) const noexcept {
     return (ends_[i] - (i == 0 ? 0 : ends_[i - 1])) * unit_;
   }
-  /// `first` is 0 for a leg that does not follow another. Two legs that both rotate by their turn would go in lockstep:
-  /// two endpoints each would use 2 of 4 pairs. So the second leg turns the circle by a new angle for every `circle`
-  /// turns from `origin` on.
+  /// The index of a turn. `first` is the number of candidates of the first leg; it is 0 on the first leg itself.
+  /// Two legs that both rotate by their turn would move in lockstep: 2 x 2 endpoints would use 2 of 4 pairs. So the
+  /// second leg turns the circle by a new angle for each block of `circle` turns from `origin` on.
   [[nodiscard, gnu::always_inline]] inline std::size_t index(std::uint32_t turn, std::uint32_t origin,
                                                              std::size_t first) const noexcept {
     std::uint64_t place = start_;
@@ -121,21 +129,22 @@ class WeightedRotation {
     return owner(place);
   }
 
-  /// Whose place it is, and where the search for that begins. Precondition: there is such a place.
+  /// The index of the endpoint that covers a place. Precondition: `place` < the size of the circle.
   [[nodiscard, gnu::always_inline]] inline std::size_t owner(std::uint64_t place) const noexcept {
     std::size_t i = guide(place);
     while (place >= ends_[i]) ++i;
     return i;
   }
+  /// The index at which the search for that endpoint begins. Precondition: `place` < the size of the circle.
   [[nodiscard]] std::size_t guide(std::uint64_t place) const noexcept { return guides_[place >> shift_]; }
 
  private:
-  std::vector<std::uint64_t> ends_;    // of each endpoint's places
-  std::vector<std::uint32_t> guides_;  // who owns each (2^shift)-th place
-  std::uint64_t circle_ = 0;           // places
+  std::vector<std::uint64_t> ends_;    // the place after the last one of each endpoint
+  std::vector<std::uint32_t> guides_;  // the endpoint that covers each (2^shift)-th place
+  std::uint64_t circle_ = 0;           // number of places; 0 without a table
   std::uint64_t stride_ = 0;
   std::uint64_t start_ = 0;  // the place of turn 0
-  std::uint64_t unit_ = 0;   // what all weights can be divided by
+  std::uint64_t unit_ = 0;   // the greatest common divisor of the weights
   std::uint64_t generation_ = 0;
   std::uint32_t first_turn_ = 0;
   unsigned shift_ = 0;
