@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// AnyPolicy: a policy that is picked from a list at run time.
+// AnyPolicy: holds one policy of a list, picked at run time.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,7 @@ inline namespace v0 {
 
 namespace detail {
 
-/// Calls `act(place)` with the place, as a constant, that equals `index`.
+/// Calls `act` with `index` as a compile-time constant. Precondition: `index` < `count`, otherwise nothing is called.
 template <std::size_t count, class Act>
 [[gnu::always_inline]] inline void visit_index(std::size_t index, const Act& act) {
   [&]<std::size_t... i>(std::index_sequence<i...> /*places*/) {
@@ -26,7 +26,8 @@ template <std::size_t count, class Act>
   }(std::make_index_sequence<count>{});
 }
 
-/// The alternative that a variant is known to hold. (Compilers warn of the null that `std::get_if` might return.)
+/// The alternative of a variant that is known to hold it. The unreachable branch is there because compilers warn of the
+/// null pointer that `std::get_if` might return.
 template <std::size_t i, class Variant>
 [[nodiscard, gnu::always_inline]] inline auto& held(Variant& variant) noexcept {
   auto* const alternative = std::get_if<i>(&variant);
@@ -36,39 +37,53 @@ template <std::size_t i, class Variant>
 
 }  // namespace detail
 
-/// Chooses as the one of `Policies` that it holds: for programs whose configuration names the policy, so that they need
-/// one router type and not one for each name.
+/// Chooses as the one of `Policies` that it holds.
+///
+/// Guarantees. Choices and explanations are those of the held policy. Each metric is stored once per endpoint.
+/// Endpoints carry what any of the policies reads, and a lease updates all of it. A metric that the held policy does
+/// not read has the options of the default configuration of the first policy that reads it.
+///
+/// Use it when the configuration of a program names the policy: one router type then serves all names. Do not use it
+/// when speed matters most: name the policy by its type there.
 ///
 ///     using Any = pdroute::AnyPolicy<pdroute::RoundRobinPolicy<>, pdroute::LeastTokensPolicy>;
 ///     const Any named =
 ///         name == "least-tokens" ? Any{pdroute::LeastTokensPolicy{}} : Any{pdroute::RoundRobinPolicy<>{}};
 ///
-/// Endpoints carry what any of the policies reads, so a lease updates it all; name a policy by its type where speed
-/// matters most. A metric that only others read has the options of their default configuration.
-///
-/// Thread safety: as its policies. The held policy must not be replaced once the router has been created.
+/// Complexity: that of the held policy, one comparison of the index per choice and alternative, and the updates of all
+/// metrics.
+/// Thread safety: that of its policies. The held policy must not be replaced once the router has been created.
 template <class... Policies>
 struct AnyPolicy {
-  std::variant<Policies...> policy = {};
+  std::variant<Policies...> policy = {};  ///< the held policy; by default the first of the list
 
+  /// The load metrics that any of the policies reads.
   using Load = detail::JoinedLoads<detail::LoadOf<Policies>...>;
+  /// The options of the load metrics: those of the held policy first, then the defaults of the others.
   [[nodiscard]] typename Load::Options load_options() const {
     return std::visit([](const auto& held) { return detail::joined_options<Load>(held, Policies{}...); }, policy);
   }
+  /// Says what is wrong with the held policy, if anything is.
   [[nodiscard]] std::optional<ConfigError> check() const {
     return std::visit([](const auto& held) { return detail::check_configuration(held); }, policy);
   }
 
+  /// The state of the held policy.
   class State {
    public:
+    /// One alternative per policy.
     using Parts = std::variant<detail::StateOf<Policies>...>;
+    /// Takes the state of the held policy.
     explicit State(Parts parts) : parts_(std::move(parts)) {}
 
+    /// The state of the i-th policy. Precondition: it is the held one.
     template <std::size_t i>
     [[nodiscard]] auto& part() noexcept {
       return detail::held<i>(parts_);
     }
+    /// A position of the held policy's state.
     using Cursor = std::variant<decltype(detail::cursor_of(std::declval<const detail::StateOf<Policies>&>()))...>;
+    /// The position to return to when the router takes a choice back.
     [[nodiscard]] Cursor cursor() const {
       Cursor cursor;
       detail::visit_index<sizeof...(Policies)>(parts_.index(), [&]<class Place>(Place /*place*/) {
@@ -76,6 +91,7 @@ struct AnyPolicy {
       });
       return cursor;
     }
+    /// Returns to a position. Precondition: it is a position of the held policy.
     void go_back(const Cursor& cursor) {
       detail::visit_index<sizeof...(Policies)>(parts_.index(), [&]<class Place>(Place /*place*/) {
         detail::go_back(part<Place::value>(), detail::held<Place::value>(cursor));
@@ -85,6 +101,7 @@ struct AnyPolicy {
    private:
     Parts parts_;
   };
+  /// Makes the state of the held policy for one leg of one dispatcher.
   [[nodiscard]] State make_state(std::uint64_t stream) const {
     std::optional<State> state;
     detail::visit_index<sizeof...(Policies)>(policy.index(), [&]<class Place>(Place /*place*/) {
@@ -94,6 +111,7 @@ struct AnyPolicy {
     return std::move(*state);
   }
 
+  /// Chooses as the held policy does.
   [[nodiscard]] auto select(const CandidateRange auto& candidates, const auto& request, auto& context) const
       -> std::optional<std::size_t> {
     std::optional<std::size_t> chosen;
@@ -102,6 +120,7 @@ struct AnyPolicy {
     });
     return chosen;
   }
+  /// Explains as the held policy does.
   void explain(const auto& candidates, const auto& request, auto& context, auto& trace) const {
     detail::visit_index<sizeof...(Policies)>(policy.index(), [&]<class Place>(Place /*place*/) {
       detail::PartContext part(context, context.state().template part<Place::value>());

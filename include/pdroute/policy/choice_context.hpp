@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Concepts for the context of a choice: what a policy's `select` may ask for beside candidates and request.
+// Concepts for the context of a choice: the third argument of a policy's `select`, after candidates and request.
 #pragma once
 
 #include <concepts>
@@ -9,15 +9,15 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// A context that gives the time and unbiased draws from [0, n). Every policy may rely on it.
+/// A context that gives the time, `now()`, and unbiased draws from [0, n), `below(n)`. Every policy may rely on it.
 template <class C>
 concept ChoiceContext = requires(C& context, std::uint32_t n) {
   context.now();
   { context.below(n) } -> std::convertible_to<std::uint32_t>;
 };
 
-/// A context that also numbers the choices and tells the legs of a route apart, as the router's and `LocalContext` do.
-/// See `EndpointSelector` for what the members mean.
+/// A context that also numbers the choices and tells the two legs of a route apart. The router's context and
+/// `LocalContext` are models. `EndpointSelector` says what the members mean.
 template <class C>
 concept RotationContext = requires(C& context) {
   { context.turn() } -> std::same_as<std::uint32_t>;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a policy is: the concept EndpointSelector.
+// EndpointSelector: the concept that every policy models.
 #pragma once
 
 #include <concepts>
@@ -12,35 +12,39 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// A policy: a type whose const `select` names one of the candidates, or none.
+/// A policy: a type with a const member `select` that chooses one of the candidates, or none.
 ///
-/// `policy.select(candidates, request, context)` is of type `std::optional<std::size_t>` and means an index below
-/// `candidates.size()`, or nobody: `std::nullopt`.
+/// `policy.select(candidates, request, context)` returns `std::optional<std::size_t>`: an index below
+/// `candidates.size()`, or `std::nullopt` for "no endpoint".
 ///
-/// `policy` is const: one policy object serves all threads at once. `select` must not change an endpoint, must not
-/// throw, and returns `std::nullopt` for no candidates. It may read from the context
-/// - `now()`: the time, read from the caller's clock at most once per route;
-/// - `below(n)`: an unbiased draw from [0, n), from the dispatcher's seeded generator;
-/// - `state()`: what this dispatcher remembers for this policy, see below;
-/// - `turn()`: a number that counts the choices of this leg over all dispatchers; costs an atomic addition;
-/// - `origin()`: this leg's turn at which the present candidates came into force;
-/// - `first_size()`: for the leg chosen second, the number of candidates of the first; 0 for the first leg;
-/// - `generation()`: a number that changes whenever the eligible endpoints of either leg do;
-/// - `narrowed()`: whether these candidates are only some of the eligible, because this request has a filter or others
-///   are full. What counts turns over all of them means nothing over some.
+/// Requirements. `select` is const, because all threads share one policy object. It does not change an endpoint and
+/// does not throw. It returns `std::nullopt` if there are no candidates.
+///
+/// `select` may read from the context:
+/// - `now()`: the time. The caller's clock is read at most once per route.
+/// - `below(n)`: an unbiased draw from [0, n), from the dispatcher's seeded generator.
+/// - `state()`: what this dispatcher remembers for this policy; see `make_state` below.
+/// - `turn()`: the number of this choice, counted for this leg over all dispatchers. It costs an atomic addition.
+/// - `origin()`: the turn of this leg from which the present candidates are in force.
+/// - `first_size()`: on the second leg, the number of candidates of the first leg; on the first leg, 0.
+/// - `generation()`: a number that changes whenever the eligible endpoints of either leg change.
+/// - `narrowed()`: true if the candidates are only some of the eligible endpoints, because this request has a filter
+///   or the other endpoints are full. A turn counts over all eligible endpoints, so it means nothing then.
 ///
 /// Optional members of a policy:
-/// - `auto make_state(std::uint64_t stream) const`: the state for one leg of one dispatcher. The stream's low 32 bits
-///   number the dispatcher; no two legs have the same stream. A state that says where the policy stands, such as whose
-///   turn it is, also has `auto cursor() const` and `void go_back(cursor)`, by which the router takes a choice back
-///   when the other leg found nobody.
-/// - `using Load = ...` and `load_options() const`: the load metric that candidates must carry, see `NoLoad`.
-/// - `std::optional<ConfigError> check() const`: what is wrong with the policy's configuration, if anything.
-/// - `static constexpr std::string_view reason`: why the chosen one, in a few words, for `Dispatcher::explain`.
-/// - `void explain(candidates, request, context, trace) const`, instead: says more, once per explanation. It may call
-///   `trace.cost(i, name, number)` for what the i-th candidate costs, as often as it likes, and
-///   `trace.reason(text)`. Everything is as it will be for `select`: whoever draws from the context draws the same.
-///   To explain, the state is copied, so it must be copyable, and a copy must not share what `select` changes.
+/// - `auto make_state(std::uint64_t stream) const` makes the state for one leg of one dispatcher. The low 32 bits of
+///   the stream are the number of the dispatcher. No two legs have the same stream. A state that has a position, such
+///   as the next turn, also has `auto cursor() const` and `void go_back(cursor)`. With these two the router takes a
+///   choice back when the other leg finds no endpoint.
+/// - `using Load = ...` and `load_options() const` name the load metric that every candidate must carry; see `NoLoad`.
+/// - `std::optional<ConfigError> check() const` says what is wrong with the policy's configuration, if anything is.
+/// - `static constexpr std::string_view reason` says in a few words why an endpoint is chosen, for
+///   `Dispatcher::explain`.
+/// - `void explain(candidates, request, context, trace) const` replaces `reason` and can say more. The router calls it
+///   once per explanation. It may call `trace.reason(text)`, and `trace.cost(i, name, number)` any number of times to
+///   say what the i-th candidate costs. The context is in the same state as for `select`, so draws from it give the
+///   same numbers. For an explanation the router copies the state. So the state must be copyable, and a copy must not
+///   share anything that `select` changes.
 template <class P, class Candidates, class Request, class Context>
 concept EndpointSelector =
     CandidateRange<Candidates> && ChoiceContext<Context> &&

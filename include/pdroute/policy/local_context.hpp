@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A context for selecting without a router: over the caller's own list, under the caller's own lock.
+// LocalContext: calls a policy without a router, over the caller's own list and under the caller's own lock.
 #pragma once
 
 #include <chrono>
@@ -12,27 +12,36 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// Owns what a policy needs between choices: a clock, a seeded generator, and the policy's state. One per thread, or
-/// one under the same lock as the list. `stream` tells several contexts of one policy apart.
+/// Owns what a policy needs between choices: a clock, a seeded generator and the policy's state. Use one per thread, or
+/// one under the same lock as the list. Its members are those that `EndpointSelector` describes.
 ///
 ///     pdroute::LocalContext context{policy};
 ///     std::unique_lock lock{mutex};
 ///     if (auto i = policy.select(nodes, request, context)) ++nodes[*i].busy;
 ///
-/// Thread-compatible: not to be used by two threads at once.
+/// Thread safety: thread-compatible. Two threads must not use one context at the same time.
 template <class Policy, CallerClock Clock = std::chrono::steady_clock>
 class LocalContext {
  public:
+  /// `seed` seeds the generator. `stream` is the number of this context. Give each context of one policy its own.
   explicit LocalContext(const Policy& policy, Clock clock = {}, std::uint64_t seed = 0, std::uint64_t stream = 0)
       : clock_(clock), generator_(stream_seed(seed, stream)), state_(detail::make_state(policy, stream)) {}
 
+  /// The clock's time. Unlike the router's context, it reads the clock at each call.
   [[nodiscard]] auto now() const { return clock_.now(); }
+  /// An unbiased draw from [0, bound). Precondition: `bound` > 0.
   [[nodiscard]] std::uint32_t below(std::uint32_t bound) noexcept { return pdroute::below(generator_, bound); }
+  /// The policy's state.
   [[nodiscard]] auto& state() noexcept { return state_; }
+  /// The number of this choice: 0, 1, 2, ...
   [[nodiscard]] std::uint32_t turn() noexcept { return turn_++; }
+  /// 0: the candidates are in force from the first turn on.
   [[nodiscard]] static constexpr std::uint32_t origin() noexcept { return 0; }
+  /// 0: no other leg comes before this one.
   [[nodiscard]] static constexpr std::size_t first_size() noexcept { return 0; }
+  /// 0: the context does not see when the caller's list changes.
   [[nodiscard]] static constexpr std::uint64_t generation() noexcept { return 0; }
+  /// False: the caller's list holds all candidates.
   [[nodiscard]] static constexpr bool narrowed() noexcept { return false; }
 
  private:
@@ -42,8 +51,10 @@ class LocalContext {
   [[no_unique_address]] detail::StateOf<Policy> state_;
 };
 
+/// Deduces the policy, with `std::chrono::steady_clock`.
 template <class Policy>
 LocalContext(const Policy&) -> LocalContext<Policy>;
+/// Deduces the policy and the clock.
 template <class Policy, class Clock, class... Seeds>
 LocalContext(const Policy&, Clock, Seeds...) -> LocalContext<Policy, Clock>;
 

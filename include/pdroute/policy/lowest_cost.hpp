@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// LowestCostPolicy: the cheapest of the candidates that are compared.
+// LowestCostPolicy: chooses the candidate with the lowest cost, among all or among a few random ones.
 #pragma once
 
 #include <cstddef>
@@ -16,28 +16,33 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// The number of choices that means: compare every candidate.
+/// The value of `choices` with which `LowestCostPolicy` compares every candidate.
 inline constexpr std::size_t all_candidates = 0;
 
-/// Chooses the candidate with the lowest cost among those that it compares: `all_candidates`, or `choices` distinct ones
-/// drawn at random (all, if there are fewer).
+/// Chooses the candidate with the lowest cost among those that it compares: `all_candidates`, or `choices` distinct
+/// ones drawn at random (all, if there are fewer).
 ///
-/// Comparing all finds the best, at a cost that grows with the pool; and where many gateways compare the same stale
-/// figures, all of them choose the same endpoint. A few random choices cost the same however large the pool, and do not
-/// herd. Two are nearly as good as all: with m requests on n endpoints the busiest has O(log log n) more than the mean,
-/// against O(log n / log log n) with one (Mitzenmacher 2001). Each further choice helps little.
+/// Guarantees. No candidate that was compared is cheaper than the chosen one, as long as the costs do not change during
+/// the choice. Ties among all candidates follow `tie`. Among random choices, the one drawn first wins, which favours
+/// none of them.
 ///
-/// Guarantees. No candidate that was compared is cheaper than the chosen one, as far as costs stood still meanwhile.
-/// Ties among all candidates follow `tie`; among random choices the first drawn wins, which favours none of them.
+/// Use it when a number per candidate says which one is best. Compare all candidates when the pool is small: this finds
+/// the best one, but the cost grows with the pool. Compare two when the pool is large or when many gateways share it.
+/// With m requests on n endpoints, the busiest then has O(log log n) more than the mean, against O(log n / log log n)
+/// with one choice; each further choice helps little. Do not compare all when many gateways read the same stale
+/// figures: all of them would choose the same endpoint.
 ///
-/// Complexity: O(choices) evaluations of the cost; no allocation, no shared write.
+/// Complexity: O(choices) evaluations of the cost, or O(n) with `all_candidates`. No allocation, no shared write.
 /// Thread safety: `select` may be called from many threads at once, each with its own context.
+/// Source: Mitzenmacher, The Power of Two Choices in Randomized Load Balancing, 2001, for random choices.
 template <class Cost, std::size_t choices = all_candidates, TieRule tie = TieRule::rotating>
 struct LowestCostPolicy {
   [[no_unique_address]] Cost cost = {};  ///< what a candidate costs, see `CostFunction`
 
   using Load = detail::LoadOf<Cost>;  ///< the load metric that the cost reads
+  /// The options of that load metric.
   [[nodiscard]] constexpr typename Load::Options load_options() const { return detail::load_options(cost); }
+  /// Makes the state for one leg of one dispatcher: the position of rotating ties, otherwise empty.
   [[nodiscard]] constexpr auto make_state(std::uint64_t /*stream*/) const noexcept {
     if constexpr (choices == all_candidates && tie == TieRule::rotating) {
       return detail::TieState{};
@@ -45,9 +50,13 @@ struct LowestCostPolicy {
       return detail::NoState{};
     }
   }
+  /// Says what is wrong with the parameters of the cost, if anything is.
   [[nodiscard]] std::optional<ConfigError> check() const { return detail::check_configuration(cost); }
 
-  // Template heads, because g++ 12 crashes on a requires-clause that names the parameters of an abbreviated template.
+  // `select` and `explain` have template heads, because g++ 12 crashes on a requires-clause that names the parameters
+  // of an abbreviated template.
+
+  /// Chooses the cheapest of the compared candidates, or none if there is none.
   template <CandidateRange Candidates, class Request, class Context>
     requires CostFunction<Cost, Candidates, Request, Context>
   [[nodiscard, gnu::always_inline]] inline auto select(const Candidates& candidates, const Request& request,
@@ -60,7 +69,7 @@ struct LowestCostPolicy {
     }
   }
 
-  /// Tells the costs of the candidates that `select` compares.
+  /// Tells the costs of the candidates that `select` compares, and how many share the lowest cost.
   template <CandidateRange Candidates, class Request, class Context>
     requires CostFunction<Cost, Candidates, Request, Context>
   void explain(const Candidates& candidates, const Request& request, Context& context, auto& trace) const {
@@ -70,7 +79,7 @@ struct LowestCostPolicy {
       const auto equal = detail::count_of_lowest(candidates, detail::prepared(cost, candidates, request, context));
       trace.reason(detail::lowest_of(candidates.size(), equal, detail::tie_text<tie>(context)));
     } else {
-      const auto prepare = [&](const auto& some) {  // is given those that the same draws find
+      const auto prepare = [&](const auto& some) {  // called with the candidates that `select` would draw
         detail::tell_costs(
             some, detail::teller(cost, some, request, context), [&](std::size_t i) { return some.places[i]; }, trace);
         auto evaluate = detail::prepared(cost, some, request, context);

@@ -8,16 +8,21 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// The better of two random ones by peak EWMA: how slow lately, times how many are there already. For endpoints of
-/// different or changing speed that nobody told you of.
+/// Power of two choices by peak-EWMA cost (latency x outstanding requests): chooses the cheaper of two random
+/// endpoints.
 ///
-/// Leases must say when they are complete: `lease.complete(clock.now())`. One that hangs completes nothing, and is seen
-/// by the requests that it keeps.
+/// Guarantees. Those of `LowestCostPolicy`. The cost is the recent peak latency times the requests in flight, this one
+/// included (see `PeakEwma`). Without new samples, an estimate fades to the estimate of the other endpoint. An endpoint
+/// without any sample is treated in the same way.
 ///
-/// Differs from Finagle, where an estimate without new samples fades to zero and the endpoint, idle for long, then gets
-/// everything until its first answer: here it fades to what the other one shows. An endpoint without samples is no
-/// special case of that.
-/// Source: Finagle's, Linkerd's and Tower's balancers.
+/// Use it when endpoints differ in speed, or change their speed, and you do not know how. Leases must say when they are
+/// complete: `lease.complete(clock.now())`. An endpoint that hangs completes nothing, but the requests that it keeps
+/// count. Do not use it when prompts differ in length: an endpoint looks slow after a long prompt.
+///
+/// Complexity: O(1), one clock read per route, no shared write to choose.
+/// Thread safety: `select` may be called from many threads at once, each with its own context.
+/// Source: the balancers of Finagle, Linkerd and Tower. In Finagle, an estimate without new samples fades to zero
+/// instead. An endpoint that was idle for long then gets every request until its first answer.
 using PeakEwmaPolicy = LowestCostPolicy<PeakEwma, 2>;
 
 }  // namespace v0

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// WeightedRoundRobinPolicy: each endpoint in its turn, and as many turns as it weighs.
+// WeightedRoundRobinPolicy: chooses the endpoints in turn, in proportion to their weights.
 #pragma once
 
 #include <cstddef>
@@ -13,37 +13,40 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// Takes the eligible endpoints in turns, in proportion to their weights (`EndpointTraits::weight`).
+/// Chooses the eligible endpoints in turn, in proportion to their weights (`EndpointTraits::weight`).
 ///
-/// Guarantees. Divide the weights by what all of them can be divided by; let W be their sum then. On the first leg each
-/// endpoint gets exactly its weight of any W consecutive turns, over all dispatchers together, and waits for its next
-/// turn at most three times as long as on average: a heavy one's turns do not come in a row. On the second leg the same
-/// holds for each block of W turns since the candidates changed; each block begins elsewhere, by a hash of its number,
-/// so that all pairs with the first leg are used, over many blocks in proportion to both weights. Where two blocks
-/// meet, an endpoint may wait twice as long.
+/// Guarantees. Divide the weights by their greatest common divisor, and let W be their sum. On the first leg, each
+/// endpoint gets exactly its weight in any W consecutive turns, over all dispatchers together. It waits for its next
+/// turn at most three times as long as on average, so the turns of a heavy endpoint do not come in a row. On the second
+/// leg, both hold for each block of W turns since the candidates changed. Each block begins at another place, given by
+/// a hash of the block's number. So all pairs with the first leg are used, over many blocks in proportion to both
+/// weights. Where two blocks meet, an endpoint may wait twice as long.
 ///
-/// Where a request's filter or full endpoints leave only some of the eligible, one of those is drawn at random in
-/// proportion to the weights, for the reason that `RoundRobinPolicy` gives.
+/// If a request's filter or full endpoints leave only some of the eligible endpoints, the policy draws one of those at
+/// random, in proportion to the weights. `RoundRobinPolicy` gives the reason.
 ///
-/// Use it when requests are alike and endpoints are not: different GPUs, or a new version that shall get a small share.
-/// It sees neither load nor size, and a share of 1 in 10,000 is still one request that may be long.
+/// Use it when requests are alike and endpoints are not: different GPUs, or a new version that gets a small share. Do
+/// not use it when requests differ in size: it sees neither load nor size, and one request in 10,000 may be a long one.
 ///
-/// Cost: O(1) amortised over the turns; O(n) and perhaps an allocation per dispatcher at its first choice and whenever
-/// the candidates of either role have changed; O(n) for a draw. One shared atomic addition per route. 12 to 16 bytes
-/// per endpoint, dispatcher and leg.
-/// Thread safety: `select` may be called from many threads at once, each with its own context. Candidates of the
-/// caller's own must keep their weights as long as the context; a changed one is seen when its turn comes.
-/// Source: weighted round robin as in nginx and Envoy; by a golden-section stride instead of a schedule, because the
-/// position then follows from the turn alone and no dispatcher need know what others chose.
+/// Complexity: O(1) amortised over the turns, and one shared atomic addition per route. A dispatcher builds its table
+/// in O(n), perhaps with an allocation, at its first choice and whenever the candidates of either role have changed. A
+/// random draw is O(n). The table takes 12 to 16 bytes per endpoint, dispatcher and leg.
+/// Thread safety: `select` may be called from many threads at once, each with its own context. In a caller's own list,
+/// weights must not change while the context is in use; a changed weight is noticed when the endpoint's turn comes.
+/// Source: weighted round robin as in nginx and Envoy. This one uses a golden-section stride instead of a schedule. A
+/// position then follows from the turn alone, so a dispatcher need not know what other dispatchers chose.
 struct WeightedRoundRobinPolicy {
-  /// Where the rotation starts. Give every gateway of a fleet its own, or all begin with the same endpoint.
+  /// Where the rotation starts. Give each gateway of a fleet its own start. Otherwise all begin with the same endpoint.
   std::uint32_t first_turn = 0;
 
+  /// The load metric: the weight of the endpoint.
   using Load = Identity;
+  /// Makes the state for one leg of one dispatcher.
   [[nodiscard]] detail::WeightedRotation make_state(std::uint64_t /*stream*/) const noexcept {
     return detail::WeightedRotation{first_turn};
   }
 
+  /// Chooses the candidate of this turn, or none if there is none or all weights are 0.
   [[nodiscard, gnu::always_inline]] inline auto select(const WeightedCandidates auto& candidates,
                                                        const auto& /*request*/, RotationContext auto& context) const
       -> std::optional<std::size_t> {
@@ -57,11 +60,12 @@ struct WeightedRoundRobinPolicy {
     const std::size_t chosen = rotation.index(turn, context.origin(), context.first_size());
     if (rotation.weight(chosen) == detail::candidate_weight(candidates[chosen])) [[likely]]
       return chosen;
-    // Another endpoint has come into this place, without a new generation.
+    // The caller's list has another endpoint or weight at this index, and the generation is the same: build anew.
     rotation.build(candidates, context.generation());
     if (rotation.empty()) return std::nullopt;
     return rotation.index(turn, context.origin(), context.first_size());
   }
+  /// Says whether the choice is a turn or a draw.
   void explain(const auto& /*candidates*/, const auto& /*request*/, auto& context, auto& trace) const {
     trace.reason(context.narrowed() ? "drawn at random, by weight" : "its turn");
   }
