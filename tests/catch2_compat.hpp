@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only place that includes Catch2, whichever of its major versions is installed.
+// Includes Catch2, major version 2 or 3, whichever is installed. No other file includes it directly.
 #pragma once
 
 #if __has_include(<catch2/catch_all.hpp>)

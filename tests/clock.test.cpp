@@ -15,7 +15,7 @@ struct CountedClock {
     return std::chrono::steady_clock::time_point{};
   }
 };
-struct DoubleClock {  // its moments do not convert to nanoseconds without rounding
+struct DoubleClock {  // its time points do not convert to nanoseconds without rounding
   [[nodiscard]] auto now() const {
     return std::chrono::time_point<std::chrono::steady_clock, std::chrono::duration<double>>{};
   }
@@ -34,7 +34,7 @@ static_assert(!pdroute::CallerClock<int>);
 
 }  // namespace
 
-TEST_CASE("a manual clock moves when told to, and its copies with it") {
+TEST_CASE("manual clock: after advance and set, its copies show the same time") {
   using namespace std::chrono_literals;
   pdroute::ManualClock clock;
   const pdroute::ManualClock copy = clock;

@@ -35,23 +35,23 @@ std::string with_commas(std::size_t number) {
 
 }  // namespace
 
-TEST_CASE("every rule is a sentence of its own") {
+TEST_CASE("config error: every rule has a text, and no two texts are equal") {
   std::set<std::string_view> sentences;
   int rules = 0;
   while (!text(static_cast<Rule>(rules)).empty()) sentences.insert(text(static_cast<Rule>(rules++)));
   CHECK(sentences.size() == static_cast<std::size_t>(rules));
   for (int none = rules; none < 256; ++none)
-    CHECK(text(static_cast<Rule>(none)).empty());  // no gap: a rule without one
+    CHECK(text(static_cast<Rule>(none)).empty());  // the texts end here, without a gap
   CHECK(rules > 10);
 }
 
-TEST_CASE("the numbers in the sentences are those of the code") {
+TEST_CASE("config error: the limits in the texts equal the constants in the code") {
   CHECK(says(Rule::capacity_in_range, "at most " + with_commas(pdroute::Capacity::max_requests)));
   CHECK(says(Rule::detached_leases_in_range, "at most " + with_commas(Table::max_places)));
   CHECK(says(Rule::sessions_in_range, "at most " + with_commas(pdroute::SessionTable::max_places)));
   CHECK(says(Rule::endpoint_weight_in_range, "from 1 to " + with_commas(pdroute::max_endpoint_weight)));
 }
 
-TEST_CASE("a limit on what is not counted comes with the remedy") {
+TEST_CASE("config error: a limit on a metric that is not counted, the text names WithMetrics as the remedy") {
   CHECK(says(Rule::capacity_counted, "WithMetrics<Policy, Tokens> or KvTokens"));
 }

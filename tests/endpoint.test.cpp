@@ -27,7 +27,7 @@ struct FloatId {
   double id;
 };
 struct Packed {
-  unsigned id : 24;  // no reference can be bound to it
+  unsigned id : 24;  // a bit-field: no reference can be bound to it
   unsigned flags : 8;
 };
 struct ByValue {
@@ -47,7 +47,7 @@ struct Heavy {
 };
 struct Bits {
   std::string id;
-  unsigned weight : 8;  // no reference can be bound to it
+  unsigned weight : 8;  // a bit-field: no reference can be bound to it
 };
 class Engine {
  public:
@@ -92,7 +92,7 @@ static_assert(!pdroute::EndpointType<Nameless>);
 static_assert(!pdroute::EndpointType<FloatId>);
 static_assert(!pdroute::EndpointType<int>);
 static_assert(pdroute::EndpointType<Packed>);
-static_assert(!pdroute::EndpointType<ByValue>);  // its text would be gone before anyone could compare it
+static_assert(!pdroute::EndpointType<ByValue>);  // its id is a temporary string, gone before it could be compared
 static_assert(!pdroute::EndpointType<const Plain>);
 static_assert(!pdroute::EndpointType<Plain&>);
 
@@ -102,25 +102,25 @@ static_assert(std::is_same_v<pdroute::EndpointIdView<Rank>, int>);
 
 }  // namespace
 
-TEST_CASE("an id is read from the member .id, or as EndpointTraits says") {
+TEST_CASE("endpoint id: read from the member .id, or by EndpointTraits where that is specialised") {
   CHECK(pdroute::endpoint_id(Plain{"p0"}) == "p0");
   CHECK(pdroute::endpoint_id(Rank{7}) == 7);
   CHECK(pdroute::endpoint_id(Packed{9, 1}) == 9);
   CHECK(pdroute::endpoint_id(Engine{"e1"}) == "e1");
 }
 
-TEST_CASE("without an incarnation key the same id is the same life") {
+TEST_CASE("incarnation: without a key equal ids are the same life, with keys the keys decide") {
   CHECK(pdroute::detail::same_incarnation(Plain{"p0"}, Plain{"p0"}));
   CHECK(pdroute::detail::same_incarnation(Pod{"p0", "uid-1"}, Pod{"p0", "uid-1"}));
   CHECK_FALSE(pdroute::detail::same_incarnation(Pod{"p0", "uid-1"}, Pod{"p0", "uid-2"}));
 }
 
-TEST_CASE("without a capacity there are no limits") {
+TEST_CASE("capacity: an endpoint without one has no limits") {
   CHECK(pdroute::detail::capacity_of(Plain{"p0"}, pdroute::Role::prefill) == pdroute::Capacity{});
   CHECK(pdroute::detail::capacity_of(Engine{"p0"}, pdroute::Role::decode) == pdroute::Capacity{});
 }
 
-TEST_CASE("a capacity is read from the member .capacity for both roles, or as EndpointTraits says for each") {
+TEST_CASE("capacity: read from the member .capacity for both roles, or by EndpointTraits for each role") {
   const auto role = GENERATE(pdroute::Role::prefill, pdroute::Role::decode);
   const Sized sized{"p0", {.requests = 2, .tokens = 3, .kv_tokens = 4}};
   CHECK(pdroute::detail::capacity_of(sized, role) == sized.capacity);
@@ -131,12 +131,12 @@ TEST_CASE("a capacity is read from the member .capacity for both roles, or as En
         pdroute::Capacity{.requests = 512, .kv_tokens = 500'000});
 }
 
-TEST_CASE("a weight is read from the member .weight for both roles, or as EndpointTraits says for each; else it is 1") {
+TEST_CASE("endpoint weight: read from the member .weight for both roles, or by EndpointTraits for each, otherwise 1") {
   const auto role = GENERATE(pdroute::Role::prefill, pdroute::Role::decode);
   CHECK(pdroute::detail::endpoint_weight(Plain{"p0"}, role) == 1);
   CHECK(pdroute::detail::endpoint_weight(Engine{"p0"}, role) == 1);
   CHECK(pdroute::detail::endpoint_weight(Heavy{"p0", 7}, role) == 7);
-  CHECK(pdroute::detail::endpoint_weight(Heavy{"p0", -7}, role) == -7);  // as it says; a pool refuses it
+  CHECK(pdroute::detail::endpoint_weight(Heavy{"p0", -7}, role) == -7);  // returned unchanged; a pool refuses it
   CHECK(pdroute::detail::endpoint_weight(Bits{"p0", 9}, role) == 9);
   CHECK(pdroute::detail::endpoint_weight(Gpus{"p0", 8}, pdroute::Role::prefill) == 8);
   CHECK(pdroute::detail::endpoint_weight(Gpus{"p0", 8}, pdroute::Role::decode) == 80);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Endpoints for tests: an id, and lists of them.
+// An endpoint type for tests, which has only an id, and lists of such endpoints.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@ struct Engine {
 };
 using Engines = std::vector<Engine>;
 
-/// `prefix`0, `prefix`1, ...
+/// `count` endpoints with the ids `prefix`0, `prefix`1, ...
 inline Engines engines(const std::string& prefix, std::size_t count) {
   Engines list;
   for (std::size_t i = 0; i < count; ++i) list.push_back({prefix + std::to_string(i)});

@@ -12,7 +12,7 @@ using pdroute::Role;
 
 namespace {
 
-/// Every reason with a count of its own.
+/// Every reason, each with a different count.
 constexpr NoEndpoint all_reasons{.role = Role::decode,
                                  .endpoints = 45,
                                  .unhealthy = 1,
@@ -27,7 +27,7 @@ constexpr NoEndpoint all_reasons{.role = Role::decode,
 
 }  // namespace
 
-TEST_CASE("the text names the role, the reasons that apply in their order, and how many endpoints there are") {
+TEST_CASE("no endpoint: the text names the role, the non-zero reasons in order, and the number of endpoints") {
   CHECK(NoEndpoint{.role = Role::decode, .endpoints = 3, .unhealthy = 2, .full = 1}.text() ==
         "no decode endpoint: 2 unhealthy, 1 full of 3");
   CHECK(NoEndpoint{.endpoints = 1, .declined = 1}.text() == "no prefill endpoint: 1 declined of 1");
@@ -37,11 +37,11 @@ TEST_CASE("the text names the role, the reasons that apply in their order, and h
         "8 declined of 45");
 }
 
-TEST_CASE("the text of a role without members says so") {
+TEST_CASE("no endpoint: the text for a role without members says that there are none") {
   CHECK(NoEndpoint{.role = Role::prefill}.text() == "no prefill endpoint: there are none");
 }
 
-TEST_CASE("each reason is visited once, with its count, zero or not") {
+TEST_CASE("no endpoint: each_reason visits every reason once with its count, zero included") {
   std::vector<std::string> names;
   std::uint32_t sum = 0;
   all_reasons.each_reason([&](const char* name, std::uint32_t count) {
@@ -56,7 +56,7 @@ TEST_CASE("each reason is visited once, with its count, zero or not") {
   CHECK(visited == 9);
 }
 
-TEST_CASE("more room would have helped only where somebody was full") {
+TEST_CASE("no endpoint: overloaded only if at least one endpoint was full") {
   CHECK(NoEndpoint{.endpoints = 2, .unhealthy = 1, .full = 1}.overloaded());
   NoEndpoint others = all_reasons;
   others.full = 0;

@@ -9,13 +9,13 @@
 using pdroute::FailureKind;
 using pdroute::Outcomes;
 
-TEST_CASE("every kind of failure has a name of its own") {
+TEST_CASE("failure kind: each kind has a different name") {
   const std::set<std::string_view> names{to_string(FailureKind::unreachable), to_string(FailureKind::timed_out),
                                          to_string(FailureKind::bad_response), to_string(FailureKind::overloaded)};
   CHECK(names == std::set<std::string_view>{"unreachable", "timed_out", "bad_response", "overloaded"});
 }
 
-TEST_CASE("back-pressure and a client's cancel are no failures of the endpoint") {
+TEST_CASE("outcomes: overloaded and cancelled requests are not failures of the endpoint") {
   CHECK(Outcomes{.completed = 9, .cancelled = 8, .overloaded = 7}.failed() == 0);
   CHECK(Outcomes{.unreachable = 1, .timed_out = 20, .bad_response = 300}.failed() == 321);
 }

@@ -10,7 +10,7 @@
 
 namespace {
 
-/// Draws what the test says, to reach the rare branches of a bounded draw.
+/// Returns the numbers that a test gives it, to reach the rare branches of a bounded draw.
 struct Scripted {
   using result_type = std::uint32_t;
   Scripted() = default;
@@ -23,7 +23,7 @@ struct Scripted {
   std::size_t position = 0;
 };
 
-/// A range that would make a bounded draw biased.
+/// The range of `std::minstd_rand` would make a bounded draw biased.
 static_assert(!pdroute::BitGenerator<std::minstd_rand>);
 static_assert(pdroute::BitGenerator<std::mt19937>);
 static_assert(pdroute::BitGenerator<std::mt19937_64>);
@@ -41,22 +41,22 @@ double chi_square(G generator, std::uint32_t bound, int draws) {
 
 }  // namespace
 
-TEST_CASE("SplitMix64 gives the sequence of its published reference implementation") {
+TEST_CASE("SplitMix64: gives the sequence of its published reference implementation") {
   pdroute::SplitMix64 generator{0};
   CHECK(generator() == 0xe220a8397b1dcdafU);
   CHECK(generator() == 0x6e789e6aa1b965f4U);
   CHECK(generator() == 0x06c45d188009454fU);
 }
 
-TEST_CASE("a bounded draw is uniform for every generator") {
-  // 99.9 % quantile of chi-square with 6 degrees of freedom is 22.5; the seeds are fixed, so this cannot flicker.
+TEST_CASE("bounded draw: uniform with every generator") {
+  // The 99.9 % quantile of chi-square with 6 degrees of freedom is 22.5. The seeds are fixed, so the result is too.
   CHECK(chi_square(pdroute::SplitMix64{1}, 7, 70000) < 22.5);
   CHECK(chi_square(std::mt19937{1}, 7, 70000) < 22.5);
   CHECK(chi_square(std::mt19937_64{1}, 7, 70000) < 22.5);
 }
 
-TEST_CASE("a bounded draw rejects exactly the draws that would be biased") {
-  // 2^32 = 3 * 1431655765 + 1: for a bound of 3, one of the 2^32 draws must be rejected, the one whose product is 0.
+TEST_CASE("bounded draw: exactly the draws that would cause a bias are rejected") {
+  // 2^32 = 3 * 1431655765 + 1: for a bound of 3, one of the 2^32 draws must be rejected: the draw with product 0.
   Scripted generator;
   generator.draws = {0, 1431655766U};
   CHECK(pdroute::below(generator, 3) == 1);
@@ -68,7 +68,7 @@ TEST_CASE("a bounded draw rejects exactly the draws that would be biased") {
   CHECK(generator.position == 1);
 }
 
-TEST_CASE("a bounded draw reaches both ends and nothing else") {
+TEST_CASE("bounded draw: reaches 0 and bound - 1, and nothing outside") {
   Scripted generator;
   generator.draws = {0xffffffffU, 0, 0x80000000U};
   CHECK(pdroute::below(generator, 2) == 1);
@@ -76,7 +76,7 @@ TEST_CASE("a bounded draw reaches both ends and nothing else") {
   CHECK(pdroute::below(generator, 1) == 0);
 }
 
-TEST_CASE("streams of one seed differ, and are reproducible") {
+TEST_CASE("stream seed: streams of one seed differ, and the same stream repeats") {
   CHECK(pdroute::stream_seed(7, 0) == pdroute::stream_seed(7, 0));
   CHECK(pdroute::stream_seed(7, 0) != pdroute::stream_seed(7, 1));
   CHECK(pdroute::stream_seed(7, 0) != pdroute::stream_seed(8, 0));

@@ -14,7 +14,7 @@ using pdroute::Request;
 using pdroute::Role;
 using pdroute::detail::demand_of;
 
-/// Knows which endpoint has some of the prompt in its cache.
+/// A request that knows which endpoint has a part of its prompt cached.
 struct Cached {
   std::uint64_t prompt_tokens = 1000;
   [[nodiscard]] Demand demand(const Engine& engine, Role role) const {
@@ -33,20 +33,20 @@ static_assert(!pdroute::RequestType<Request&>);
 
 }  // namespace
 
-TEST_CASE("a request weighs its prompt, as tokens and as KV tokens, in both roles") {
+TEST_CASE("request demand: the prompt's length counts as tokens and as KV tokens, in both roles") {
   const auto role = GENERATE(Role::prefill, Role::decode);
-  const Demand weight = demand_of(Request{.prompt_tokens = 812}, Engine{"a"}, role);
-  CHECK(weight.tokens == 812);
-  CHECK(weight.kv_tokens == 812);
+  const Demand demand = demand_of(Request{.prompt_tokens = 812}, Engine{"a"}, role);
+  CHECK(demand.tokens == 812);
+  CHECK(demand.kv_tokens == 812);
 }
 
-TEST_CASE("a prompt's length of any integer type will do, up to the largest") {
+TEST_CASE("request demand: prompt_tokens may have any integer type, up to the largest value") {
   CHECK(demand_of(Narrow{}, Engine{"a"}, Role::decode).kv_tokens == 7);
-  constexpr auto most = std::numeric_limits<std::uint64_t>::max();
-  CHECK(demand_of(Request{.prompt_tokens = most}, Engine{"a"}, Role::prefill).tokens == most);
+  constexpr auto largest = std::numeric_limits<std::uint64_t>::max();
+  CHECK(demand_of(Request{.prompt_tokens = largest}, Engine{"a"}, Role::prefill).tokens == largest);
 }
 
-TEST_CASE("a request that says what it weighs is asked, with the endpoint and the role") {
+TEST_CASE("request demand: the request's own demand() is called with the endpoint and the role") {
   const Cached request;
   CHECK(demand_of(request, Engine{"cold"}, Role::prefill).tokens == 1000);
   CHECK(demand_of(request, Engine{"warm"}, Role::prefill).tokens == 200);

@@ -13,7 +13,7 @@ namespace {
 using Answer = pdroute::Result<std::unique_ptr<int>, std::string>;
 
 static_assert(!std::is_copy_constructible_v<Answer>);
-// What comes out of a temporary is a value, not a reference into it.
+// A temporary Result gives a value, not a reference into itself.
 static_assert(std::is_same_v<decltype(*std::declval<Answer>()), std::unique_ptr<int>>);
 static_assert(std::is_same_v<decltype(std::declval<Answer>().error()), std::string>);
 static_assert(std::is_nothrow_move_constructible_v<Answer>);
@@ -21,22 +21,22 @@ static_assert(std::is_nothrow_move_assignable_v<Answer>);
 
 }  // namespace
 
-TEST_CASE("a Result holds a value or an error") {
+TEST_CASE("result: holds a value or an error") {
   Answer value{std::make_unique<int>(3)};
   REQUIRE(value.has_value());
   CHECK(**value == 3);
   CHECK(*value.value() == 3);
 
-  const Answer error{std::string("nobody")};
+  const Answer error{std::string("refused")};
   REQUIRE_FALSE(error);
-  CHECK(error.error() == "nobody");
+  CHECK(error.error() == "refused");
 }
 
-TEST_CASE("a Result moves its content, also from value to error and back") {
+TEST_CASE("result: moving transfers the content, also between value and error") {
   Answer a{std::make_unique<int>(3)};
-  Answer b{std::string("nobody")};
+  Answer b{std::string("refused")};
   std::swap(a, b);
-  CHECK(a.error() == "nobody");
+  CHECK(a.error() == "refused");
   CHECK(**b == 3);
   a = std::move(b);
   CHECK(**a == 3);
