@@ -26,7 +26,7 @@ constexpr Estimate unknown{};
 
 }  // namespace
 
-TEST_CASE("engine reports: unknown before the first") {
+TEST_CASE("engine reports: before the first report, everything is unknown") {
   const EngineReports metric{{}};
   CHECK(metric.requests_of_others(at(1s)) == unknown);
   CHECK(metric.queue_beyond_own(at(1s)) == unknown);
@@ -34,7 +34,7 @@ TEST_CASE("engine reports: unknown before the first") {
   CHECK_FALSE(metric.report_age(at(1s)));
 }
 
-TEST_CASE("engine reports: of the requests in a report, those of others remain") {
+TEST_CASE("engine reports: own requests are subtracted, those of other gateways remain") {
   EngineReports metric{{}};
   metric.report({.running = 10, .waiting = 4}, at(1s), {.in_flight = 5});
   CHECK(metric.requests_of_others(at(2s)) == Estimate{9, 1});
@@ -42,20 +42,20 @@ TEST_CASE("engine reports: of the requests in a report, those of others remain")
   CHECK(metric.report_age(at(3s)) == std::chrono::nanoseconds{2s});
 }
 
-TEST_CASE("engine reports: own requests that the engine has not seen yet make nobody else's negative") {
+TEST_CASE("engine reports: more own requests than the report counts, those of others are zero and not negative") {
   EngineReports metric{{}};
   metric.report({.running = 0, .waiting = 0}, at(1s), {.in_flight = 1000});
   CHECK(metric.requests_of_others(at(1s)) == Estimate{0, 1});
 }
 
-TEST_CASE("engine reports: KV cache in shares of its size") {
+TEST_CASE("engine reports: KV usage beyond the own tokens is a share of the cache's size") {
   EngineReports metric{{}};
   metric.report({.kv_cache = EngineReport::KvCache{.usage = 0.5, .tokens = 1000}}, at(1s), {.kv_tokens = 200});
   CHECK(metric.kv_usage_beyond_own(at(1s)).value == Approx(0.3));
   CHECK(metric.kv_usage_per_token(at(1s)).value == Approx(0.001));
 }
 
-TEST_CASE("engine reports: figures come from several sources, and each grows stale by itself") {
+TEST_CASE("engine reports: figures from several sources are kept, and each becomes stale by itself") {
   EngineReports metric{{.stale_after = 10s}};
   metric.report({.running = 500, .waiting = 50}, at(1s), {});
   metric.report({.kv_cache = EngineReport::KvCache{0.5, 10}}, at(5s), {});
@@ -64,13 +64,13 @@ TEST_CASE("engine reports: figures come from several sources, and each grows sta
   CHECK(metric.kv_usage_beyond_own(at(5s)) == Estimate{0.5, 1});
   CHECK(metric.report_age(at(5s)) == std::chrono::nanoseconds{0});
   metric.report({.waiting = 2}, at(6s), {});
-  CHECK(metric.requests_of_others(at(12s)) == unknown);  // of the first second
+  CHECK(metric.requests_of_others(at(12s)) == unknown);  // last reported at 1 s
   CHECK(metric.queue_beyond_own(at(12s)) == Estimate{2, 1});
   CHECK(metric.kv_usage_per_token(at(12s)) == Estimate{0.1, 1});
   CHECK(metric.kv_usage_beyond_own(at(15s + 1ns)) == unknown);
 }
 
-TEST_CASE("engine reports: an older report does not replace a newer one") {
+TEST_CASE("engine reports: an older report does not replace a newer one, a report of the same time does") {
   EngineReports metric{{}};
   metric.report({.running = 7, .waiting = 0}, at(5s), {});
   metric.report({.running = 1, .waiting = 0}, at(4s), {});
@@ -79,15 +79,15 @@ TEST_CASE("engine reports: an older report does not replace a newer one") {
   CHECK(metric.requests_of_others(at(5s)) == Estimate{2, 1});
 }
 
-TEST_CASE("engine reports: a stale report says nothing") {
+TEST_CASE("engine reports: a stale report counts as unknown") {
   EngineReports metric{{.stale_after = 10s}};
   metric.report({.running = 7, .waiting = 0}, at(5s), {});
   CHECK(metric.requests_of_others(at(15s)) == Estimate{7, 1});
   CHECK(metric.requests_of_others(at(15s + 1ns)) == unknown);
-  CHECK(metric.requests_of_others(at(1s)) == Estimate{7, 1});  // a clock that stepped back
+  CHECK(metric.requests_of_others(at(1s)) == Estimate{7, 1});  // the clock has stepped back
 }
 
-TEST_CASE("engine reports: what cannot be is refused") {
+TEST_CASE("engine reports: impossible figures and options are refused, and the error names them") {
   const auto refused = [](double usage, std::uint64_t tokens) {
     return EngineReport{.kv_cache = EngineReport::KvCache{usage, tokens}}.check().has_value();
   };
@@ -104,7 +104,7 @@ TEST_CASE("engine reports: what cannot be is refused") {
   CHECK(EngineReports::Options{.stale_after = 0s}.check()->text() == "a report must count for longer than zero: 0 ns");
 }
 
-TEST_CASE("engine reports: readers and reporters in many threads") {
+TEST_CASE("engine reports: threads read while others report, and see a whole report or none") {
   EngineReports metric{{}};
   std::vector<std::thread> threads;
   for (int t = 0; t < 2; ++t) {

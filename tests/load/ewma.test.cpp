@@ -11,8 +11,8 @@
 
 using namespace std::chrono_literals;
 using pdroute::EwmaOptions;
-using Average = pdroute::detail::Ewma;
-using Rises = Average::Rises;
+using pdroute::detail::Ewma;
+using Rises = Ewma::Rises;
 
 namespace {
 
@@ -20,14 +20,14 @@ constexpr std::int64_t second = 1'000'000'000;
 
 }  // namespace
 
-TEST_CASE("fading average: unknown before the first sample") {
-  const Average average{EwmaOptions{}};
+TEST_CASE("EWMA: unknown before the first sample") {
+  const Ewma average{EwmaOptions{}};
   CHECK(average.at(0).weight == 0);
   CHECK(average.at(100 * second).weight == 0);
 }
 
-TEST_CASE("fading average: a sample counts fully at first, a third after the decay, nothing long after") {
-  Average average{EwmaOptions{.decay = 10s}};
+TEST_CASE("EWMA: a sample has weight 1 at first, 1/e after the decay, and 0 long after") {
+  Ewma average{EwmaOptions{.decay = 10s}};
   average.add(2.5, 7 * second, Rises::slowly);
   CHECK(average.at(7 * second).value == Approx(2.5));
   CHECK(average.at(7 * second).weight == 1);
@@ -36,15 +36,15 @@ TEST_CASE("fading average: a sample counts fully at first, a third after the dec
   CHECK(average.at(700 * second).weight == 0);
 }
 
-TEST_CASE("fading average: a sample takes the place of what has faded") {
-  Average average{EwmaOptions{.decay = 10s}};
+TEST_CASE("EWMA: a sample replaces the part of the average that has faded") {
+  Ewma average{EwmaOptions{.decay = 10s}};
   average.add(4, 0, Rises::slowly);
   average.add(1, 10 * second, Rises::slowly);
   CHECK(average.at(10 * second).value == Approx(1 + 3 * std::exp(-1.0)).epsilon(0.002));
 }
 
-TEST_CASE("fading average: many samples at once weigh no more than one") {
-  Average average{EwmaOptions{.decay = 10s}};
+TEST_CASE("EWMA: many samples at one time count no more than one") {
+  Ewma average{EwmaOptions{.decay = 10s}};
   average.add(1, 0, Rises::slowly);
   for (int i = 0; i < 1000; ++i) average.add(9, 0, Rises::slowly);
   CHECK(average.at(0).value == Approx(1));
@@ -53,8 +53,8 @@ TEST_CASE("fading average: many samples at once weigh no more than one") {
   CHECK(average.at(second).value == Approx(9 - 8 * std::exp(-0.1)).epsilon(0.002));
 }
 
-TEST_CASE("fading average: a peak is taken at once and forgiven slowly") {
-  Average average{EwmaOptions{.decay = 10s}};
+TEST_CASE("EWMA: if it rises at once, a peak counts at once and is forgiven slowly") {
+  Ewma average{EwmaOptions{.decay = 10s}};
   average.add(1, 0, Rises::at_once);
   average.add(30, 0, Rises::at_once);
   CHECK(average.at(0).value == Approx(30));
@@ -62,20 +62,20 @@ TEST_CASE("fading average: a peak is taken at once and forgiven slowly") {
   CHECK(average.at(second).value == Approx(1 + 29 * std::exp(-0.1)).epsilon(0.002));
 }
 
-TEST_CASE("fading average: zero is a sample, and less than zero says nothing") {
-  Average average{EwmaOptions{}};
+TEST_CASE("EWMA: a sample of zero counts, a negative sample is ignored") {
+  Ewma average{EwmaOptions{}};
   average.add(0, 0, Rises::slowly);
   CHECK(average.at(0).weight == 1);
   CHECK(average.at(0).value == Approx(0).margin(1e-30));
-  Average none{EwmaOptions{}};
-  none.add(-5, 100 * second, Rises::slowly);  // a clock that stepped back
+  Ewma none{EwmaOptions{}};
+  none.add(-5, 100 * second, Rises::slowly);  // the clock has stepped back
   CHECK(none.at(100 * second).weight == 0);
 }
 
-TEST_CASE("fading average: one that has long been idle learns from its next sample") {
+TEST_CASE("EWMA: idle for many days, the next sample replaces the old value") {
   constexpr std::int64_t day = 86'400 * second;
-  for (const std::int64_t days : {100, 200, 250, 300}) {  // half of what 32 bits of ticks can count is 208
-    Average average{EwmaOptions{.decay = 10s}};
+  for (const std::int64_t days : {100, 200, 250, 300}) {  // half the range of a 32-bit tick count is 208 days
+    Ewma average{EwmaOptions{.decay = 10s}};
     average.add(60, 0, Rises::at_once);
     average.add(0.1, days * day, Rises::at_once);
     INFO(days);
@@ -84,8 +84,8 @@ TEST_CASE("fading average: one that has long been idle learns from its next samp
   }
 }
 
-TEST_CASE("fading average: a clock that steps back stops fading, and forgets nothing") {
-  Average average{EwmaOptions{.decay = 10s}};
+TEST_CASE("EWMA: the clock steps back, nothing fades until it has caught up") {
+  Ewma average{EwmaOptions{.decay = 10s}};
   average.add(2, 100 * second, Rises::slowly);
   CHECK(average.at(50 * second).weight == 1);
   average.add(8, 50 * second, Rises::slowly);
@@ -93,18 +93,18 @@ TEST_CASE("fading average: a clock that steps back stops fading, and forgets not
   CHECK(average.at(110 * second).weight == Approx(std::exp(-1.0)).epsilon(0.002));
 }
 
-TEST_CASE("fading average: works for decays from a nanosecond to a hundred years, also before the epoch") {
+TEST_CASE("EWMA: decays from a nanosecond to a hundred years work, also before the epoch") {
   for (const std::chrono::nanoseconds decay : std::vector<std::chrono::nanoseconds>{1ns, 1us, 24h * 365 * 100}) {
     INFO("decay " << decay.count() << " ns");
     CHECK_FALSE(EwmaOptions{.decay = decay}.check());
-    Average average{EwmaOptions{.decay = decay}};
+    Ewma average{EwmaOptions{.decay = decay}};
     average.add(3, -2 * decay.count(), Rises::slowly);
     CHECK(average.at(-2 * decay.count()).weight == 1);
     CHECK(average.at(-decay.count()).weight == Approx(std::exp(-1.0)).epsilon(0.002));
   }
 }
 
-TEST_CASE("fading average: a decay that cannot be is refused") {
+TEST_CASE("EWMA: a decay out of range is refused, and the error names it") {
   for (const std::chrono::nanoseconds decay : std::vector<std::chrono::nanoseconds>{0ns, -1s, 24h * 365 * 100 + 1ns}) {
     const auto error = EwmaOptions{.decay = decay}.check();
     REQUIRE(error);
@@ -113,7 +113,7 @@ TEST_CASE("fading average: a decay that cannot be is refused") {
   }
 }
 
-TEST_CASE("fading average: halving by arithmetic is halving") {
+TEST_CASE("EWMA: halved(x) equals 2^-x") {
   for (double x = 0; x < 64; x += 0.03125 / 3) {
     CHECK(pdroute::detail::halved(x) == Approx(std::exp2(-x)).epsilon(3e-7));
   }
@@ -121,8 +121,8 @@ TEST_CASE("fading average: halving by arithmetic is halving") {
   CHECK(pdroute::detail::halved(1e300) == 0);
 }
 
-TEST_CASE("fading average: samples of many threads stay within the samples") {
-  Average average{EwmaOptions{.decay = 1ms}};
+TEST_CASE("EWMA: samples from many threads, the average stays between the lowest and the highest") {
+  Ewma average{EwmaOptions{.decay = 1ms}};
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {

@@ -28,14 +28,14 @@ static_assert(pdroute::IdentifiesEndpoint<Identity> && !pdroute::CountsChoices<I
 static_assert(pdroute::IdentifiesEndpoint<Loads<Tokens, Identity>> && pdroute::HoldsDemand<Loads<Tokens, Identity>>);
 static_assert(!pdroute::IdentifiesEndpoint<pdroute::NoLoad> && !pdroute::IdentifiesEndpoint<Loads<Tokens>>);
 
-struct Weighed {
+struct Weighted {
   std::string id;
   int weight;
 };
 struct Numbered {
   std::int64_t id;
 };
-using List = std::vector<Weighed>;
+using List = std::vector<Weighted>;
 
 template <class Endpoint, class Load>
 using PoolOf = pdroute::EndpointPool<Role::prefill, Endpoint, Load>;
@@ -44,9 +44,9 @@ std::uint64_t hash(std::string_view id) {
   return static_cast<std::uint64_t>(pdroute::key(id));
 }
 
-/// What a pool that weighs says of an endpoint with this weight.
+/// The error of a pool with the metric `Identity` for an endpoint of this weight.
 std::string refused(int weight) {
-  PoolOf<Weighed, Identity> pool;
+  PoolOf<Weighted, Identity> pool;
   REQUIRE(pool.assign(List{{"a", 7}}));
   const auto answer = pool.assign(List{{"b", 1}, {"a", 7}, {"c", weight}});
   REQUIRE_FALSE(answer);
@@ -58,8 +58,8 @@ std::string refused(int weight) {
 
 }  // namespace
 
-TEST_CASE("identity: a pool tells each slot the hash of its id and its weight") {
-  PoolOf<Weighed, Identity> pool;
+TEST_CASE("identity: a pool gives each slot the hash of its id and its weight") {
+  PoolOf<Weighted, Identity> pool;
   REQUIRE(pool.assign(List{{"a", 1}, {"b", 10'000}}));
   const auto snapshot = pool.snapshot();
   const auto candidates = snapshot->candidates();
@@ -69,15 +69,15 @@ TEST_CASE("identity: a pool tells each slot the hash of its id and its weight") 
   CHECK(candidates[1].weight() == 10'000);
 }
 
-TEST_CASE("identity: among other metrics it is told as well") {
-  PoolOf<Weighed, Loads<Tokens, Identity>> pool;
+TEST_CASE("identity: inside a list of metrics it gets the hash and the weight too") {
+  PoolOf<Weighted, Loads<Tokens, Identity>> pool;
   REQUIRE(pool.assign(List{{"a", 3}}));
   const auto snapshot = pool.snapshot();
   CHECK(snapshot->candidates()[0].weight() == 3);
   CHECK(snapshot->candidates()[0].id_hash() == hash("a"));
 }
 
-TEST_CASE("identity: numbers are ids, also negative ones; without a weight it is 1") {
+TEST_CASE("identity: integer ids are hashed, also negative ones, and a missing weight is 1") {
   PoolOf<Numbered, Identity> pool;
   REQUIRE(pool.assign(std::vector<Numbered>{{7}, {-1}}));
   const auto snapshot = pool.snapshot();
@@ -86,19 +86,19 @@ TEST_CASE("identity: numbers are ids, also negative ones; without a weight it is
   CHECK(snapshot->candidates()[0].weight() == 1);
 }
 
-TEST_CASE("identity: a weight out of range is refused by name and value, and nothing has changed") {
+TEST_CASE("identity: a weight out of range is refused with id and value, and nothing changes") {
   CHECK(refused(0) == "an endpoint's weight must be an integer from 1 to 10,000: c: weight 0");
   CHECK(refused(-5) == "an endpoint's weight must be an integer from 1 to 10,000: c: weight -5");
   CHECK(refused(10'001) == "an endpoint's weight must be an integer from 1 to 10,000: c: weight 10001");
 }
 
-TEST_CASE("identity: a role that does not weigh does not look at weights") {
-  PoolOf<Weighed, Tokens> pool;
+TEST_CASE("identity: a role without this metric does not check weights") {
+  PoolOf<Weighted, Tokens> pool;
   CHECK(pool.assign(List{{"a", -1}}));
 }
 
-TEST_CASE("identity: a kept member keeps its weight; a new life has its own, and the same hash") {
-  PoolOf<Weighed, Identity> pool;
+TEST_CASE("identity: a kept member keeps its weight, a new life takes a new weight and has the same hash") {
+  PoolOf<Weighted, Identity> pool;
   REQUIRE(pool.assign(List{{"a", 1}}));
   REQUIRE(pool.assign(List{{"a", 9}}));
   CHECK(pool.snapshot()->candidates()[0].weight() == 1);
@@ -108,8 +108,8 @@ TEST_CASE("identity: a kept member keeps its weight; a new life has its own, and
   CHECK(pool.snapshot()->candidates()[0].id_hash() == hash("a"));
 }
 
-TEST_CASE("identity: an endpoint that changes roles is asked for its weight there, and one that has none stays") {
-  CHECK(PoolOf<Weighed, Identity>::fits({"a", 1}));
-  CHECK_FALSE(PoolOf<Weighed, Identity>::fits({"a", 0}));
-  CHECK(PoolOf<Weighed, Tokens>::fits({"a", 0}));
+TEST_CASE("identity: an endpoint with a bad weight fits only a role without this metric") {
+  CHECK(PoolOf<Weighted, Identity>::fits({"a", 1}));
+  CHECK_FALSE(PoolOf<Weighted, Identity>::fits({"a", 0}));
+  CHECK(PoolOf<Weighted, Tokens>::fits({"a", 0}));
 }

@@ -16,18 +16,18 @@ using pdroute::TimeToFirstToken;
 
 namespace {
 
-using Moment = pdroute::ManualClock::time_point;
+using TimePoint = pdroute::ManualClock::time_point;
 
 template <class Metric>
-void lease(Metric& metric, Moment begin, Moment first_token, Moment end) {
+void lease(Metric& metric, TimePoint begin, TimePoint first_token, TimePoint end) {
   typename Metric::Held held{};
   metric.begin(held, begin);
   metric.first_token(held, first_token);
   metric.complete(held, end);
 }
 
-constexpr Moment at(std::chrono::nanoseconds since) {
-  return Moment{since};
+constexpr TimePoint at(std::chrono::nanoseconds since) {
+  return TimePoint{since};
 }
 
 }  // namespace
@@ -35,7 +35,7 @@ constexpr Moment at(std::chrono::nanoseconds since) {
 static_assert(pdroute::TimesLeases<Latency> && pdroute::TimesLeases<PeakLatency>);
 static_assert(pdroute::TimesLeases<TimeToFirstToken> && !pdroute::HoldsDemand<TimeToFirstToken>);
 
-TEST_CASE("latency: from the choice to the end") {
+TEST_CASE("latency: measured from the choice to the end of the lease") {
   Latency latency{{}};
   CHECK(latency.latency(at(0s)).weight == 0);
   lease(latency, at(1s), at(2s), at(4s));
@@ -44,21 +44,21 @@ TEST_CASE("latency: from the choice to the end") {
   CHECK(latency.latency(at(14s)).value == Approx(1 + 2 * 0.36788).epsilon(0.002));
 }
 
-TEST_CASE("latency: a peak counts at once") {
+TEST_CASE("peak latency: a higher sample replaces the average at once") {
   PeakLatency peak{{}};
   lease(peak, at(0s), at(0s), at(1s));
   lease(peak, at(0s), at(0s), at(1s) + 30ms);
   CHECK(peak.peak_latency(at(2s)).value == Approx(1.03));
 }
 
-TEST_CASE("latency: time to first token ends with the first token") {
+TEST_CASE("time to first token: measured to the first token, not to the end") {
   TimeToFirstToken first{{}};
   lease(first, at(1s), at(2s), at(60s));
   CHECK(first.time_to_first_token(at(60s)).value == Approx(1));
-  CHECK(first.time_to_first_token(at(60s)).weight < 0.01);  // of long ago
+  CHECK(first.time_to_first_token(at(60s)).weight < 0.01);  // the sample is old
 }
 
-TEST_CASE("latency: several metrics of time beside one of weight") {
+TEST_CASE("latency: several timed metrics in one list, each is updated") {
   using All = pdroute::Loads<Latency, PeakLatency, pdroute::NoLoad, TimeToFirstToken>;
   static_assert(pdroute::TimesLeases<All> && !pdroute::HoldsDemand<All>);
   All all{All::Options{}};

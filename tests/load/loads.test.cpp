@@ -25,11 +25,11 @@ using pdroute::RequestRate;
 using pdroute::Tokens;
 
 using Both = Loads<Tokens, KvTokens>;
-using Moment = pdroute::ManualClock::time_point;
+using TimePoint = pdroute::ManualClock::time_point;
 
-std::string calls;  // what the metrics below were asked, in order
+std::string calls;  // the calls to the metrics below, in order
 
-/// Writes down what it is asked, and refuses weights above its limit.
+/// Records each call, and refuses demands above its limit.
 template <char name>
 struct Noted {
   struct Options {
@@ -38,11 +38,11 @@ struct Noted {
   using Held = std::uint64_t;
 
   explicit Noted(Options options) : limit(options.limit) {}
-  [[nodiscard]] bool has_room(const Demand& weight) const noexcept { return weight.tokens <= limit; }
-  [[nodiscard]] bool try_hold(const Demand& weight, Held& held) noexcept {
+  [[nodiscard]] bool has_room(const Demand& demand) const noexcept { return demand.tokens <= limit; }
+  [[nodiscard]] bool try_hold(const Demand& demand, Held& held) noexcept {
     calls += {'+', name};
-    if (weight.tokens > limit) return false;
-    held = weight.tokens;
+    if (demand.tokens > limit) return false;
+    held = demand.tokens;
     return true;
   }
   void grow(Held& held, std::uint64_t tokens) noexcept {
@@ -61,7 +61,7 @@ using Three = Loads<Noted<'a'>, Noted<'b'>, Noted<'c'>>;
 
 }  // namespace
 
-TEST_CASE("several metrics are counted at once, each readable under its own name") {
+TEST_CASE("loads: one demand is counted by every metric, and each is read under its own name") {
   Both loads{{}};
   Both::Held held;
   REQUIRE(loads.try_hold({.tokens = 3, .kv_tokens = 40}, held));
@@ -75,7 +75,7 @@ TEST_CASE("several metrics are counted at once, each readable under its own name
   CHECK(loads.kv_tokens() == 0);
 }
 
-TEST_CASE("what one metric refuses, none holds") {
+TEST_CASE("loads: one metric refuses, so none of them holds the demand") {
   Both loads{{}};
   loads.set_capacity({.tokens = 100, .kv_tokens = 1000});
   Both::Held first;
@@ -95,7 +95,7 @@ TEST_CASE("what one metric refuses, none holds") {
   CHECK(loads.try_hold(rest, second));
 }
 
-TEST_CASE("weights are taken in the order of the list, and those after a refusal are not asked") {
+TEST_CASE("loads: metrics are asked in list order, and after a refusal the rest are not asked") {
   Three loads{{{}, {.limit = 10}, {}}};
   Three::Held held{};
   calls.clear();
@@ -110,7 +110,7 @@ TEST_CASE("weights are taken in the order of the list, and those after a refusal
   CHECK(held == Three::Held{0, 0, 0});
 }
 
-TEST_CASE("growth, capacity and the end reach every metric") {
+TEST_CASE("loads: growth, capacity and release reach every metric") {
   Three loads{{}};
   Three::Held held{};
   REQUIRE(loads.try_hold({.tokens = 1}, held));
@@ -122,18 +122,18 @@ TEST_CASE("growth, capacity and the end reach every metric") {
   CHECK(calls == "^a^b^c=a=b=c-a-b-c");
 }
 
-TEST_CASE("metrics that weigh and metrics that count choices stand side by side") {
+TEST_CASE("loads: metrics that hold demand and metrics that count choices work side by side") {
   using Mixed = Loads<NoLoad, RequestRate, KvTokens>;
   static_assert(pdroute::CountsChoices<Mixed> && pdroute::HoldsDemand<Mixed>);
   Mixed loads{{{}, {60s}, {}}};
   loads.set_capacity({.kv_tokens = 10});
-  const auto arrivals = [&] { return loads.arrivals(pdroute::RateWindow{60s}.bucket(Moment{5s})); };
+  const auto arrivals = [&] { return loads.arrivals(pdroute::RateWindow{60s}.bucket(TimePoint{5s})); };
 
   Mixed::Held held;
   REQUIRE(loads.try_hold({.kv_tokens = 10}, held));
   CHECK_FALSE(loads.has_room({.kv_tokens = 1}));
-  loads.record(Moment{5s});
-  const Mixed::Receipt receipt = loads.record(Moment{5s});
+  loads.record(TimePoint{5s});
+  const Mixed::Receipt receipt = loads.record(TimePoint{5s});
   CHECK(arrivals() == 2);
   loads.undo(receipt);
   CHECK(arrivals() == 1);
@@ -142,13 +142,13 @@ TEST_CASE("metrics that weigh and metrics that count choices stand side by side"
   CHECK(loads.kv_tokens() == 0);
 }
 
-TEST_CASE("each metric is made from its own options") {
+TEST_CASE("loads: each metric is made from its own options") {
   Loads<RequestRate, Tokens> loads{{{30s}, {}}};
-  loads.record(Moment{0s});
-  CHECK(loads.per_second(Moment{0s}) == 1.0 / 30);
+  loads.record(TimePoint{0s});
+  CHECK(loads.per_second(TimePoint{0s}) == 1.0 / 30);
 }
 
-TEST_CASE("a list can do only what one of its metrics can") {
+TEST_CASE("loads: a list offers only what at least one of its metrics offers") {
   STATIC_REQUIRE(pdroute::LoadMetric<Loads<>>);
   STATIC_REQUIRE_FALSE(pdroute::HoldsDemand<Loads<>>);
   STATIC_REQUIRE_FALSE(pdroute::CountsChoices<Loads<>>);

@@ -9,7 +9,7 @@
 namespace {
 
 using namespace std::chrono_literals;
-using Moment = pdroute::ManualClock::time_point;
+using TimePoint = pdroute::ManualClock::time_point;
 
 // Durations that a window cannot hold exactly do not convert: no rounding, no NaN.
 static_assert(!std::is_convertible_v<std::chrono::duration<double>, pdroute::RateWindow>);
@@ -17,29 +17,29 @@ static_assert(std::is_convertible_v<std::chrono::minutes, pdroute::RateWindow>);
 
 }  // namespace
 
-TEST_CASE("a window has sixty buckets") {
+TEST_CASE("rate window: 60 s have sixty buckets of one second") {
   const pdroute::RateWindow window = 60s;
   CHECK(window.length() == 60s);
   CHECK(window.bucket_width() == 1s);
-  CHECK(window.bucket(Moment{0ns}) == 0);
-  CHECK(window.bucket(Moment{999999999ns}) == 0);
-  CHECK(window.bucket(Moment{1s}) == 1);
+  CHECK(window.bucket(TimePoint{0ns}) == 0);
+  CHECK(window.bucket(TimePoint{999999999ns}) == 0);
+  CHECK(window.bucket(TimePoint{1s}) == 1);
 }
 
-TEST_CASE("buckets before the clock's epoch go on downwards") {
+TEST_CASE("rate window: before the clock's epoch the bucket numbers continue below zero") {
   const pdroute::RateWindow window = 60s;
-  CHECK(window.bucket(Moment{-1ns}) == -1);
-  CHECK(window.bucket(Moment{-1s}) == -1);
-  CHECK(window.bucket(Moment{-1s - 1ns}) == -2);
+  CHECK(window.bucket(TimePoint{-1ns}) == -1);
+  CHECK(window.bucket(TimePoint{-1s}) == -1);
+  CHECK(window.bucket(TimePoint{-1s - 1ns}) == -2);
 }
 
-TEST_CASE("a window is rounded up to whole buckets") {
+TEST_CASE("rate window: a length that sixty does not divide is rounded up to whole buckets") {
   const pdroute::RateWindow window = 61ns;
   CHECK(window.bucket_width() == 2ns);
   CHECK(window.length() == 120ns);
 }
 
-TEST_CASE("a window longer than a hundred years is refused instead of overflowing") {
+TEST_CASE("rate window: longer than a hundred years is refused, without overflow") {
   CHECK_FALSE(pdroute::RateWindow{std::chrono::years{99}}.check());
   for (const auto& error :
        {pdroute::RateWindow{std::chrono::years{600}}.check(), pdroute::RateWindow{std::chrono::hours::max()}.check(),
@@ -50,7 +50,7 @@ TEST_CASE("a window longer than a hundred years is refused instead of overflowin
   CHECK(pdroute::RateWindow{std::chrono::hours::min()}.check());
 }
 
-TEST_CASE("a window must be longer than zero, and the error names the value") {
+TEST_CASE("rate window: zero or less is refused, and the error names the value") {
   CHECK_FALSE(pdroute::RateWindow{1ns}.check());
   for (const auto length : {0ns, -60ns, std::chrono::nanoseconds{-120s}}) {
     const auto error = pdroute::RateWindow{length}.check();

@@ -12,61 +12,61 @@ namespace {
 
 using namespace std::chrono_literals;
 using pdroute::RequestRate;
-using Moment = pdroute::ManualClock::time_point;
+using TimePoint = pdroute::ManualClock::time_point;
 
 constexpr pdroute::RateWindow window = 60s;
 
 std::uint32_t arrivals(const RequestRate& rate, std::chrono::nanoseconds at) {
-  return rate.arrivals(window.bucket(Moment{at}));
+  return rate.arrivals(window.bucket(TimePoint{at}));
 }
 
 }  // namespace
 
-TEST_CASE("a rate without arrivals is zero") {
+TEST_CASE("request rate: without arrivals it is zero") {
   const RequestRate rate{window};
   CHECK(arrivals(rate, 0s) == 0);
   CHECK(arrivals(rate, 1000h) == 0);
 }
 
-TEST_CASE("an arrival counts until the window has passed it, edge included") {
+TEST_CASE("request rate: an arrival counts until the window has passed its whole bucket") {
   RequestRate rate{window};
-  rate.record(Moment{10s});
+  rate.record(TimePoint{10s});
   CHECK(arrivals(rate, 10s) == 1);
   CHECK(arrivals(rate, 70s) == 1);
   CHECK(arrivals(rate, 70s + 999ms) == 1);  // its bucket, one second wide, still touches the window
   CHECK(arrivals(rate, 71s) == 0);
 }
 
-TEST_CASE("the rate divides by the whole window") {
+TEST_CASE("request rate: per_second divides by the whole window") {
   RequestRate rate{window};
-  for (int i = 0; i < 30; ++i) rate.record(Moment{1s});
-  CHECK(rate.per_second(Moment{2s}) == 0.5);
+  for (int i = 0; i < 30; ++i) rate.record(TimePoint{1s});
+  CHECK(rate.per_second(TimePoint{2s}) == 0.5);
 }
 
-TEST_CASE("a pause of any length leaves nothing behind") {
+TEST_CASE("request rate: after a pause of any length no old arrival counts") {
   RequestRate rate{window};
-  for (int i = 0; i < 100; ++i) rate.record(Moment{i * 1s});
-  rate.record(Moment{500h});
+  for (int i = 0; i < 100; ++i) rate.record(TimePoint{i * 1s});
+  rate.record(TimePoint{500h});
   CHECK(arrivals(rate, 500h) == 1);
-  rate.record(Moment{500h + 61s});
+  rate.record(TimePoint{500h + 61s});
   CHECK(arrivals(rate, 500h + 61s) == 1);
 }
 
-TEST_CASE("a clock that steps back is clamped to the newest bucket") {
+TEST_CASE("request rate: the clock steps back, arrivals count in the newest bucket") {
   RequestRate rate{window};
-  rate.record(Moment{100s});
-  rate.record(Moment{10s});  // counted as if at 100 s
+  rate.record(TimePoint{100s});
+  rate.record(TimePoint{10s});  // counted as if at 100 s
   CHECK(arrivals(rate, 10s) == 2);
   CHECK(arrivals(rate, 160s) == 2);
   CHECK(arrivals(rate, 161s) == 0);
 }
 
-TEST_CASE("an undone arrival never was, also when time has gone on") {
+TEST_CASE("request rate: an undone arrival does not count, even if undone later") {
   const auto later = GENERATE(0s, 1s, 59s, 60s, 61s, 62s, 63s, 64s, 200s);
   RequestRate rate{window};
-  rate.record(Moment{5s});
-  const auto receipt = rate.record(Moment{5s});
-  rate.record(Moment{5s + later});
+  rate.record(TimePoint{5s});
+  const auto receipt = rate.record(TimePoint{5s});
+  rate.record(TimePoint{5s + later});
   rate.undo(receipt);
   INFO("undone " << later.count() << " s later");
   for (auto at = 5s + later; at < 300s; at += 1s) {
@@ -75,29 +75,30 @@ TEST_CASE("an undone arrival never was, also when time has gone on") {
   }
 }
 
-TEST_CASE("no arrival is lost when threads record across buckets") {
+TEST_CASE("request rate: threads record across buckets, and no arrival is lost") {
   RequestRate rate{window};
   constexpr int threads = 4;
   constexpr int per_thread = 20000;
   std::vector<std::thread> all;
   for (int t = 0; t < threads; ++t) {
     all.emplace_back([&rate] {
-      // 2,000 steps of 20 ms: forty buckets, each begun by whichever thread comes first.
-      for (int i = 0; i < per_thread; ++i) rate.record(Moment{(i / 10) * 20ms});
+      // 2,000 steps of 20 ms: forty buckets, each begun by the first thread to reach it.
+      for (int i = 0; i < per_thread; ++i) rate.record(TimePoint{(i / 10) * 20ms});
     });
   }
   for (auto& thread : all) thread.join();
   CHECK(arrivals(rate, 40s) == threads * per_thread);
 }
 
-TEST_CASE("readers beside recorders see no more than was ever recorded") {
+TEST_CASE("request rate: reads during records never see more than was recorded") {
   RequestRate rate{window};
   constexpr std::uint32_t count = 50000;
-  std::uint32_t most = 0;
+  std::uint32_t highest = 0;
   std::thread writer([&rate] {
-    for (std::uint32_t i = 0; i < count; ++i) rate.undo(rate.record(Moment{i * 10ms})), rate.record(Moment{i * 10ms});
+    for (std::uint32_t i = 0; i < count; ++i)
+      rate.undo(rate.record(TimePoint{i * 10ms})), rate.record(TimePoint{i * 10ms});
   });
-  for (std::uint32_t i = 0; i < count; ++i) most = std::max(most, arrivals(rate, i * 10ms));
+  for (std::uint32_t i = 0; i < count; ++i) highest = std::max(highest, arrivals(rate, i * 10ms));
   writer.join();
-  CHECK(most <= count + 1);
+  CHECK(highest <= count + 1);
 }

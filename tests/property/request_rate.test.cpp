@@ -15,9 +15,9 @@ namespace {
 
 using namespace std::chrono_literals;
 using std::chrono::nanoseconds;
-using Moment = pdroute::ManualClock::time_point;
+using TimePoint = pdroute::ManualClock::time_point;
 
-/// Every arrival, kept for ever.
+/// Keeps every arrival.
 struct Exact {
   std::deque<nanoseconds> arrivals;
 
@@ -28,7 +28,8 @@ struct Exact {
 
 }  // namespace
 
-TEST_CASE("0 <= ours - exact <= the arrivals of one bucket, for any arrivals and pauses") {
+TEST_CASE(
+    "request rate: reads at least the exact count and at most the arrivals of one bucket more, for any arrivals") {
   const auto seed = GENERATE(range(0U, 40U));
   pdroute::SplitMix64 random{seed};
   const auto pick = [&](std::uint32_t n) { return pdroute::below(random, n); };
@@ -36,7 +37,7 @@ TEST_CASE("0 <= ours - exact <= the arrivals of one bucket, for any arrivals and
   const pdroute::RateWindow window = length;
   const nanoseconds width = window.bucket_width();
   INFO("seed " << seed << ", window " << length.count() << " ns");
-  // Divisible windows are kept exactly; one second is not, and is 20 ns longer.
+  // A window that sixty divides is kept exactly. One second is not divisible and becomes 20 ns longer.
   REQUIRE(window.length() - length < 60ns);
 
   pdroute::RequestRate ours{window};
@@ -51,16 +52,16 @@ TEST_CASE("0 <= ours - exact <= the arrivals of one bucket, for any arrivals and
         now += nanoseconds{pick(static_cast<std::uint32_t>(std::min<std::int64_t>(width.count(), 1000000000)) + 1)};
     }
     if (pick(4) != 0) {
-      const auto receipt = ours.record(Moment{now});
+      const auto receipt = ours.record(TimePoint{now});
       if (pick(5) == 0) {
         ours.undo(receipt);
       } else {
         exact.arrivals.push_back(now);
       }
     }
-    const std::int64_t read = ours.arrivals(window.bucket(Moment{now}));
+    const std::int64_t read = ours.arrivals(window.bucket(TimePoint{now}));
     const std::int64_t truth = exact.between(now - window.length(), now);
-    // What ours may still see: the bucket in which the window begins.
+    // What the rate may still count: arrivals in the bucket in which the window begins.
     const nanoseconds edge = now - window.length();
     const std::int64_t one_bucket = exact.between(edge - width, edge);
     REQUIRE(read >= truth);
