@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads traces as Azure publishes them.
+// Reads traces in the format that Azure publishes.
 #include "azure_trace.hpp"
 
 #include <csv.h>
@@ -25,7 +25,7 @@ constexpr const char* prompt_column = "ContextTokens";
 constexpr const char* output_column = "GeneratedTokens";
 constexpr unsigned columns = 3;
 
-// Spaces around a field do not count, nothing is quoted, and blank lines are skipped like comments.
+// Spaces around a field are ignored, there are no quotes, and blank lines are skipped like comments.
 using Reader = io::CSVReader<columns, io::trim_chars<' ', '\t'>, io::no_quote_escape<','>, io::throw_on_overflow,
                              io::empty_line_comment>;
 
@@ -33,7 +33,7 @@ bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
-/// `n` digits from the front of `text`, which loses them.
+/// Removes `n` digits from the front of `text` and returns their number.
 std::optional<int> digits(std::string_view& text, std::size_t n) {
   if (text.size() < n) return std::nullopt;
   int value = 0;
@@ -45,14 +45,14 @@ std::optional<int> digits(std::string_view& text, std::size_t n) {
   return value;
 }
 
-/// Whether `text` begins with `c`, which it then loses.
+/// Whether `text` begins with `c`; if so, removes it.
 bool skip(std::string_view& text, char c) {
   if (text.empty() || text.front() != c) return false;
   text.remove_prefix(1);
   return true;
 }
 
-/// What follows the whole seconds: nothing, or a point and up to nine digits.
+/// The fraction after the whole seconds: nothing, or a point and up to nine digits.
 std::optional<std::chrono::nanoseconds> fraction(std::string_view& text) {
   if (!skip(text, '.')) return std::chrono::nanoseconds{0};
   const auto end = std::find_if_not(text.begin(), text.end(), is_digit);
@@ -101,7 +101,7 @@ std::optional<std::chrono::nanoseconds> azure_moment(std::string_view text) {
 
   const year_month_day date{year{*year_number}, month{static_cast<unsigned>(*month_number)},
                             day{static_cast<unsigned>(*day_number)}};
-  // The years that 64-bit nanoseconds since 1970 can count, with room.
+  // Years that fit into 64-bit nanoseconds since 1970, with a margin.
   if (!date.ok() || *year_number < 1970 || *year_number > 2200) return std::nullopt;
   return sys_days{date}.time_since_epoch() + hours{*hour} + minutes{*minute} + seconds{*second} + *rest;
 }
@@ -112,7 +112,7 @@ bool looks_like_azure(std::string_view first_line) {
 }
 
 Trace read_azure(const std::string& file, std::string_view text) {
-  // The reader looks at the byte after the last one to see whether the line ends there.
+  // The reader reads one byte beyond the end to see whether the line ends there.
   std::string ended{text};
   if (!ended.ends_with('\n')) ended += '\n';
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads traces as Azure publishes them: CSV with one request per row.
+// Reads traces in the format that Azure publishes: CSV with one request per row.
 #pragma once
 
 #include <chrono>
@@ -15,11 +15,11 @@ namespace replay {
 /// `file` is for error messages. Throws TraceError.
 [[nodiscard]] Trace read_azure(const std::string& file, std::string_view text);
 
-/// Whether the line is a header of such a file, if perhaps a broken one.
+/// Whether the line looks like a header of such a file. The header may be wrong.
 [[nodiscard]] bool looks_like_azure(std::string_view first_line);
 
-/// The moment that a text like "2023-11-16 18:17:03.9799600" names, since 1970; nothing if it is no such text. Up to
-/// nine digits of a second; "+00:00", the only zone these traces use, may follow.
+/// The time since 1970 of a text like "2023-11-16 18:17:03.9799600", or nothing if the text has another form. A second
+/// may have up to nine digits. The zone "+00:00", the only one in these traces, may follow.
 [[nodiscard]] std::optional<std::chrono::nanoseconds> azure_moment(std::string_view text);
 
 }  // namespace replay

@@ -31,10 +31,10 @@ class Members {
  public:
   explicit Members(std::size_t n) : states_(n, State::eligible) {}
 
-  /// What happens next, if anything, and to whom; only `kind` and `number` are set.
+  /// The next event and its endpoint, or nothing. Only `kind` and `number` are set.
   [[nodiscard]] std::optional<ChurnEvent> next(pdroute::SplitMix64& generator) {
     const std::size_t eligible = count(State::eligible);
-    // Seven times in eight the last eligible endpoint is spared; else, half of the events bring one back.
+    // Seven times in eight the last eligible endpoint is spared. Otherwise half of the events bring an endpoint back.
     const bool spare = eligible <= 1 && pdroute::below(generator, 8) != 0;
     if (spare && eligible == states_.size()) return std::nullopt;
     const bool bring_back = eligible < states_.size() && (spare || pdroute::below(generator, 2) == 0);
@@ -60,7 +60,7 @@ class Members {
     return static_cast<std::size_t>(std::count(states_.begin(), states_.end(), state));
   }
 
-  /// The number of an endpoint whose state is wanted, or of any if none is.
+  /// The number of a random endpoint in a wanted state, or of any endpoint if there is none.
   template <class Wanted>
   [[nodiscard]] std::size_t pick(pdroute::SplitMix64& generator, const Wanted& wanted) const {
     std::vector<std::size_t> choices;
@@ -76,7 +76,7 @@ class Members {
 };
 
 ChurnSchedule membership(pdroute::Role role, std::size_t endpoints, nanoseconds span, pdroute::SplitMix64& generator) {
-  constexpr std::size_t events = 64;  // about one a minute in a trace of an hour
+  constexpr std::size_t events = 64;  // about one per minute in a trace of an hour
   std::vector<nanoseconds> moments(events);
   for (nanoseconds& moment : moments) moment = part_of(span, generator);
   std::sort(moments.begin(), moments.end());
@@ -94,7 +94,7 @@ ChurnSchedule membership(pdroute::Role role, std::size_t endpoints, nanoseconds 
 
 ChurnSchedule cancellations(const Trace& trace, pdroute::SplitMix64& generator) {
   constexpr std::uint32_t one_in = 20;
-  constexpr std::chrono::seconds within{20};  // twice as long as a common request runs: half of them come too late
+  constexpr std::chrono::seconds within{20};  // twice a common request's duration, so half of them come too late
   ChurnSchedule schedule;
   for (std::size_t i = 0; i < trace.size(); ++i) {
     if (pdroute::below(generator, one_in) != 0) continue;
@@ -106,7 +106,7 @@ ChurnSchedule cancellations(const Trace& trace, pdroute::SplitMix64& generator) 
   return schedule;
 }
 
-/// Both in order of time; events of one moment: those of `a` first.
+/// Merges two schedules in order of time. Of events at one moment, those of `a` come first.
 ChurnSchedule merged(const ChurnSchedule& a, const ChurnSchedule& b) {
   ChurnSchedule schedule;
   std::merge(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(schedule),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Endpoints that come and go and requests that are cancelled, as a schedule made before the replay.
+// Churn: a schedule, made before the replay, of endpoints that come and go and of requests that are cancelled.
 #pragma once
 
 #include <chrono>
@@ -14,10 +14,10 @@ namespace replay {
 
 struct ChurnEvent {
   enum class Kind : std::uint8_t {
-    remove,   ///< the endpoint is no member of its role any more
-    drain,    ///< it stays a member and gets no new requests
-    restore,  ///< after either: it becomes a member again, as a new incarnation
-    cancel,   ///< the request ends where it is
+    remove,   ///< the endpoint leaves its role
+    drain,    ///< the endpoint stays a member and gets no new requests
+    restore,  ///< the endpoint becomes a member again, as a new incarnation
+    cancel,   ///< the request ends in its current phase
   };
 
   std::chrono::nanoseconds at{};  ///< on the trace's clock
@@ -28,11 +28,11 @@ struct ChurnEvent {
   friend bool operator==(const ChurnEvent&, const ChurnEvent&) = default;
 };
 
-/// In order of time; events of one moment happen in this order.
+/// Events in order of time. Events at one moment happen in this order.
 using ChurnSchedule = std::vector<ChurnEvent>;
 
-/// A schedule for a trace and so many endpoints per role, all of them members at first. Mostly leaves each role an
-/// eligible endpoint, but not always. Same arguments, same schedule.
+/// Makes a schedule for a trace and these numbers of endpoints, which are all members at first. Each role has an
+/// eligible endpoint most of the time, but not always. Same arguments, same schedule.
 [[nodiscard]] ChurnSchedule make_churn(const Trace& trace, std::size_t prefill_endpoints, std::size_t decode_endpoints,
                                        std::uint64_t seed);
 

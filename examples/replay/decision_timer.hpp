@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Measures what a call costs, less what measuring costs.
+// Measures the duration of a call, without the duration of the measurement.
 #pragma once
 
 #include <algorithm>
@@ -12,6 +12,7 @@
 
 namespace replay {
 
+/// Times calls. The cost of reading the clock is measured at the end and subtracted.
 class DecisionTimer {
  public:
   explicit DecisionTimer(std::size_t expected) { samples_.reserve(expected); }
@@ -26,7 +27,7 @@ class DecisionTimer {
   }
 
   [[nodiscard]] DecisionCost cost() const {
-    constexpr int enough = 10'001;  // a median that no interrupt moves; under a millisecond
+    constexpr int enough = 10'001;  // enough for a stable median; takes under a millisecond
     DecisionTimer empty{enough};
     for (int i = 0; i < enough; ++i) empty.time([i] { return i; });
     const auto timer = median(std::move(empty.samples_));

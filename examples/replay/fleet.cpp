@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The endpoints of a replay as their operator sees them.
+// The endpoints of a replay from the operator's side.
 #include "fleet.hpp"
 
 #include <fmt/format.h>

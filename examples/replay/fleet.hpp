@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The endpoints of a replay as their operator sees them: who is a member now, and who is still alive.
+// The endpoints of a replay from the operator's side: which are members now, and which are still alive.
 #pragma once
 
 #include <chrono>
@@ -13,13 +13,13 @@
 
 namespace replay {
 
-/// One incarnation of an endpoint, shared by all copies of the object below: it lives as long as the longest of them.
+/// One incarnation of an endpoint. All copies of a `ReplayEndpoint` share it, so it lives as long as any of them.
 struct Life {
-  std::size_t number = 0;               ///< of the endpoint within its role
-  bool draining = false;                ///< gets no new requests
-  std::uint64_t requests = 0;           ///< that wait or run there
-  std::uint64_t tokens = 0;             ///< of these: prompts for prefill, prompts and outputs for decode
-  std::chrono::nanoseconds free_at{0};  ///< for prefill: when the last of its prompts has been computed
+  std::size_t number = 0;      ///< of the endpoint within its role
+  bool draining = false;       ///< gets no new requests
+  std::uint64_t requests = 0;  ///< requests that wait or run there
+  std::uint64_t tokens = 0;    ///< tokens of these requests: prompts for prefill, prompts and outputs for decode
+  std::chrono::nanoseconds free_at{0};  ///< for prefill: when its last prompt is computed
 
   void enter(std::uint64_t tokens_of_request) noexcept {
     ++requests;
@@ -31,7 +31,7 @@ struct Life {
   }
 };
 
-/// What the router is given.
+/// The endpoint type of the router.
 struct ReplayEndpoint {
   std::string id;
   std::uint64_t incarnation = 0;
@@ -41,22 +41,22 @@ struct ReplayEndpoint {
 /// The endpoints of one role: p0, p1, ... or d0, d1, ...
 class Fleet {
  public:
-  /// All of them are members at first.
+  /// All endpoints are members at first.
   Fleet(pdroute::Role role, std::size_t endpoints);
 
   [[nodiscard]] std::size_t size() const noexcept { return endpoints_; }
   [[nodiscard]] std::string id(std::size_t number) const;
-  /// In order of their numbers, not of their registration.
+  /// The members in order of their numbers, not of their registration.
   [[nodiscard]] std::span<const ReplayEndpoint> members() const noexcept { return members_; }
 
   /// Precondition: it is a member.
   void drain(std::size_t number);
   /// Precondition: it is a member.
   void remove(std::size_t number);
-  /// Makes it a member again, as a new incarnation; one that is a member already is replaced.
+  /// Makes an endpoint a member again, as a new incarnation. If it is a member already, it is replaced.
   void restore(std::size_t number);
 
-  /// Incarnations that are members no more and of which somebody still holds a copy.
+  /// The number of incarnations that are no longer members while a copy of them still exists.
   [[nodiscard]] std::size_t strays() const;
 
  private:

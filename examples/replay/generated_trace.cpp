@@ -21,19 +21,19 @@ namespace replay {
 namespace {
 
 struct Published {
-  std::array<double, 5> value;  // the least, the median, the 90th and 99th percentile, the greatest
+  std::array<double, 5> value;  // minimum, median, 90th and 99th percentile, maximum
   double mean;
 };
 
 constexpr Published prompt_tokens{{891, 6'909, 27'367, 85'400, 126'195}, 12'035};
 constexpr Published output_tokens{{1, 350, 597, 1'119, 2'000}, 343};
 
-/// The inverse of the cumulative distribution through the published points. Between two points it bends as u^b does,
-/// with the one b that gives the published mean (straight pieces would give a mean a quarter too high).
+/// The inverse of a cumulative distribution through the published points. Between two points it bends as u^b. The same
+/// b is used everywhere, and chosen to give the published mean; straight pieces would give a mean a quarter too high.
 class Distribution {
  public:
   explicit Distribution(const Published& published) : value_(published.value) {
-    double floor = 0;  // the mean if every piece stayed at its lower end, and how far all pieces rise
+    double floor = 0;  // `floor`: the mean if every piece stayed at its lower end; `rise`: the rise of all pieces
     double rise = 0;
     for (std::size_t i = 0; i + 1 < place.size(); ++i) {
       floor += (place[i + 1] - place[i]) * value_[i];
@@ -56,7 +56,7 @@ class Distribution {
   double bend_;
 };
 
-/// One draw from each n-th of the distribution, in random order.
+/// Stratified draws: one from each n-th of the distribution, in random order.
 std::vector<std::uint64_t> draw(const Distribution& distribution, std::size_t n, pdroute::SplitMix64& generator) {
   std::vector<std::size_t> layers(n);
   std::iota(layers.begin(), layers.end(), std::size_t{0});
@@ -71,7 +71,7 @@ std::vector<std::uint64_t> draw(const Distribution& distribution, std::size_t n,
   return values;
 }
 
-/// Each request in a batch of its own choice, so batches have random sizes.
+/// Each request draws its batch, so batches have random sizes.
 std::vector<std::chrono::nanoseconds> draw_arrivals(std::size_t n, pdroute::SplitMix64& generator) {
   constexpr std::chrono::seconds between_batches{3};
   constexpr double in_a_batch = 3.4 * 3;
@@ -83,7 +83,7 @@ std::vector<std::chrono::nanoseconds> draw_arrivals(std::size_t n, pdroute::Spli
   return arrivals;
 }
 
-/// Each request begins a session or goes on with that of an earlier one, any of them equally likely: most sessions stay
+/// Each request begins a session or continues the session of an earlier request, drawn uniformly. So most sessions stay
 /// short and a few grow long.
 std::vector<pdroute::Key> draw_keys(std::size_t n, pdroute::SplitMix64& generator) {
   constexpr double new_sessions = 7'373.0 / 12'031;  // in Mooncake's trace, by the second block of the prompts

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // pdroute_replay: replays a request trace through a router in virtual time and shows where requests land.
-// Exit code 2: the command line or the trace is wrong, and standard error says how.
+// Exit code 2 means that the command line or the trace is wrong; the message is on standard error.
 #include <fmt/format.h>
 
 #include <cstdio>

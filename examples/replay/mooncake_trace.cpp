@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads traces as Mooncake publishes them.
+// Reads traces in the format that Mooncake publishes.
 #include "mooncake_trace.hpp"
 
 #include <fmt/format.h>
@@ -22,7 +22,7 @@ namespace {
 
 using nlohmann::json;
 
-/// One line, whose fields are asked for by name.
+/// One line of the file. Its fields are read by name.
 class Line {
  public:
   Line(const TraceBuilder& builder, std::size_t number, std::string_view text) : builder_(&builder), number_(number) {
@@ -41,16 +41,16 @@ class Line {
   }
 
   [[nodiscard]] std::chrono::milliseconds milliseconds(const char* field) const {
-    constexpr std::uint64_t most = 9'000'000'000'000;  // the year 2255 if they count from 1970; fits as nanoseconds
+    constexpr std::uint64_t max = 9'000'000'000'000;  // the year 2255 if counted from 1970; fits as nanoseconds
     try {
-      return std::chrono::milliseconds{whole_number(at(field).dump(), 0, most)};
+      return std::chrono::milliseconds{whole_number(at(field).dump(), 0, max)};
     } catch (const NotAWholeNumber& problem) {
       builder_->refuse(number_, field, problem.what());
     }
   }
 
-  /// The second block of the prompt names its session: the first is the system prompt that nearly all share. A prompt
-  /// of one block has none.
+  /// The session of the request: the second block of the prompt. The first block is the system prompt, which nearly all
+  /// requests share. A prompt of one block has no session.
   [[nodiscard]] std::optional<pdroute::Key> session(const char* field) const {
     const json& ids = at(field);
     if (!ids.is_array()) builder_->refuse(number_, field, "must be an array, but is " + shown(ids.dump()));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads the command line.
+// Reads the command line of pdroute_replay.
 #include "options.hpp"
 
 #include <fmt/format.h>
@@ -23,7 +23,7 @@ namespace replay {
 
 namespace {
 
-// Beyond these, tables have no reader and memory is short.
+// Larger tables are unreadable, and memory runs short.
 constexpr std::uint64_t max_endpoints = 10'000;
 constexpr std::uint64_t max_requests = 10'000'000;
 constexpr std::uint64_t most_of_64_bits = std::numeric_limits<std::uint64_t>::max();
@@ -56,7 +56,7 @@ std::chrono::nanoseconds window(const std::string& text) {
   return std::chrono::nanoseconds{length};
 }
 
-/// An option whose value is a whole number.
+/// Adds an option that takes a whole number.
 template <class Number>
 CLI::Option* add_number(CLI::App& app, const std::string& name, Number& number, std::uint64_t least, std::uint64_t most,
                         const std::string& help) {

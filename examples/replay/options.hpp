@@ -16,28 +16,28 @@
 namespace replay {
 
 struct Options {
-  std::optional<std::string> trace;              ///< a file; nothing: a generated trace
-  std::size_t requests = conversation_requests;  ///< in the generated trace
+  std::optional<std::string> trace;              ///< a file, or nothing for a generated trace
+  std::size_t requests = conversation_requests;  ///< the size of a generated trace
   std::size_t prefill = 4;
   std::size_t decode = 4;
   std::vector<std::string> policies = examples::policy_names();
-  std::optional<std::string> decode_policy;  ///< nothing: the same as for prefill
+  std::optional<std::string> decode_policy;  ///< nothing for the prefill policy
   examples::PolicySettings settings;
-  std::optional<std::uint64_t> churn;  ///< its seed; nothing: no churn
+  std::optional<std::uint64_t> churn;  ///< the seed of the churn, or nothing for no churn
   bool json = false;
 };
 
-/// What is wrong with the command line, in a sentence.
+/// A sentence that says what is wrong with the command line.
 struct UsageError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// What was asked for instead of a replay.
+/// The help text that --help asks for instead of a replay.
 struct HelpText {
   std::string text;
 };
 
-/// Throws UsageError.
+/// Reads the command line. Throws UsageError.
 [[nodiscard]] std::variant<Options, HelpText> parse_options(int argc, const char* const* argv);
 
 }  // namespace replay

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a replay found out, summed up.
+// Ratios and sums over the result of a replay.
 #include "outcome.hpp"
 
 #include <algorithm>

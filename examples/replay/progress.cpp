@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Draws the progress bar.
+// Draws the progress bar on standard error.
 #include "progress.hpp"
 
 #include <fmt/format.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A progress bar on the terminal, and nothing anywhere else.
+// A progress bar for a terminal.
 #pragma once
 
 #include <chrono>
@@ -8,7 +8,7 @@
 
 namespace replay {
 
-/// Drawn on standard error, only if that is a terminal and the work takes longer than a moment; erased at the end.
+/// Drawn on standard error if that is a terminal and the work takes longer than a moment. Erased at the end.
 class Progress {
  public:
   explicit Progress(std::string what);
@@ -16,10 +16,10 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
   ~Progress() { erase(); }
 
-  /// Cheap enough to be called for every request.
+  /// Cheap enough to call for every request.
   void show(std::size_t done, std::size_t all) {
-    constexpr std::size_t between_looks = 256;  // at the clock
-    if (terminal_ && done % between_looks == 0) draw(done, all);
+    constexpr std::size_t between_clock_reads = 256;
+    if (terminal_ && done % between_clock_reads == 0) draw(done, all);
   }
 
  private:

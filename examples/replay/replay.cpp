@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds the policies for two names.
+// Finds the policies by name and runs the simulation.
 #include "replay.hpp"
 
 #include <fmt/format.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Replays a trace under two policies that are given by name.
+// Replays a trace under two policies, which are given by name.
 #pragma once
 
 #include <cstddef>
@@ -15,11 +15,11 @@ namespace replay {
 struct Setup {
   std::size_t prefill_endpoints = 4;
   std::size_t decode_endpoints = 4;
-  examples::PolicySettings policies = {};  ///< the seed is the router's as well
-  ChurnSchedule churn = {};                ///< empty: all endpoints stay, and no request is cancelled
+  examples::PolicySettings policies = {};  ///< its seed is also the router's
+  ChurnSchedule churn = {};                ///< if empty, all endpoints stay and no request is cancelled
 };
 
-/// Throws std::invalid_argument if `known_policies` lacks one of the names.
+/// Replays the trace. Throws std::invalid_argument if `known_policies` lacks one of the names.
 [[nodiscard]] Outcome replay_trace(const Trace& trace, std::string_view prefill_policy, std::string_view decode_policy,
                                    const Setup& setup);
 

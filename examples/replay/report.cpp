@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Says what replays found out.
+// Formats the results of replays.
 #include "report.hpp"
 
 #include <fmt/format.h>
@@ -44,7 +44,7 @@ void add_role(std::string& text, const Shares& shares, const Outstanding& outsta
   fmt::format_to(out, "  {:<22}{:>18}\n\n", "tokens ahead", rounded(tokens_ahead(outstanding)));
 }
 
-/// Nothing becomes null.
+/// The value as JSON, or null if there is none.
 ordered_json json_of(std::optional<double> value) {
   return value ? ordered_json(*value) : ordered_json(nullptr);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Replays a trace through a router in virtual time: the one place where the router is compiled.
+// Replays a trace through a router in virtual time. Only this file compiles the router.
 #include "simulation.hpp"
 
 #include <fmt/format.h>
@@ -18,7 +18,7 @@ namespace replay {
 
 namespace {
 
-/// What a request will hold of its decode endpoint in the end.
+/// The KV tokens that a request holds at its decode endpoint in the end.
 std::uint64_t kv_tokens(const TraceRequest& request) {
   return request.prompt_tokens + request.output_tokens;
 }
@@ -35,7 +35,7 @@ void count(EndpointShare& share, std::uint64_t tokens) {
   share.tokens += tokens;
 }
 
-/// The tokens at the endpoints that may be chosen now, the most and on average. Precondition: there is one.
+/// The tokens at the endpoints that can be chosen now: maximum and mean. Precondition: there is such an endpoint.
 struct Queues {
   explicit Queues(const Fleet& fleet) {
     std::uint64_t sum = 0;
@@ -91,7 +91,7 @@ Outcome Simulation::run(Progress& progress) && {
     progress.show(i + 1, trace_.size());
   }
   pass_until(Time::max());
-  dispatcher_.refresh();  // it would keep removed endpoints alive
+  dispatcher_.refresh();  // its old snapshot would keep removed endpoints alive
   outcome_.in_flight_end = in_flight(Role::prefill) + in_flight(Role::decode) + prefill_.strays() + decode_.strays();
   outcome_.cost = timer_.cost();
   return std::move(outcome_);
@@ -121,7 +121,7 @@ void Simulation::take_steps_until(Time moment) {
   }
 }
 
-// A lease that was cancelled before these steps is empty by then.
+// In the steps below, a lease is empty if its request was cancelled before.
 
 void Simulation::end_prefill(std::size_t i) {
   auto& lease = running_[i].prefill;
@@ -147,7 +147,7 @@ void Simulation::grow_decode(std::size_t i) {
 void Simulation::expect_growth(std::size_t i) {
   const Running& running = running_[i];
   const std::uint64_t next = running.generated + tokens_per_report;
-  if (next >= trace_[i].output_tokens) return;  // the lease ends by then
+  if (next >= trace_[i].output_tokens) return;  // the lease ends before the next report
   due_.push({running.decode_begin + decode_time(next, running.batch), i, Step::grow_decode});
 }
 
@@ -172,7 +172,7 @@ void Simulation::cancel(std::size_t i) {
   ++outcome_.cancelled;
   if (running.prefill) running.prefill->life->leave(trace_[i].prompt_tokens);
   if (running.decode) running.decode->life->leave(kv_tokens(trace_[i]));
-  running = {};  // destroys what is left
+  running = {};  // destroys the leases that are left, which cancels them
 }
 
 void Simulation::route(std::size_t i) {
@@ -195,7 +195,7 @@ void Simulation::route(std::size_t i) {
   prefill.enter(request.prompt_tokens);
   decode.enter(kv_tokens(request));
   running.batch = {.requests = decode.requests, .kv_tokens = decode.tokens};
-  // One prompt after the other; nobody waits so long that 64-bit nanoseconds end.
+  // Prompts are computed one after the other. The wait is bounded, so that 64-bit nanoseconds do not overflow.
   constexpr std::chrono::hours longest_wait{24 * 365 * 10};
   prefill.free_at = std::clamp(prefill.free_at, request.arrival, request.arrival + longest_wait) +
                     prefill_time(request.prompt_tokens);

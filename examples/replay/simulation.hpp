@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Replays a trace through a router in virtual time, holding each lease as long as the request is predicted to run.
+// Replays a trace through a router in virtual time. Each lease is held for the predicted duration of its request.
 #pragma once
 
 #include <chrono>
@@ -25,8 +25,8 @@
 
 namespace replay {
 
-/// For one run. Time stands still while a request is routed; between two arrivals, leases grow and end and churn
-/// happens in order of their moments, leases first, equal ones in order of arrival.
+/// Runs once. Time stands still while a request is routed. Between two arrivals, leases grow and end and churn happens,
+/// all in order of time. At one moment, leases come before churn, and leases are in order of arrival.
 class Simulation {
  public:
   Simulation(const Trace& trace, const ChurnSchedule& churn, Fleet prefill, Fleet decode,
@@ -44,11 +44,11 @@ class Simulation {
     Router::PrefillLease prefill;
     Router::DecodeLease decode;
     Time decode_begin{};
-    DecodeBatch batch{};          ///< that it has joined
-    std::uint64_t generated = 0;  ///< tokens that the router has been told of
+    DecodeBatch batch{};          ///< the batch that it has joined
+    std::uint64_t generated = 0;  ///< the tokens that were reported to the router
   };
 
-  /// What is due to happen to a lease.
+  /// The next step of a lease.
   enum class Step : std::uint8_t { end_prefill, grow_decode, end_decode };
   struct Due {
     Time at;
@@ -78,7 +78,7 @@ class Simulation {
   pdroute::ManualClock clock_;
   Router router_;
   Router::Dispatcher dispatcher_;
-  std::vector<Running> running_;  // by request; empty before and after
+  std::vector<Running> running_;  // by request; empty before it is routed and after it ends
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
   std::size_t next_churn_ = 0;
   DecisionTimer timer_;

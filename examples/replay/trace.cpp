@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A trace: what is refused, and how that is said.
+// Checks the requests of a trace, and formats the errors.
 #include "trace.hpp"
 
 #include <fmt/format.h>
@@ -21,7 +21,7 @@ TraceError::TraceError(std::string_view file, std::size_t line, std::string_view
 
 void TraceBuilder::add(std::size_t line, std::string_view field, std::chrono::nanoseconds moment,
                        std::uint64_t prompt_tokens, std::uint64_t output_tokens, std::optional<pdroute::Key> key) {
-  // Longer than any trace, and with every predicted time added still within 64-bit nanoseconds.
+  // Longer than any trace. With every predicted time added, it still fits into 64-bit nanoseconds.
   constexpr std::chrono::hours longest{24 * 365 * 10};
   if (trace_.empty()) first_ = moment;
   const auto arrival = moment - first_;

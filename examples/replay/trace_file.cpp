@@ -40,7 +40,7 @@ std::size_t line_of(const std::string& text, std::size_t position) {
   return static_cast<std::size_t>(std::count(text.begin(), end, '\n')) + 1;
 }
 
-/// The whole file, decompressed if it begins like a gzip file.
+/// Reads the whole file. Decompresses it if it begins like a gzip file.
 std::string contents(const std::string& path) {
   errno = 0;
   OpenGzip file{gzopen(path.c_str(), "rb")};
@@ -56,7 +56,7 @@ std::string contents(const std::string& path) {
   gzerror(file.get(), &code);
   if (got < 0 && code == Z_ERRNO) refuse_to_read(path, reason_of(errno));
   if (got < 0) refuse_to_read(path, "the compressed data are damaged");
-  // zlib returns what it has and reports a file that stops in the middle only when it is closed.
+  // For a file that is cut off, zlib returns the data it has. It reports the error only when the file is closed.
   if (gzclose_r(file.release()) != Z_OK) refuse_to_read(path, "the compressed data end too early");
   return text;
 }

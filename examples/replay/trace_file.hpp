@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opens a trace file, compressed or not, and recognises its format by what it holds.
+// Opens a trace file, compressed or not, and recognises its format by its contents.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@ namespace replay {
 /// Reads a Mooncake or Azure trace, plain or compressed by gzip. Throws TraceError.
 [[nodiscard]] Trace read_trace(const std::string& path);
 
-/// The same for a text in memory; `name` stands for the file in error messages.
+/// Reads a trace from a text in memory. `name` takes the place of the file in error messages.
 [[nodiscard]] Trace parse_trace(const std::string& name, std::string text);
 
 }  // namespace replay

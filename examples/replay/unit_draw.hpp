@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A uniform draw from [0, 1).
+// Draws uniformly from [0, 1).
 #pragma once
 
 #include <pdroute/random.hpp>

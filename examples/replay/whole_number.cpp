@@ -25,7 +25,7 @@ std::uint64_t whole_number(std::string_view text, std::uint64_t least, std::uint
 
 std::string shown(std::string_view text) {
   if (text.empty()) return "empty";
-  constexpr std::size_t longest = 40;  // enough to find the place; a line of a trace can have thousands
+  constexpr std::size_t longest = 40;  // enough to find the place; a line of a trace can have thousands of characters
   std::string result{text.substr(0, longest)};
   for (char& c : result) {
     if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = '?';

@@ -18,19 +18,19 @@ const std::string good = "2023-11-16 18:17:03.9799600,4808,10\n";
 std::string complaint(const std::string& text) {
   return refusal([&] { return replay::read_azure("t.csv", text); });
 }
-/// What is said about this as the third line.
+/// The error message about this row as the third line of a file.
 std::string complaint_about(const std::string& row) {
   return complaint(header + good + row + "\n" + good);
 }
 
 }  // namespace
 
-TEST_CASE("Azure trace: requests in order, their times counted from the first") {
+TEST_CASE("Azure trace: a good file gives its requests in order, with times from the first one") {
   CHECK(replay::read_azure("t", header + good + "2023-11-16 18:17:04.0319600,3180,8\n2023-11-17 00:00:00,0,0") ==
         replay::Trace{{0ms, 4808, 10}, {52ms, 3180, 8}, {5h + 42min + 56s + 20040us, 0, 0}});
 }
 
-TEST_CASE("Azure trace: Windows line ends, blank lines and the order of columns do no harm") {
+TEST_CASE("Azure trace: Windows line ends, blank lines or another order of columns give the same trace") {
   const auto expected = replay::read_azure("t", header + good + good);
   CHECK(replay::read_azure("t",
                            "\r\nTIMESTAMP,ContextTokens,GeneratedTokens\r\n"
@@ -42,7 +42,7 @@ TEST_CASE("Azure trace: Windows line ends, blank lines and the order of columns 
                            "10,2023-11-16 18:17:03.9799600,4808") == expected);
 }
 
-TEST_CASE("Azure trace: the moment") {
+TEST_CASE("Azure trace: a timestamp gives the time since 1970, a malformed one nothing") {
   CHECK(replay::azure_moment("1970-01-01 00:00:00") == 0ns);
   CHECK(replay::azure_moment("1970-01-02 01:02:03.5") == 24h + 1h + 2min + 3500ms);
   CHECK(replay::azure_moment("1970-01-01 00:00:00.123456789") == 123456789ns);
@@ -73,8 +73,8 @@ TEST_CASE("Azure trace: the moment") {
   }
 }
 
-TEST_CASE("Azure trace: what is wrong with a row is said by file, line and field") {
-  SECTION("the moment") {
+TEST_CASE("Azure trace: a wrong row is refused with file, line and field") {
+  SECTION("the timestamp") {
     CHECK(complaint_about("yesterday,1,1") ==
           "t.csv:3: TIMESTAMP: must be like 2023-11-16 18:17:03.9799600, but is yesterday");
     CHECK(complaint_about(",1,1") == "t.csv:3: TIMESTAMP: must be like 2023-11-16 18:17:03.9799600, but is empty");
@@ -101,7 +101,7 @@ TEST_CASE("Azure trace: what is wrong with a row is said by file, line and field
   }
 }
 
-TEST_CASE("Azure trace: what is wrong with the header") {
+TEST_CASE("Azure trace: a wrong header is refused with its column") {
   CHECK(complaint("TIMESTAMP,ContextTokens\n" + good) == "t.csv:1: GeneratedTokens: is missing in the header");
   CHECK(complaint("ContextTokens,GeneratedTokens\n" + good) == "t.csv:1: TIMESTAMP: is missing in the header");
   CHECK(complaint("TIMESTAMP,ContextTokens,GeneratedTokens,Model\n" + good) ==
@@ -110,6 +110,6 @@ TEST_CASE("Azure trace: what is wrong with the header") {
         "t.csv:1: ContextTokens: is in the header twice");
 }
 
-TEST_CASE("Azure trace: without a request it is refused") {
+TEST_CASE("Azure trace: a file without a request is refused") {
   CHECK(complaint(header) == "t.csv: holds no request");
 }

@@ -23,17 +23,17 @@ std::ptrdiff_t count(const replay::ChurnSchedule& schedule, Kind kind) {
   return std::count_if(schedule.begin(), schedule.end(), [kind](const auto& event) { return event.kind == kind; });
 }
 
-/// Plays the membership of a role; says what was impossible, and how long nobody was eligible.
+/// Plays the membership of a role. Notes an event that is impossible, and for how long no endpoint was eligible.
 struct Play {
   enum class State : std::uint8_t { eligible, draining, absent };
   std::vector<State> states;
   std::string impossible = {};
   int events = 0;
   std::chrono::nanoseconds now = {};
-  std::chrono::nanoseconds without_anybody = {};
+  std::chrono::nanoseconds without_eligible = {};
 
   void pass_until(std::chrono::nanoseconds moment) {
-    if (std::count(states.begin(), states.end(), State::eligible) == 0) without_anybody += moment - now;
+    if (std::count(states.begin(), states.end(), State::eligible) == 0) without_eligible += moment - now;
     now = moment;
   }
 
@@ -56,13 +56,13 @@ struct Play {
 
 }  // namespace
 
-TEST_CASE("churn: the same schedule from the same seed") {
+TEST_CASE("churn: same seed, same schedule; another seed, another schedule") {
   const auto trace = replay::generate_trace(2000);
   CHECK(replay::make_churn(trace, 4, 4, 1) == replay::make_churn(trace, 4, 4, 1));
   CHECK(replay::make_churn(trace, 4, 4, 1) != replay::make_churn(trace, 4, 4, 2));
 }
 
-TEST_CASE("churn: all kinds, in order of time, within the trace or soon after") {
+TEST_CASE("churn: the schedule has all kinds of events, in order of time, within the trace or soon after") {
   const auto trace = replay::generate_trace();
   const auto schedule = replay::make_churn(trace, 4, 4, 1);
   for (const Kind kind : {Kind::remove, Kind::drain, Kind::restore, Kind::cancel}) CHECK(count(schedule, kind) > 10);
@@ -84,7 +84,7 @@ TEST_CASE("churn: a request is cancelled once at most, and not before it arrives
   CHECK(std::all_of(times.begin(), times.end(), [](const auto& entry) { return entry.second == 1; }));
 }
 
-TEST_CASE("churn: every event is possible, and mostly somebody is eligible") {
+TEST_CASE("churn: every event is possible, and an endpoint is eligible for two thirds of the time") {
   const auto trace = replay::generate_trace(2000);
   for (const std::size_t endpoints : {1U, 2U, 4U, 16U}) {
     for (std::uint64_t seed = 0; seed < 20; ++seed) {
@@ -99,13 +99,13 @@ TEST_CASE("churn: every event is possible, and mostly somebody is eligible") {
         play.pass_until(trace.back().arrival);
         CHECK(play.impossible.empty());
         CHECK(play.events > 0);
-        CHECK(play.without_anybody * 3 <= trace.back().arrival);
+        CHECK(play.without_eligible * 3 <= trace.back().arrival);
       }
     }
   }
 }
 
-TEST_CASE("churn: a trace without length") {
+TEST_CASE("churn: an empty trace or one of a single moment has a schedule") {
   CHECK(replay::make_churn({{0s, 1, 1}}, 2, 2, 1).front().at == 0s);
   CHECK(count(replay::make_churn({}, 2, 2, 1), Kind::cancel) == 0);
 }

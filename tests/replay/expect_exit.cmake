@@ -1,4 +1,4 @@
-# Runs a command, a list, and compares its exit code and what it says:
+# Runs a command (given as a list) and compares its exit code and its output:
 #   cmake -D EXIT=2 -D SAYS=regex -D "COMMAND=program;argument" -P expect_exit.cmake
 execute_process(COMMAND ${COMMAND} RESULT_VARIABLE exit OUTPUT_VARIABLE printed ERROR_VARIABLE complaint)
 if(NOT exit STREQUAL EXIT)

@@ -17,7 +17,7 @@ std::string ids(const replay::Fleet& fleet) {
 
 }  // namespace
 
-TEST_CASE("fleet: members by number, each life another incarnation") {
+TEST_CASE("fleet: members are in order of their numbers, and each life has another incarnation") {
   replay::Fleet fleet{pdroute::Role::decode, 3};
   CHECK(ids(fleet) == "d0 d1 d2 ");
   const auto first = fleet.members()[1].incarnation;

@@ -42,12 +42,12 @@ double mean(const Values& values) {
 
 }  // namespace
 
-TEST_CASE("generated trace: the same twice, another with another seed") {
+TEST_CASE("generated trace: same seed, same trace; another seed, another trace") {
   CHECK(replay::generate_trace() == replay::generate_trace());
   CHECK(replay::generate_trace(1000, 1) != replay::generate_trace(1000, 2));
 }
 
-TEST_CASE("generated trace: lengths within 1 % of the published statistics") {
+TEST_CASE("generated trace: the lengths are within 1 % of the published statistics") {
   const auto trace = replay::generate_trace();
   REQUIRE(trace.size() == 12'031);
   const Values prompts = lengths(trace, &replay::TraceRequest::prompt_tokens);
@@ -64,7 +64,7 @@ TEST_CASE("generated trace: lengths within 1 % of the published statistics") {
   CHECK(near(mean(outputs), 343, 0.01));
 }
 
-TEST_CASE("generated trace: 3.4 requests per second within 1 %, in batches every three seconds") {
+TEST_CASE("generated trace: requests arrive at 3.4 per second within 1 %, in batches every three seconds") {
   const auto trace = replay::generate_trace();
   CHECK(trace.front().arrival == 0s);
   CHECK(
@@ -82,7 +82,7 @@ TEST_CASE("generated trace: 3.4 requests per second within 1 %, in batches every
   CHECK(near(static_cast<double>(moments.size()), 1'180, 0.01));
 }
 
-TEST_CASE("generated trace: as many sessions as in the published trace within 2 %, most of one request and few long") {
+TEST_CASE("generated trace: the sessions are as many as published within 2 %, most have one request and few are long") {
   const auto trace = replay::generate_trace();
   std::map<pdroute::Key, std::size_t> sizes;
   for (const auto& request : trace) ++sizes[request.key.value()];
@@ -95,7 +95,7 @@ TEST_CASE("generated trace: as many sessions as in the published trace within 2 
   CHECK(longest->second < trace.size() / 50);
 }
 
-TEST_CASE("generated trace: short ones have the same mean within 5 %") {
+TEST_CASE("generated trace: a short trace has the same mean within 5 %") {
   const auto trace = replay::generate_trace(500);
   REQUIRE(trace.size() == 500);
   CHECK(near(mean(lengths(trace, &replay::TraceRequest::prompt_tokens)), 12'035, 0.05));

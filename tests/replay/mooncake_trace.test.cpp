@@ -18,14 +18,14 @@ const std::string good = R"({"timestamp": 100, "input_length": 6758, "output_len
 std::string complaint(const std::string& text) {
   return refusal([&] { return replay::read_mooncake("t.jsonl", text); });
 }
-/// What is said about this as the second line.
+/// The error message about this line as the second line of a file.
 std::string complaint_about(const std::string& line) {
   return complaint(good + "\n" + line + "\n" + good);
 }
 
 }  // namespace
 
-TEST_CASE("Mooncake trace: requests in order, their times counted from the first") {
+TEST_CASE("Mooncake trace: a good file gives its requests in order, with times from the first one") {
   const auto trace = replay::read_mooncake(
       "t", good + "\n" + R"({"hash_ids": [], "output_length": 0, "timestamp": 3100, "input_length": 1, "x": null})");
   CHECK(trace == replay::Trace{{0ms, 6758, 500, pdroute::key(1)}, {3000ms, 1, 0}});
@@ -44,16 +44,16 @@ TEST_CASE("Mooncake trace: the second block of a prompt is its key, and a prompt
   CHECK(key_of("[0, 7, 8]") != key_of("[0, 11, 8]"));
 }
 
-TEST_CASE("Mooncake trace: Windows line ends and blank lines do no harm") {
+TEST_CASE("Mooncake trace: Windows line ends and blank lines give the same trace") {
   CHECK(replay::read_mooncake("t", good + "\r\n\r\n \t\n" + good + "\r\n") ==
         replay::read_mooncake("t", good + "\n" + good));
 }
 
-TEST_CASE("Mooncake trace: several requests may arrive at one moment") {
+TEST_CASE("Mooncake trace: several requests at one moment are all read") {
   CHECK(replay::read_mooncake("t", good + "\n" + good + "\n" + good).size() == 3);
 }
 
-TEST_CASE("Mooncake trace: what is wrong with a line is said by file, line and field") {
+TEST_CASE("Mooncake trace: a wrong line is refused with file, line and field") {
   SECTION("no JSON") {
     CHECK(complaint_about("{\"timestamp\": 3") == "t.jsonl:2: line: is not valid JSON at column 16");
     CHECK(complaint_about("{} {}") == "t.jsonl:2: line: is not valid JSON at column 4");
@@ -111,10 +111,10 @@ TEST_CASE("Mooncake trace: what is wrong with a line is said by file, line and f
   }
 }
 
-TEST_CASE("Mooncake trace: the line number counts blank lines") {
+TEST_CASE("Mooncake trace: blank lines count in the line number of an error") {
   CHECK(complaint("\n\n" + good + "\n\n{}") == "t.jsonl:5: timestamp: is missing");
 }
 
-TEST_CASE("Mooncake trace: without a request it is refused") {
+TEST_CASE("Mooncake trace: a file without a request is refused") {
   CHECK(complaint("\n \n") == "t.jsonl: holds no request");
 }

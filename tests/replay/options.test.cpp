@@ -32,7 +32,7 @@ std::string complaint(const std::vector<const char*>& arguments) {
 
 }  // namespace
 
-TEST_CASE("options: the defaults") {
+TEST_CASE("options: no argument gives the defaults") {
   const auto o = options({});
   CHECK(!o.trace);
   CHECK(o.requests == 12'031);
@@ -46,7 +46,7 @@ TEST_CASE("options: the defaults") {
   CHECK(!o.json);
 }
 
-TEST_CASE("options: all of them") {
+TEST_CASE("options: each option sets its value") {
   const auto o =
       options({"--trace", "a file", "--prefill", "8", "--decode=2", "--policy", "qps,random", "--decode-policy",
                "round-robin", "--seed", "18446744073709551615", "--qps-window", "0.5", "--churn", "7", "--json"});
@@ -62,11 +62,11 @@ TEST_CASE("options: all of them") {
   CHECK(options({"--requests", "5"}).requests == 5);
 }
 
-TEST_CASE("options: help is asked for") {
+TEST_CASE("options: --help returns the help text") {
   CHECK(std::get<replay::HelpText>(parse({"--help"})).text.find("--qps-window SECONDS") != std::string::npos);
 }
 
-TEST_CASE("options: what is wrong is said in a sentence") {
+TEST_CASE("options: a wrong argument is refused with a sentence that names it") {
   const std::string endpoints = ": must be a whole number from 1 to 10000, but is ";
   CHECK(complaint({"--prefill", "0"}) == "--prefill" + endpoints + "0");
   CHECK(complaint({"--decode", "10001"}) == "--decode" + endpoints + "10001");

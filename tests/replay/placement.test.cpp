@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The replay, and with it the whole library, against the reference: the same endpoint counts, to the last request.
+// Compares the replay, and with it the whole library, with the reference: each endpoint gets the same number of
+// requests.
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
@@ -27,7 +28,7 @@ std::vector<std::uint64_t> requests(const std::vector<replay::EndpointShare>& sh
   return result;
 }
 
-/// Returns how many requests found nobody.
+/// Returns the number of requests that found no endpoint.
 std::uint64_t check_against_reference(const replay::Trace& trace, std::string_view prefill_policy,
                                       std::string_view decode_policy, const replay::Setup& setup) {
   INFO("prefill by " << prefill_policy << ", decode by " << decode_policy);
@@ -48,7 +49,7 @@ std::uint64_t check_against_reference(const replay::Trace& trace, std::string_vi
   return expected.unrouted;
 }
 
-/// Returns how many requests found nobody.
+/// Returns the number of requests that found no endpoint.
 std::uint64_t check_every_policy(const replay::Trace& trace) {
   std::uint64_t unrouted = 0;
   for (const std::string& policy : examples::policy_names()) {
@@ -64,12 +65,12 @@ std::uint64_t check_every_policy(const replay::Trace& trace) {
 
 }  // namespace
 
-TEST_CASE("placement: the generated trace lands where the rules say") {
+TEST_CASE("placement: the generated trace lands as in the reference, under every policy") {
   const std::uint64_t unrouted = check_every_policy(replay::generate_trace());
-  CHECK(unrouted > 0);  // else no schedule left a role without any_endpoint, and that case was not seen
+  CHECK(unrouted > 0);  // at least one schedule left a role without an eligible endpoint
 }
 
-TEST_CASE("placement: every pair of policies, unequal and coprime role sizes") {
+TEST_CASE("placement: every pair of policies on roles of different sizes lands as in the reference") {
   const auto trace = replay::generate_trace(1500);
   for (const std::string& prefill : examples::policy_names()) {
     for (const std::string& decode : examples::policy_names()) {
@@ -81,7 +82,7 @@ TEST_CASE("placement: every pair of policies, unequal and coprime role sizes") {
   }
 }
 
-TEST_CASE("placement: one endpoint per role") {
+TEST_CASE("placement: roles of one endpoint land as in the reference") {
   const auto trace = replay::generate_trace(1000);
   for (const std::string& policy : examples::policy_names()) {
     check_against_reference(
@@ -90,7 +91,7 @@ TEST_CASE("placement: one endpoint per role") {
   }
 }
 
-TEST_CASE("placement: windows of other lengths, down to one nanosecond") {
+TEST_CASE("placement: QPS windows of other lengths, down to one nanosecond, land as in the reference") {
   const auto trace = replay::generate_trace(3000);
   for (const std::chrono::nanoseconds window :
        {1ns, 59ns, 61ns, 2'999'999'999ns, 3'000'000'000ns, 3'600'000'000'000ns}) {
@@ -100,8 +101,8 @@ TEST_CASE("placement: windows of other lengths, down to one nanosecond") {
   }
 }
 
-TEST_CASE("placement: a trace of the caller's") {
-  // Name a trace file in the environment to have it checked as well.
+TEST_CASE("placement: a trace file named in PDROUTE_TRACE lands as in the reference") {
+  // Set PDROUTE_TRACE to a trace file to check that trace as well.
   const char* const path = std::getenv("PDROUTE_TRACE");
   if (path == nullptr) {
     WARN("skipped: PDROUTE_TRACE names no file");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The program as its user meets it: what it prints and how it exits.
+// The program as a whole: its output and its exit code.
 #include <stdio.h>  // popen
 #include <sys/wait.h>
 
@@ -36,7 +36,7 @@ const std::string data = PDROUTE_REPLAY_DATA;
 
 }  // namespace
 
-TEST_CASE("program: one JSON object per policy, and nothing is lost") {
+TEST_CASE("program: --json prints one object per policy, and every request is counted") {
   const Run result = run("--json --churn 3 --prefill 3 --decode 2");
   REQUIRE(result.exit_code == 0);
   const auto all = nlohmann::json::parse(result.printed);
@@ -63,7 +63,7 @@ TEST_CASE("program: one JSON object per policy, and nothing is lost") {
   }
 }
 
-TEST_CASE("program: the same command, the same placement") {
+TEST_CASE("program: same command, same placement") {
   const auto placement = [] {
     auto all = nlohmann::json::parse(run("--json --requests 2000 --churn 1 --seed 9").printed);
     for (auto& object : all) object.erase("decision_ns");
@@ -72,7 +72,7 @@ TEST_CASE("program: the same command, the same placement") {
   CHECK(placement() == placement());
 }
 
-TEST_CASE("program: files of both formats") {
+TEST_CASE("program: trace files of both formats are replayed") {
   for (const std::string file : {"conversation.jsonl", "conversation.csv", "windows.csv"}) {
     const Run result = run("--json --policy qps --trace '" + data + "/" + file + "'");
     REQUIRE(result.exit_code == 0);
@@ -80,7 +80,7 @@ TEST_CASE("program: files of both formats") {
   }
 }
 
-TEST_CASE("program: tables name the policies, and every endpoint") {
+TEST_CASE("program: the tables name the policies and every endpoint") {
   const Run result = run("--requests 100 --policy random,round-robin --decode-policy qps --decode 2");
   REQUIRE(result.exit_code == 0);
   CHECK(result.printed.find("generated trace: 100 requests") == 0);
@@ -91,7 +91,7 @@ TEST_CASE("program: tables name the policies, and every endpoint") {
   }
 }
 
-TEST_CASE("program: complaints go to standard error and end with exit code 2") {
+TEST_CASE("program: a wrong command or trace gives a message on standard error and exit code 2") {
   const Run result = run("--trace '" + data + "/negative.jsonl' 2>&1 >/dev/null");
   CHECK(result.exit_code == 2);
   CHECK(result.printed ==
@@ -102,6 +102,6 @@ TEST_CASE("program: complaints go to standard error and end with exit code 2") {
   CHECK(silent.printed.empty());
 }
 
-TEST_CASE("program: an output that cannot be written is an error") {
+TEST_CASE("program: output that cannot be written gives exit code 2") {
   CHECK(run("--requests 10 2>/dev/null >/dev/full").exit_code == 2);
 }

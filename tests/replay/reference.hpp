@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where requests must land, worked out a second time: from the rules in words, with plain lists, and without the
-// library's policies, pools, generators or rates.
+// The reference for the replay: computes where requests must land a second time, from the rules in words. It uses plain
+// lists and none of the library's policies, pools, generators or rates.
 #pragma once
 
 #include <algorithm>
@@ -25,7 +25,7 @@
 
 namespace reference {
 
-/// SplitMix64 as its authors wrote it down.
+/// SplitMix64 as published by its authors.
 struct Generator {
   std::uint64_t state = 0;
 
@@ -36,7 +36,7 @@ struct Generator {
   }
   std::uint64_t next() { return mixed(state += 0x9e3779b97f4a7c15U); }
 
-  /// Lemire's unbiased draw from [0, n), of the upper 32 bits.
+  /// Lemire's unbiased draw from [0, n); it uses the upper 32 bits.
   std::size_t below(std::uint64_t n) {
     constexpr std::uint64_t two_to_32 = std::uint64_t{1} << 32U;
     for (;;) {
@@ -50,7 +50,7 @@ inline std::uint64_t seed_of_stream(std::uint64_t seed, std::uint64_t stream) {
   return Generator::mixed(seed + Generator::mixed(stream + 1));
 }
 
-/// The key of a short text: its length and its letters, mixed.
+/// The key of a short text: a mix of its length and its letters.
 inline std::uint64_t key_of_text(const std::string& text) {
   if (text.size() > 7) throw std::invalid_argument("the reference knows keys of short texts only");
   std::uint64_t letters = 0;
@@ -58,13 +58,13 @@ inline std::uint64_t key_of_text(const std::string& text) {
   return Generator::mixed(text.size() ^ letters);
 }
 
-/// Whether a walk round a circle by this stride visits every place, and no arc of it waits, at worst, longer than three
-/// times its mean: by walking, for every length of an arc.
+/// Whether steps of this stride round a circle visit every place, and whether no arc of the circle waits longer than
+/// three times its mean wait. Checks this by walking, for every length of an arc.
 inline bool spreads(std::uint64_t circle, std::uint64_t stride) {
   if (std::gcd(circle, stride) != 1) return false;
   for (std::uint64_t length = 1; length < circle; ++length) {
     std::uint64_t last = 0;
-    for (std::uint64_t turn = 1; turn <= circle; ++turn) {  // the arc begins at place 0, where turn 0 stands
+    for (std::uint64_t turn = 1; turn <= circle; ++turn) {  // the arc begins at place 0, which turn 0 visits
       if (turn * stride % circle >= length) continue;
       if ((turn - last) * length > 3 * circle) return false;
       last = turn;
@@ -73,7 +73,7 @@ inline bool spreads(std::uint64_t circle, std::uint64_t stride) {
   return true;
 }
 
-/// The stride that spreads and is nearest to the golden section; the higher of two.
+/// The stride that spreads and is nearest to the golden section. Of two equally near ones, the higher.
 inline std::uint64_t golden_stride(std::uint64_t circle) {
   const auto golden = static_cast<std::int64_t>(circle * 0x9e3779b9U >> 32U);
   const auto end = static_cast<std::int64_t>(circle);
@@ -87,12 +87,12 @@ inline std::uint64_t golden_stride(std::uint64_t circle) {
   return 1;
 }
 
-/// How long requests took at their slowest lately. A slower one counts at once, a faster one as far as the last has
-/// faded: to 1/e in ten seconds. The figures are those of the library, digit by digit, for where only one of two
-/// endpoints has been measured both cost the same but for the last digit.
+/// Peak EWMA of the latency. A slower request counts at once; a faster one counts as far as the last measurement has
+/// faded, which it does to 1/e in ten seconds. The arithmetic repeats the library's digit by digit: if only one of two
+/// endpoints is measured, their costs differ in the last digit alone.
 class Peak {
  public:
-  /// A request took so long, until this moment.
+  /// Adds the duration of a request that ended at `end`.
   void add(std::chrono::nanoseconds took, std::chrono::nanoseconds end) {
     const auto sample =
         std::max(static_cast<float>(static_cast<double>(took.count()) * 1e-9), std::numeric_limits<float>::min());
@@ -105,7 +105,7 @@ class Peak {
     measured_ = ticks(end);
   }
   [[nodiscard]] double value() const { return static_cast<double>(value_); }
-  /// 1 for what has just been measured, falling to 0.
+  /// The weight of the measurement: 1 when it is new, falling to 0.
   [[nodiscard]] double freshness(std::chrono::nanoseconds now) const {
     if (!known_) return 0;
     constexpr double log2_e = 1.4426950408889634;
@@ -119,7 +119,7 @@ class Peak {
  private:
   static std::int64_t ticks(std::chrono::nanoseconds moment) { return moment.count() / 8'388'608; }
 
-  /// 2^-f for f in [0, 1], by a polynomial of degree five that is 1 at 0 and 1/2 at 1.
+  /// Approximates 2^-f for f in [0, 1] by a polynomial of degree five that is 1 at 0 and 1/2 at 1.
   static double half_to_the(double f) {
     const double a[] = {-0.6931449348, 0.2401880991, -0.0553133228, 0.0092177123};
     double sum = -(0.5 + a[0] + a[1] + a[2] + a[3]);
@@ -141,7 +141,7 @@ struct Rules {
   std::chrono::nanoseconds qps_window = std::chrono::seconds{60};
 };
 
-/// Requests per endpoint, by number.
+/// The requests of each endpoint, by its number.
 struct Counts {
   std::vector<std::uint64_t> prefill;
   std::vector<std::uint64_t> decode;
@@ -155,17 +155,17 @@ struct Member {
   std::size_t number = 0;
   bool draining = false;
   std::uint64_t id_key = 0;
-  std::deque<std::int64_t> arrivals = {};  // the bucket of each
+  std::deque<std::int64_t> arrivals = {};  // the bucket of each arrival
   Peak peak = {};
-  std::chrono::nanoseconds free_at{0};  // when its last prompt has been computed
-  // What runs or waits there, counted afresh for every request that arrives.
+  std::chrono::nanoseconds free_at{0};  // when its last prompt is computed
+  // The requests that run or wait there, counted again at each arrival.
   std::uint64_t requests = 0;
-  std::uint64_t tokens = 0;        // as far as the router has been told
-  std::uint64_t final_tokens = 0;  // with all that will be generated
+  std::uint64_t tokens = 0;        // as reported to the router
+  std::uint64_t final_tokens = 0;  // with all output tokens
 };
 using Life = std::shared_ptr<Member>;
 
-/// A request that was routed, and when it leaves its endpoints.
+/// A request that was routed, and the times at which it leaves its endpoints.
 struct Routed {
   std::size_t number = 0;
   replay::TraceRequest request;
@@ -175,12 +175,13 @@ struct Routed {
   std::chrono::nanoseconds prefill_end{0};
   std::chrono::nanoseconds decode_begin{0};
   std::chrono::nanoseconds decode_end{0};
-  bool prefill_over = false;  // measured or cancelled
+  bool prefill_over = false;  // its end is measured, or it is cancelled
   bool decode_over = false;
 
   std::uint64_t told = 0;
 
-  /// The tokens that the router has been told to have been generated: whole lots of 256, and none with the last token.
+  /// The generated tokens that the router has been told of: in lots of 256. The last token ends the lease, so a lot
+  /// that ends with it is not reported.
   [[nodiscard]] std::uint64_t reported(std::chrono::nanoseconds now) {
     while (told + 256 < request.output_tokens && decode_begin + replay::decode_time(told + 256, batch) <= now) {
       told += 256;
@@ -189,7 +190,7 @@ struct Routed {
   }
 };
 
-/// One role: its members in order of registration, and what its policy remembers.
+/// One role: its members in order of registration, and the state of its policy.
 class Leg {
  public:
   Leg(char letter, std::string policy, std::size_t endpoints, std::uint64_t stream, const Rules& rules,
@@ -226,8 +227,8 @@ class Leg {
     for (const Life& m : members_) m->requests = m->tokens = m->final_tokens = 0;
   }
 
-  /// Precondition: somebody is eligible. `turn` and `since` count routes, from the start and since the last change;
-  /// `first` is the number of eligible endpoints of the other role if that one has chosen before.
+  /// Precondition: an endpoint is eligible. `turn` counts routes from the start, `since` from the last change of the
+  /// membership. On the second leg, `first` is the number of eligible endpoints of the first leg's role.
   Life choose(std::uint64_t turn, std::uint64_t since, std::optional<std::size_t> first,
               const replay::TraceRequest& request) {
     const std::vector<Life> candidates = eligible();
@@ -278,15 +279,15 @@ class Leg {
       return request.key ? home(candidates, static_cast<std::uint64_t>(*request.key))
                          : fewer_requests_of_two(candidates);
     }
-    // A prompt weighs as much in tokens as in KV, so these two are one rule here.
+    // A prompt has as many tokens as KV tokens, so these two policies have one rule here.
     if (policy_ == "least-tokens" || policy_ == "least-kv") {
       return lowest(candidates, first, [](Member& m) { return m.tokens; });
     }
     throw std::invalid_argument("the reference knows no policy " + policy_);
   }
 
-  /// The lowest cost; of several, the next after the last choice. On a second leg, one further whenever as many choices
-  /// were made as bring both legs round together.
+  /// The candidate with the lowest cost. Of several, the next one after the last choice. On a second leg, the start
+  /// moves on by one whenever both legs have come round together.
   template <class Cost>
   std::size_t lowest(const std::vector<Life>& candidates, std::optional<std::size_t> other, const Cost& cost) {
     if (const auto sizes = std::pair(other, candidates.size()); sizes != sizes_) {
@@ -304,22 +305,22 @@ class Leg {
     return best;
   }
 
-  /// Two different ones, each pair as likely. Precondition: there are two.
+  /// Draws two different candidates; all pairs are equally likely. Precondition: there are two.
   std::pair<std::size_t, std::size_t> two_of(std::size_t n) {
     const std::size_t one = shared_.below(n);
-    const std::size_t place = shared_.below(n - 1);  // among the others
+    const std::size_t place = shared_.below(n - 1);  // among the other candidates
     return {one, place < one ? place : place + 1};
   }
 
-  /// If neither has fewer, the one drawn first.
+  /// Power of two choices: of two random candidates, the one with fewer requests; if equal, the one drawn first.
   std::size_t fewer_requests_of_two(const std::vector<Life>& candidates) {
     if (candidates.size() == 1) return 0;
     const auto [one, other] = two_of(candidates.size());
     return candidates[other]->requests < candidates[one]->requests ? other : one;
   }
 
-  /// As slow as measured, as far as that is fresh, and for the rest as typical of the two, times the requests with this
-  /// one.
+  /// Power of two choices by peak-EWMA cost: latency times requests, with this one. As a measurement fades, the latency
+  /// moves to what is typical of the two.
   std::size_t lower_peak_of_two(const std::vector<Life>& candidates, std::chrono::nanoseconds now) {
     if (candidates.size() == 1) return 0;
     const auto [one, other] = two_of(candidates.size());
@@ -334,14 +335,15 @@ class Leg {
     return cost(*candidates[other]) < cost(*candidates[one]) ? other : one;
   }
 
-  /// The place on a circle of n, for all weigh the same. A second leg begins elsewhere after every n turns.
+  /// Weighted round robin with equal weights: the place on a circle of n. A second leg begins at another place after
+  /// every n turns.
   static std::size_t place(std::uint64_t turn, std::uint64_t n, bool second) {
     const std::uint64_t begin = second ? Generator::mixed(turn / n + 1) % n : 0;
     return (begin + turn * golden_stride(n)) % n;
   }
 
-  /// The one with the highest number for this key, for all weigh the same, of those that have less than 1.25 times
-  /// their share of the requests with this one.
+  /// Rendezvous hashing with equal weights: the candidate with the highest number for this key, among those with less
+  /// than 1.25 times their share of the requests, including this one.
   std::size_t home(const std::vector<Life>& candidates, std::uint64_t key) {
     std::uint64_t requests = 1;
     for (const Life& m : candidates) requests += m->requests;
@@ -357,11 +359,11 @@ class Leg {
     return best.value();
   }
 
-  char letter_;  // that ids begin with
+  char letter_;  // the first letter of ids
   std::string policy_;
   std::uint64_t seed_;
-  Generator generator_;  // of the policy
-  Generator& shared_;    // of both legs
+  Generator generator_;  // used by this leg alone
+  Generator& shared_;    // shared by both legs
   std::int64_t bucket_width_;
   std::vector<Life> members_;
   std::vector<std::uint64_t> counts_;
@@ -372,7 +374,7 @@ class Leg {
   double mean_ = 0;
 };
 
-/// Tells the endpoints how long the requests took that have ended by now, in the order of their ends.
+/// Gives the endpoints the durations of the requests that have ended by now, in order of their ends.
 inline void measure_what_ended(std::vector<Routed>& routed, std::chrono::nanoseconds now) {
   struct Ended {
     std::chrono::nanoseconds at;
@@ -386,17 +388,17 @@ inline void measure_what_ended(std::vector<Routed>& routed, std::chrono::nanosec
     r.prefill_over = r.prefill_over || r.prefill_end <= now;
     r.decode_over = r.decode_over || r.decode_end <= now;
   }
-  // Requests of one moment in the order of their arrival, as they are in the list.
+  // Requests that end at one moment stay in order of their arrival.
   std::stable_sort(ended.begin(), ended.end(), [](const Ended& a, const Ended& b) { return a.at < b.at; });
   for (const Ended& e : ended) e.endpoint->peak.add(e.at - e.request->request.arrival, e.at);
 }
 
 inline Counts predict(const replay::Trace& trace, const replay::ChurnSchedule& churn, const Rules& rules) {
-  // One seed for both roles, a stream each, and one for what both draw; the replay's one dispatcher is the first.
+  // One seed, and three streams: one for each role, and one that both share. The replay has only the first dispatcher.
   Generator shared{seed_of_stream(rules.seed, std::uint64_t{2} << 32U)};
   Leg prefill{'p', rules.prefill_policy, rules.prefill_endpoints, 0, rules, shared};
   Leg decode{'d', rules.decode_policy, rules.decode_endpoints, 1, rules, shared};
-  std::vector<Routed> routed;  // and still running
+  std::vector<Routed> routed;  // those that still run
   std::uint64_t unrouted = 0;
   std::uint64_t turn = 0;
   std::uint64_t origin = 0;

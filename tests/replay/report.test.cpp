@@ -29,19 +29,19 @@ replay::Outcome example() {
 
 }  // namespace
 
-TEST_CASE("report: numbers in groups of three digits") {
+TEST_CASE("report: a number is printed in groups of three digits") {
   CHECK(replay::grouped(0) == "0");
   CHECK(replay::grouped(999) == "999");
   CHECK(replay::grouped(1000) == "1,000");
   CHECK(replay::grouped(1'020'003) == "1,020,003");
 }
 
-TEST_CASE("report: the trace in one line") {
+TEST_CASE("report: a trace is described in one line") {
   CHECK(replay::trace_line("a.gz", {{std::chrono::seconds{0}, 1000, 10}, {std::chrono::seconds{2}, 2000, 20}}) ==
         "a.gz: 2 requests in 2 s, prompts of 1,500 tokens on average, outputs of 15\n");
 }
 
-TEST_CASE("report: a table for people") {
+TEST_CASE("report: an outcome is printed as a table") {
   CHECK(replay::table(example()) == R"(
 prefill by random, decode by qps
 
@@ -65,7 +65,7 @@ prefill by random, decode by qps
 )");
 }
 
-TEST_CASE("report: JSON for programs") {
+TEST_CASE("report: outcomes are printed as a JSON array") {
   const std::vector<replay::Outcome> outcomes{example(), example()};
   const auto all = nlohmann::json::parse(replay::json_text(outcomes));
   REQUIRE(all.is_array());
@@ -83,10 +83,10 @@ TEST_CASE("report: JSON for programs") {
     "tokens_ahead": {"prefill": 1499.5, "decode": 0.0}, "decision_ns": 42})"));
 }
 
-TEST_CASE("report: policies side by side, as a table in Markdown") {
-  replay::Outcome nobody_came;
-  nobody_came.prefill_policy = "round-robin";
-  const std::vector<replay::Outcome> outcomes{example(), nobody_came};
+TEST_CASE("report: policies are compared in a Markdown table") {
+  replay::Outcome no_requests;
+  no_requests.prefill_policy = "round-robin";
+  const std::vector<replay::Outcome> outcomes{example(), no_requests};
   CHECK(replay::comparison(outcomes) ==
         R"(| policy               | prefill tokens | outstanding |     ahead | decode tokens | outstanding |     ahead |
 | --- | --: | --: | --: | --: | --: | --: |
@@ -95,7 +95,7 @@ TEST_CASE("report: policies side by side, as a table in Markdown") {
 )");
 }
 
-TEST_CASE("report: without a single request there is no imbalance") {
+TEST_CASE("report: an outcome without requests has no imbalance") {
   replay::Outcome outcome;
   outcome.prefill = {{"p0", Role::prefill, 0, 0}};
   CHECK(!replay::max_over_mean(outcome.prefill, &replay::EndpointShare::requests));

@@ -9,7 +9,7 @@
 
 using namespace std::chrono_literals;
 
-TEST_CASE("service time: figures worked out by hand") {
+TEST_CASE("service time: results equal those computed by hand") {
   CHECK(replay::prefill_time(0) == 15ms);
   // 15 + 0.065 * 8192 + 8.2e-7 * 8192^2 = 15 + 532.48 + 55.029268...
   CHECK(std::chrono::round<std::chrono::microseconds>(replay::prefill_time(8192)) == 602'509us);
@@ -21,7 +21,7 @@ TEST_CASE("service time: figures worked out by hand") {
   CHECK(replay::decode_time(0, {.requests = 1, .kv_tokens = 1}) == 0ms);
 }
 
-TEST_CASE("service time: absurd lengths end some time") {
+TEST_CASE("service time: absurd lengths give bounded times") {
   const auto absurd = std::numeric_limits<std::uint64_t>::max();
   const auto sum = replay::prefill_time(absurd) + replay::transfer_time(absurd) +
                    replay::decode_time(absurd, {.requests = absurd, .kv_tokens = absurd});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// When leases end, who is counted, and what a replay leaves behind.
+// The simulation: when leases end, which requests and tokens are counted, and that nothing is left in flight.
 #include "simulation.hpp"
 
 #include <chrono>
@@ -31,7 +31,7 @@ replay::Outcome run(const replay::Trace& trace, replay::ChurnSchedule churn = {}
 
 }  // namespace
 
-TEST_CASE("simulation: requests and tokens go to the endpoint that was chosen") {
+TEST_CASE("simulation: requests and tokens are counted at the endpoint that was chosen") {
   const auto outcome = run({{0s, 100, 1}, {0s, 200, 2}, {1s, 300, 3}});
   CHECK(outcome.requests == 3);
   CHECK(outcome.prefill ==
@@ -55,7 +55,7 @@ TEST_CASE("simulation: a request runs for its predicted time, and can be cancell
 }
 
 TEST_CASE("simulation: a request that shares its endpoint decodes more slowly, unless the other was cancelled") {
-  // Every pair of two by two in four turns: the last request meets the first on d0.
+  // Round robin uses all four pairs in four requests, so the last request meets the first on d0.
   const replay::Trace trace{{0s, 1000, 100}, {0s, 1, 1}, {0s, 1, 1}, {1s, 1000, 100}};
   const auto begin = 1s + replay::prefill_time(1000) + replay::transfer_time(1000);
   const auto alone = begin + replay::decode_time(100, {.requests = 1, .kv_tokens = 1100});
@@ -74,7 +74,7 @@ TEST_CASE("simulation: a request that shares its endpoint decodes more slowly, u
   CHECK(cancelled_after_the_first_at(alone) == 1);
 }
 
-TEST_CASE("simulation: an endpoint computes one prompt after the other") {
+TEST_CASE("simulation: two prompts on one endpoint are computed one after the other") {
   const replay::Trace trace{{0s, 1000, 1}, {0s, 2000, 10}};
   const auto end = replay::prefill_time(1000) + replay::prefill_time(2000) + replay::transfer_time(2000) +
                    replay::decode_time(10, {.requests = 1, .kv_tokens = 2010});
@@ -89,18 +89,19 @@ TEST_CASE("simulation: an endpoint computes one prompt after the other") {
   CHECK(cancelled_at(end) == 0);
 }
 
-TEST_CASE("simulation: however many absurd prompts wait, time does not run over") {
+TEST_CASE("simulation: many absurd prompts wait, and time does not overflow") {
   const auto n = std::chrono::nanoseconds::max() / replay::prefill_time(replay::max_tokens) + 2;
   const auto last = static_cast<std::size_t>(n) - 1;
   const auto outcome = replay::replay_trace(
       replay::Trace(static_cast<std::size_t>(n), {0s, replay::max_tokens, 1}), "round-robin", "round-robin",
       {.prefill_endpoints = 1, .churn = {{.at = 24h * 365, .kind = Kind::cancel, .number = last}}});
-  CHECK(outcome.cancelled == 1);  // it still waits
+  CHECK(outcome.cancelled == 1);  // it still waits after a year
   CHECK(outcome.in_flight_end == 0);
 }
 
-TEST_CASE("simulation: the router hears of every 256 tokens that an answer has grown, and not of its length") {
-  // The first grows by its 256th token, about 5 s after its arrival; the second, on the other endpoint, has no more.
+TEST_CASE("simulation: an answer grows, and the router is told after every 256 tokens, never of its final length") {
+  // The first answer reaches its 256th token about 5 s after its arrival. The second, on the other endpoint, has 256
+  // tokens in all, so it is never reported.
   const auto decode_of_third = [](std::chrono::nanoseconds arrival) {
     const replay::Trace trace{{0s, 1000, 1000}, {1s, 1100, 256}, {arrival, 1, 1}};
     const auto outcome = replay::replay_trace(trace, "round-robin", "least-kv", {.decode_endpoints = 2});
@@ -110,7 +111,7 @@ TEST_CASE("simulation: the router hears of every 256 tokens that an answer has g
   CHECK(decode_of_third(5500ms) == std::string{"d1"});  // 1256 against 1100
 }
 
-TEST_CASE("simulation: the tokens outstanding, worked out by hand") {
+TEST_CASE("simulation: the outstanding tokens equal those computed by hand") {
   // Round robin over two by two: p0 d0, p1 d1, p0 d1, p1 d0. The last request arrives when p0 has computed its first
   // prompt (in 81 ms) and not its second (in 148 ms more), nor p1 its only one (in 217 ms).
   const auto outcome = run({{0s, 1000, 100}, {0s, 3000, 100}, {0s, 2000, 100}, {160ms, 500, 100}});
@@ -128,7 +129,7 @@ TEST_CASE("simulation: the tokens outstanding, worked out by hand") {
   CHECK(outcome.decode_outstanding.ahead == 0 + 0 + 3100 + 1100);
 }
 
-TEST_CASE("simulation: what is outstanding at an endpoint that may not be chosen does not count") {
+TEST_CASE("simulation: tokens at an endpoint that cannot be chosen are not counted as outstanding") {
   const auto outcome =
       run({{0s, 1000, 100}, {1ms, 1000, 100}}, {{.at = 1ms, .kind = Kind::drain, .role = Role::prefill, .number = 0},
                                                 {.at = 1ms, .kind = Kind::remove, .role = Role::decode, .number = 0}});
@@ -138,7 +139,7 @@ TEST_CASE("simulation: what is outstanding at an endpoint that may not be chosen
   CHECK(!replay::max_over_mean(outcome.prefill_outstanding));
 }
 
-TEST_CASE("simulation: a request that finds nobody is counted by the reason") {
+TEST_CASE("simulation: a request that finds no endpoint is counted by the reason") {
   const replay::Trace trace{{0s, 1, 1}, {1s, 1, 1}, {2s, 1, 1}, {3s, 1, 1}, {4s, 1, 1}};
   const auto outcome = run(trace, {{.at = 1s, .kind = Kind::drain, .role = Role::decode, .number = 0},
                                    {.at = 1s, .kind = Kind::remove, .role = Role::decode, .number = 1},
@@ -150,7 +151,7 @@ TEST_CASE("simulation: a request that finds nobody is counted by the reason") {
   CHECK(outcome.prefill[0].requests + outcome.prefill[1].requests == 2);
 }
 
-TEST_CASE("simulation: leases of an endpoint that was removed end normally and leave nothing behind") {
+TEST_CASE("simulation: leases of a removed endpoint end normally, and nothing is left in flight") {
   const replay::Trace trace{{0s, 100'000, 2000}, {0s, 100'000, 2000}};
   const auto outcome = run(trace, {{.at = 1ms, .kind = Kind::remove, .role = Role::prefill, .number = 0},
                                    {.at = 1ms, .kind = Kind::remove, .role = Role::decode, .number = 0},

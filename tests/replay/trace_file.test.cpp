@@ -21,7 +21,7 @@ namespace {
 const std::string json = "{\"timestamp\": 0, \"input_length\": 10, \"output_length\": 2, \"hash_ids\": [0]}\n";
 const std::string csv = "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.9799600,4808,10\n";
 
-/// A file that is removed at the end; several tests may run at once.
+/// A file that its destructor removes. Its name has the process id, since several tests may run at once.
 class TemporaryFile {
  public:
   explicit TemporaryFile(const std::string& name)
@@ -73,7 +73,7 @@ TEST_CASE("trace file: the format is recognised by what the file holds") {
   CHECK(replay::parse_trace("t", "\xEF\xBB\xBF\r\n" + csv).size() == 1);
 }
 
-TEST_CASE("trace file: what is no trace is refused") {
+TEST_CASE("trace file: a text that is no trace is refused") {
   CHECK(complaint("") == "t: holds no request");
   CHECK(complaint(" \r\n\n") == "t: holds no request");
   CHECK(complaint("\nhello, world\n").find("t:2: line: must be a JSON object with timestamp") == 0);
@@ -81,7 +81,7 @@ TEST_CASE("trace file: what is no trace is refused") {
   CHECK(complaint(csv + csv[0] + '\0') == "t:3: line: holds a zero byte, so this is not text");
 }
 
-TEST_CASE("trace file: plain and compressed") {
+TEST_CASE("trace file: a plain and a compressed file give the same trace") {
   for (const std::string& text : {json, csv}) {
     const TemporaryFile file{"plain_or_compressed"};
     file.write(text);
@@ -92,7 +92,7 @@ TEST_CASE("trace file: plain and compressed") {
   }
 }
 
-TEST_CASE("trace file: larger than one piece of the reader") {
+TEST_CASE("trace file: a file larger than one read is read whole") {
   std::string text;
   for (int i = 0; i < 10'000; ++i) text += json;
   const TemporaryFile file{"large"};
@@ -100,7 +100,7 @@ TEST_CASE("trace file: larger than one piece of the reader") {
   CHECK(replay::read_trace(file.path()).size() == 10'000);
 }
 
-TEST_CASE("trace file: one that cannot be read says why") {
+TEST_CASE("trace file: a file that cannot be read is refused with the reason") {
   const TemporaryFile file{"bad"};
   SECTION("missing") {
     CHECK(complaint(file) == file.path() + ": cannot be read: No such file or directory");
