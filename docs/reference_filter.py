@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What doxygen reads instead of a header: docs/reference_filter.py HEADER. Line numbers stay as they are.
+
+It makes the comment at the top of a header the description of its file, leaves out the inline version namespace and
+private names, and refers hooks without a comment of their own to the concept that describes them.
+"""
+import re
+import sys
+
+# Members that mean the same in each type that has them: (room, declaration, where they are described).
+HOOKS = [
+    ("cost", r"static constexpr std::string_view name\b", "The name in explanations."),
+    ("cost", r"using Load =", "The load metrics that the cost reads; see `LoadMetric`."),
+    ("cost", r".*\bload_options\(\)", "The options of `Load`."),
+    ("cost", r".*\bprepare\(", "The cost of one choice; see `CostFunction`."),
+    ("cost", r".*\boperator\(\)\(", "The cost of one candidate; see `CostFunction`."),
+    ("policy", r"using Load =", "The load metrics that the policy reads; see `LoadMetric`."),
+    ("policy", r".*\bload_options\(\)", "The options of `Load`."),
+    ("policy", r"(using State =|struct State\b)", "What each dispatcher keeps for the policy; see `EndpointSelector`."),
+    ("policy", r".*\bmake_state\(", "The state of a new dispatcher; see `EndpointSelector`."),
+    ("policy", r".*\bselect\(", "The index of the chosen candidate; see `EndpointSelector`."),
+    ("policy", r".*\bexplain\(", "Tells the costs of each candidate; see `DisaggregatedRouter::explain`."),
+    ("load", r"(using|struct) (Options|Receipt|Held)\b", "See `LoadMetric`."),
+    ("load", r"explicit (constexpr )?\w+\((const )?Options\b", "See `LoadMetric`."),
+    ("load", r".*\b(record|undo)\(", "See `CountsChoices`."),
+    ("load", r".*\b(try_hold|has_room|grow|let_go|release|set_capacity|held)\(", "See `HoldsDemand`."),
+    ("load", r".*\b(begin|start|first_token|complete)\(Held|.*\b(begin|first_token|complete)\(const Held", "See `TimesLeases`."),
+    ("", r"using \w+(<.*>)?::\w+;", "As in the base class."),
+    ("load", r".*\bidentify\(", "See `IdentifiesEndpoint`."),
+    ("", r".*\bcheck\(\) const", "What is wrong with the values; nothing, if all is well."),
+    ("", r".*\beach_field\(", "Calls `visit(name, value)` for each field, for adapters."),
+    ("", r".*\boperator==\(", "Equal in all fields."),
+    ("", r"(constexpr )?(\w+)\(\2&&( other)?\) noexcept", "Moves."),
+    ("", r".*\boperator=\(\w+&&", "Moves."),
+    ("", r"using (value_type|error_type|result_type) =", "As in the standard library."),
+    ("", r".*\b(begin|end|data|size|empty|min|max)\(\) (const )?noexcept", "As in the standard library."),
+]
+
+
+def room_of(path):
+    return path.split("/include/pdroute/")[-1].split("/")[0] if "/include/pdroute/" in path else ""
+
+
+def blank_fmt_formatters(lines):
+    """{fmt}'s formatters have nothing to read: the file's description says what can be printed."""
+    inside = False
+    for number, line in enumerate(lines):
+        inside = inside or line.startswith(("template <", "struct fmt::", "namespace pdroute"))
+        if inside:
+            lines[number] = ""
+    return lines
+
+
+def main(path):
+    lines = open(path, encoding="utf-8").read().split("\n")
+    room = room_of(path)
+    if path.endswith("adapt/fmt.hpp"):
+        lines = blank_fmt_formatters(lines)
+    if lines[0].startswith("// SPDX"):
+        lines[0] = "/// @file"
+        for number in range(1, len(lines)):
+            if not lines[number].startswith("//"):
+                break
+            lines[number] = "/" + lines[number]
+    start = None  # the first line of the declaration being read: its `template` or `requires`
+    for number, line in enumerate(lines):
+        text = line.strip()
+        if re.match(r"(inline namespace v0 \{|\}  // namespace v0)", text):
+            lines[number] = ""
+            continue
+        if text.startswith(("template <", "requires ")):
+            start = number if start is None else start
+            continue
+        first, start = (number if start is None else start), None
+        if not line.startswith("  ") or lines[first - 1].strip().startswith("///") or "///<" in line:
+            continue
+        declaration = re.sub(r"^(\[\[[^\]]*\]\] |friend |inline |constexpr (?!std::string_view))*", "", text)
+        for where, pattern, described in HOOKS:
+            if where in ("", room) and re.match(pattern, declaration) and len(line) - len(line.lstrip()) <= 4:
+                lines[first] = f"/** {described} */ " + lines[first]
+                break
+    sys.stdout.write("\n".join(lines))
+
+
+main(sys.argv[1])
