@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Several costs as one: by the first and then by the next, or as a weighted sum.
+// Lexicographic and WeightedSum: costs that combine several costs into one.
 #pragma once
 
 #include <array>
@@ -14,14 +14,19 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// A cost: the first of `Costs`; where two candidates are equal in it, the second, and so on.
+/// A cost: lexicographic order. Candidates are compared by the first of `Costs`; where they are equal in it, by the
+/// second, and so on.
 ///
 ///     using FewestTokensThenRequests = pdroute::LowestCostPolicy<pdroute::Lexicographic<QueuedTokens, InFlight>>;
 ///
-/// Use it for costs that are often equal, such as counts; a fine-grained one leaves nothing to those behind it. Each
-/// candidate is looked at once; all costs are evaluated.
+/// Unit: each part has the unit of its cost. Reads the load metrics of all `Costs`, each stored once.
+///
+/// Use it for costs that are often equal, such as counts. A fine-grained cost such as a latency is hardly ever equal,
+/// so the costs after it never decide. A part that is not a number (NaN) counts as infinite.
+/// Complexity: one pass over the candidates; all costs are evaluated for each.
 template <class... Costs>
 struct Lexicographic : detail::CombinedCosts<Costs...> {
+  /// The cost function of one choice, see `CostFunction`.
   template <class Compared, class Request, class Context>
   [[nodiscard]] constexpr auto prepare(const Compared& compared, const Request& request, Context& context) const {
     return this->prepare_all(compared, request, context,
@@ -29,15 +34,23 @@ struct Lexicographic : detail::CombinedCosts<Costs...> {
   }
 };
 
-/// A cost: the sum of `Costs`, each multiplied by its weight. Units are the caller's business: weights turn requests,
-/// tokens and seconds into one of them. As with llm-d's scorers, except that nothing is normalised over the candidates:
-/// what one of them costs does not depend on the others.
+/// A cost: a weighted sum, the sum of `Costs`, each multiplied by its weight.
 ///
 ///     LowestCostPolicy<WeightedSum<InFlight, HeldKvTokens>> policy{{.weights = {1, 1.0 / 4096}}};
+///
+/// Unit: chosen by the caller, with weights that convert requests, tokens and seconds into one unit. Reads the load
+/// metrics of all `Costs`, each stored once.
+///
+/// The scorers of llm-d combine in the same way, except that they normalise over the candidates. Here nothing is
+/// normalised: the sum of a candidate depends only on its own costs.
+/// Complexity: one pass over the candidates; all costs are evaluated for each.
 template <class... Costs>
 struct WeightedSum : detail::CombinedCosts<Costs...> {
+  /// One weight for each of `Costs`, in order; finite and not below zero. A cost with weight 0 does not count, even if
+  /// it is infinite.
   std::array<double, sizeof...(Costs)> weights = {};
 
+  /// What is wrong with the weights or with the costs; none if nothing is wrong.
   [[nodiscard]] std::optional<ConfigError> check() const {
     for (const double weight : weights) {
       if (!(std::isfinite(weight) && weight >= 0))
@@ -45,16 +58,17 @@ struct WeightedSum : detail::CombinedCosts<Costs...> {
     }
     return detail::CombinedCosts<Costs...>::check();
   }
+  /// The cost function of one choice, see `CostFunction`. It is valid as long as this object.
   template <class Compared, class Request, class Context>
   [[nodiscard]] constexpr auto prepare(const Compared& compared, const Request& request, Context& context) const {
     return this->prepare_all(compared, request, context, [this](const auto&... values) {
       return [&]<std::size_t... i>(std::index_sequence<i...> /*places*/) {
-        // Weighed by nothing, not even what is infinite counts.
+        // A cost with weight 0 is left out, because 0 times infinity would not be a number.
         return ((weights[i] > 0 ? weights[i] * static_cast<double>(values) : 0) + ...);
       }(std::index_sequence_for<Costs...>{});
     });
   }
-  /// For explanations: tells each of the costs as it is, without its weight, and then the sum.
+  /// For explanations: tells each of the costs without its weight, and then the sum.
   template <class Compared, class Request, class Context>
   [[nodiscard]] auto teller(const Compared& compared, const Request& request, Context& context) const {
     return [parts = detail::CombinedCosts<Costs...>::teller(compared, request, context),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a cost is: the number by which a policy compares candidates, the lowest first.
+// CostFunction: the concept for a cost, the value by which a policy compares candidates. Smaller is better.
 #pragma once
 
 #include <concepts>
@@ -10,13 +10,14 @@ inline namespace v0 {
 
 namespace detail {
 
-/// A cost with a member `prepare`, whose result is then called with each candidate.
+/// A cost with a member `prepare` that returns a function of a candidate.
 template <class C, class Candidates, class Request, class Context>
 concept PreparedCost = requires(const C& cost, const Candidates& candidates, const Request& request, Context& context) {
   { cost.prepare(candidates, request, context)(candidates[0]) } -> std::totally_ordered;
 };
 
-/// What is evaluated for each candidate of one choice: a function of the candidate alone.
+/// The function that is evaluated for each candidate of one choice. It takes the candidate alone. It is valid as long
+/// as `cost`, `compared`, `request` and `context`.
 template <class Cost, class Compared, class Request, class Context>
 [[nodiscard]] constexpr auto prepared(const Cost& cost, const Compared& compared, const Request& request,
                                       Context& context) {
@@ -33,8 +34,8 @@ template <class Cost, class Compared, class Request, class Context>
   }
 }
 
-/// Whether a candidate that costs `a` goes before one that costs `b`. A floating-point cost that is not a number goes
-/// last: it is a mistake of whoever computed it, and must not win.
+/// Whether a candidate with cost `a` goes before one with cost `b`. A floating-point cost that is not a number (NaN)
+/// goes last, because it comes from an error in its computation and must not win.
 template <class Value>
 [[nodiscard]] constexpr bool cheaper(const Value& a, const Value& b) {
   if constexpr (std::floating_point<Value>) {
@@ -49,17 +50,20 @@ template <class Value>
 /// A cost function over candidates: the `Cost` of a `LowestCostPolicy`. It is one of
 /// - `cost(candidate)`;
 /// - `cost(candidate, request)`;
-/// - `cost.prepare(compared, request, context)`, called once per choice, which returns a function of the candidate:
-///   for what is the same for all of them, such as the time. `compared` are the candidates that this choice compares,
-///   with `size()` and `[i]`, valid as long as the function.
+/// - `cost.prepare(compared, request, context)`, called once per choice, which returns a function of the candidate. Use
+///   it to compute once what is the same for all candidates, such as the time. `compared` are the candidates that this
+///   choice compares, with `size()` and `[i]`; they are valid as long as the function.
 ///
-/// Its value is anything ordered by `<`; what is not a number comes last. A cost must not change the candidate, and
-/// must not throw. Lambdas without captures will do:
+/// Requirements. The value is of a type ordered by `<`; smaller is better. A floating-point value that is not a number
+/// (NaN) goes last. A cost does not change the candidate and does not throw. It is called as const, by many threads at
+/// once. A lambda without captures is enough:
 ///
 ///     using Cheapest = pdroute::LowestCostPolicy<decltype([](const auto& c) { return c.endpoint().price; })>;
 ///
-/// Optional members, as of a policy: `Load` and `load_options() const`, the load metric that it reads; `check() const`.
-/// And `static constexpr std::string_view name`: what an explanation calls it, "cost" without one.
+/// Optional members:
+/// - `using Load = ...` and `load_options() const`: the load metric that the cost reads, see `NoLoad`.
+/// - `std::optional<ConfigError> check() const`: what is wrong with the cost's parameters; none if nothing is wrong.
+/// - `static constexpr std::string_view name`: its name in explanations; "cost" without one.
 template <class C, class Candidates, class Request, class Context>
 concept CostFunction = detail::PreparedCost<C, Candidates, Request, Context> ||
                        requires(const C& cost, const Candidates& candidates, const Request& request) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Costs that read how long requests took lately: mean latency, time to first token, peak EWMA.
+// MeanLatency, MeanTimeToFirstToken, PeakEwma: costs that read how long recent requests took.
 #pragma once
 
 #include <pdroute/cost/detail/expected.hpp>
@@ -10,37 +10,56 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// Seconds that a request took lately, see `Latency`.
+/// A cost: mean latency of recent requests at the candidate, from the choice to the completion of the lease.
+///
+/// Unit: seconds. Reads `Latency` and the time. An unknown latency counts as the mean of the other candidates that are
+/// compared, or as 1 if all are unknown. Leases must be told the time when they are complete.
 struct MeanLatency {
-  static constexpr std::string_view name = "latency";
-  EwmaOptions ewma = {};
+  static constexpr std::string_view name = "latency";  ///< its name in explanations
+  EwmaOptions ewma = {};                               ///< how fast old samples fade
 
-  using Load = Latency;
+  using Load = Latency;  ///< the load metric that it reads
+  /// The options of the load metric.
   [[nodiscard]] EwmaOptions load_options() const noexcept { return ewma; }
+  /// The cost function of one choice, see `CostFunction`.
   [[nodiscard]] auto prepare(const auto& compared, const auto& /*request*/, auto& context) const {
     return detail::Expected(compared, [now = context.now()](const auto& c) { return c.latency(now); }, 1);
   }
 };
 
-/// Seconds to the first token lately, see `TimeToFirstToken`.
+/// A cost: mean time to first token of recent requests at the candidate, from the choice.
+///
+/// Unit: seconds. Reads `TimeToFirstToken` and the time. An unknown time counts as the mean of the other candidates
+/// that are compared, or as 1 if all are unknown. Leases must be told the time of the first token and of their
+/// completion.
 struct MeanTimeToFirstToken {
-  static constexpr std::string_view name = "time_to_first_token";
-  EwmaOptions ewma = {};
+  static constexpr std::string_view name = "time_to_first_token";  ///< its name in explanations
+  EwmaOptions ewma = {};                                           ///< how fast old samples fade
 
-  using Load = TimeToFirstToken;
+  using Load = TimeToFirstToken;  ///< the load metric that it reads
+  /// The options of the load metric.
   [[nodiscard]] EwmaOptions load_options() const noexcept { return ewma; }
+  /// The cost function of one choice, see `CostFunction`.
   [[nodiscard]] auto prepare(const auto& compared, const auto& /*request*/, auto& context) const {
     return detail::Expected(compared, [now = context.now()](const auto& c) { return c.time_to_first_token(now); }, 1);
   }
 };
 
-/// Seconds that a request took at its slowest lately, see `PeakLatency`, times the requests in flight with this one.
+/// A cost: peak EWMA of latency times outstanding requests, `latency * (requests in flight + 1)`. The 1 is the request
+/// that is being routed.
+///
+/// Unit: seconds times requests. Reads `PeakLatency`, the requests in flight and the time. An unknown latency counts as
+/// the mean of the other candidates that are compared, or as 1 if all are unknown. Leases must be told the time when
+/// they are complete.
+/// Source: peak EWMA, as in Finagle, Linkerd and Tower.
 struct PeakEwma {
-  static constexpr std::string_view name = "peak_ewma";
-  EwmaOptions ewma = {};
+  static constexpr std::string_view name = "peak_ewma";  ///< its name in explanations
+  EwmaOptions ewma = {};                                 ///< how fast old samples fade
 
-  using Load = PeakLatency;
+  using Load = PeakLatency;  ///< the load metric that it reads
+  /// The options of the load metric.
   [[nodiscard]] EwmaOptions load_options() const noexcept { return ewma; }
+  /// The cost function of one choice, see `CostFunction`.
   [[nodiscard]] auto prepare(const auto& compared, const auto& /*request*/, auto& context) const {
     const detail::Expected expected(compared, [now = context.now()](const auto& c) { return c.peak_latency(now); }, 1);
     return [expected](const auto& c) { return expected(c) * (static_cast<double>(c.in_flight()) + 1); };

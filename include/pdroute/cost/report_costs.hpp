@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Costs that go by what engines report, and by what this router has sent them since.
+// ReportedRequests, ReportedQueue, ReportedKvUsage: costs that read engines' reports and this router's own requests.
 #pragma once
 
 #include <algorithm>
@@ -13,19 +13,25 @@
 namespace pdroute {
 inline namespace v0 {
 
-// An endpoint that is silent, or has not reported yet, is taken for what the reports of the others say on average, plus
-// what this router has there itself; if nobody reports, it is its own requests that decide.
+// An endpoint without a recent report counts as the mean of what the other candidates report, plus this router's own
+// requests there. If no candidate has a recent report, this router's own requests decide.
 
-/// Requests of all gateways that run or wait at the candidate: for pools that others use, too.
+/// A cost: requests of all gateways that run or wait at the candidate. Use it for pools that several gateways share.
+///
+/// Unit: requests. Reads `EngineReports` (`running` and `waiting`), the requests in flight and the time. A candidate
+/// without a recent report counts as the mean of the reports of the others, plus this router's requests in flight
+/// there.
 ///
 ///     using Policy = pdroute::PowerOfTwoChoicesPolicy<pdroute::ReportedRequests>;
 ///     router.report<pdroute::Role::decode>("d0", {.running = 12, .waiting = 3}, measured_at);
 struct ReportedRequests {
-  static constexpr std::string_view name = "requests";
-  EngineReports::Options reports = {};
+  static constexpr std::string_view name = "requests";  ///< its name in explanations
+  EngineReports::Options reports = {};                  ///< how long a report counts
 
-  using Load = EngineReports;
+  using Load = EngineReports;  ///< the load metric that it reads
+  /// The options of the load metric.
   [[nodiscard]] Load::Options load_options() const noexcept { return reports; }
+  /// The cost function of one choice, see `CostFunction`.
   [[nodiscard]] auto prepare(const auto& compared, const auto& /*request*/, auto& context) const {
     const auto measure = [now = context.now()](const auto& c) { return c.requests_of_others(now); };
     return [others = detail::Expected(compared, measure, 0)](const auto& c) {
@@ -34,13 +40,19 @@ struct ReportedRequests {
   }
 };
 
-/// Requests that wait at the candidate.
+/// A cost: requests that wait at the candidate, on the assumption that all requests that this router has sent since the
+/// report wait. Not below zero.
+///
+/// Unit: requests. Reads `EngineReports` (`waiting`), the requests in flight and the time. A candidate without a recent
+/// report counts as the mean of the reports of the others, plus this router's requests in flight there.
 struct ReportedQueue {
-  static constexpr std::string_view name = "queue_depth";
-  EngineReports::Options reports = {};
+  static constexpr std::string_view name = "queue_depth";  ///< its name in explanations
+  EngineReports::Options reports = {};                     ///< how long a report counts
 
-  using Load = EngineReports;
+  using Load = EngineReports;  ///< the load metric that it reads
+  /// The options of the load metric.
   [[nodiscard]] Load::Options load_options() const noexcept { return reports; }
+  /// The cost function of one choice, see `CostFunction`.
   [[nodiscard]] auto prepare(const auto& compared, const auto& /*request*/, auto& context) const {
     const auto measure = [now = context.now()](const auto& c) { return c.queue_beyond_own(now); };
     return [beyond = detail::Expected(compared, measure, 0)](const auto& c) {
@@ -49,13 +61,19 @@ struct ReportedQueue {
   }
 };
 
-/// The share of the candidate's KV cache that is in use, from 0 to 1, or above if more has been promised than fits.
+/// A cost: the share of the candidate's KV cache that is in use, from 0 to 1, or above 1 if more is reserved than fits.
+///
+/// Unit: share of the cache. Reads `EngineReports` (`kv_cache`), `KvTokens` and the time. A candidate without a recent
+/// report counts as the mean of the reports of the others, plus what this router's leases hold there. If no candidate
+/// has a recent report, the cost is the KV tokens that this router's leases hold.
 struct ReportedKvUsage {
-  static constexpr std::string_view name = "kv_cache_usage";
-  EngineReports::Options reports = {};
+  static constexpr std::string_view name = "kv_cache_usage";  ///< its name in explanations
+  EngineReports::Options reports = {};                        ///< how long a report counts
 
-  using Load = Loads<EngineReports, KvTokens>;
+  using Load = Loads<EngineReports, KvTokens>;  ///< the load metrics that it reads
+  /// The options of the load metric.
   [[nodiscard]] Load::Options load_options() const noexcept { return {reports, {}}; }
+  /// The cost function of one choice, see `CostFunction`.
   [[nodiscard]] auto prepare(const auto& compared, const auto& /*request*/, auto& context) const {
     const auto usage = [now = context.now()](const auto& c) { return c.kv_usage_beyond_own(now); };
     const auto per_token = [now = context.now()](const auto& c) { return c.kv_usage_per_token(now); };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What combinations of costs have in common: the costs, the load that they read together, and one evaluation of all.
+// CombinedCosts: the common base of combinations of costs.
 #pragma once
 
 #include <concepts>
@@ -15,17 +15,19 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// What combinations have in common: the costs, the load that they read together, and what is wrong with them.
+/// The common base of combinations of costs: the costs, the load metrics that they read together, and their checks.
 template <class... Costs>
 struct CombinedCosts {
-  static_assert(sizeof...(Costs) > 0, "pdroute: a combination of costs needs one cost at least");
+  static_assert(sizeof...(Costs) > 0, "pdroute: a combination of costs needs at least one cost");
 
-  std::tuple<Costs...> costs = {};
+  std::tuple<Costs...> costs = {};  ///< the costs that are combined
 
-  using Load = JoinedLoads<LoadOf<Costs>...>;
+  using Load = JoinedLoads<LoadOf<Costs>...>;  ///< the load metrics of all costs, each once
+  /// The options of the load metrics. If two costs read the same metric, the first one gives its options.
   [[nodiscard]] constexpr typename Load::Options load_options() const {
     return std::apply([](const auto&... each) { return detail::joined_options<Load>(each...); }, costs);
   }
+  /// What is wrong with the costs; none if nothing is wrong.
   [[nodiscard]] std::optional<ConfigError> check() const {
     return std::apply(
         [](const auto&... each) {
@@ -49,7 +51,7 @@ struct CombinedCosts {
   }
 
  protected:
-  /// `combine(values...)` for each candidate.
+  /// The function that returns `combine(values...)` for a candidate, with the value of each cost.
   template <class Compared, class Request, class Context, class Combine>
   [[nodiscard]] constexpr auto prepare_all(const Compared& compared, const Request& request, Context& context,
                                            Combine combine) const {
@@ -64,7 +66,7 @@ struct CombinedCosts {
   }
 };
 
-/// What is not a number goes last, also within a combination.
+/// `value`, or infinity if it is not a number (NaN), so that it goes last also within a combination.
 template <class Value>
 [[nodiscard]] constexpr Value last_unless_number(const Value& value) {
   if constexpr (std::floating_point<Value>) {

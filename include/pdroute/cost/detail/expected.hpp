@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What to think of endpoints of which little or nothing is known.
+// Expected: a measured value of each candidate, with a typical value where little or nothing is known.
 #pragma once
 
 #include <cstddef>
@@ -9,12 +9,14 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// What an endpoint is taken for: what was measured of it, as far as that still says something, and for the rest what
-/// the others show. So one that is new or has long been idle is a typical one: neither flooded nor starved. Where
-/// nothing is known of any_endpoint, all are `otherwise`.
+/// The expected value of a candidate: `weight * measured + (1 - weight) * typical`. The weight is that of the
+/// candidate's `Estimate`. The typical value is the weighted mean over all candidates that are compared, or `otherwise`
+/// if all are unknown. So an endpoint that is new, or has been idle for long, counts as typical: it gets neither too
+/// many requests nor too few.
 template <class Compared, class Measure>
 class Expected {
  public:
+  /// Computes the typical value. Calls `measure(candidate)`, which returns an `Estimate`, for each candidate.
   Expected(const Compared& compared, const Measure& measure, double otherwise) : measure_(measure) {
     double sum = 0;
     double weights = 0;
@@ -25,6 +27,7 @@ class Expected {
     }
     typical_ = weights > 0 ? sum / weights : otherwise;
   }
+  /// The expected value of the candidate.
   [[nodiscard]] double operator()(const auto& candidate) const {
     const Estimate estimate = measure_(candidate);
     return typical_ + estimate.weight * (estimate.value - typical_);

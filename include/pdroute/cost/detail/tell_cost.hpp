@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Costs as numbers with names, for explanations.
+// Tells costs as numbers with names, for explanations.
 #pragma once
 
 #include <chrono>
@@ -14,6 +14,7 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
+/// The cost's `name`, or `otherwise` if it has none.
 template <class Cost>
 [[nodiscard]] constexpr std::string_view cost_name(std::string_view otherwise = "cost") {
   if constexpr (requires { std::string_view{Cost::name}; }) {
@@ -23,8 +24,8 @@ template <class Cost>
   }
 }
 
-/// Calls `visit(name, number)`: durations in seconds, tuples part by part ("cost.0", "cost.1"), and not at all for what
-/// is no number.
+/// Calls `visit(name, number)` for a value. A duration is told in seconds. A tuple is told part by part ("cost.0",
+/// "cost.1"). A value that is not a number is not told.
 template <class Value, class Visit>
 void tell_value(std::string_view name, const Value& value, const Visit& visit) {
   if constexpr (requires { static_cast<double>(value); }) {
@@ -38,7 +39,8 @@ void tell_value(std::string_view name, const Value& value, const Visit& visit) {
   }
 }
 
-/// What tells the costs of each candidate of one choice: `tell(candidate, visit)`. See `prepared` for the arguments.
+/// The function `tell(candidate, visit)` that tells the costs of a candidate of one choice. See `prepared` for the
+/// arguments.
 template <class Cost, class Compared, class Request, class Context>
 [[nodiscard]] auto teller(const Cost& cost, const Compared& compared, const Request& request, Context& context) {
   if constexpr (requires { cost.teller(compared, request, context); }) {
