@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opt-in: makes the library's answers and reports printable by {fmt} (version 9 or later).
-// Include it where you print, and link {fmt} yourself.
+// Opt-in: formatters that print the library's results and reports by {fmt} (version 9 or later).
+// Include this header where you print, and link {fmt} yourself.
 #pragma once
 
 #include <fmt/format.h>
@@ -28,21 +28,24 @@ namespace detail {
 
 /// A formatter that takes no format specification.
 struct PlainFormatter {
+  /// Accepts the empty format specification.
   static constexpr auto parse(fmt::format_parse_context& context) { return context.begin(); }
 };
 
-/// Writes the parts of a list, with a comma before each but the first.
+/// Writes the parts of a list, separated by commas.
 class FormattedList {
  public:
+  /// An empty list that is written to the context's output.
   explicit FormattedList(fmt::format_context& context) : out_(context.out()) {}
 
+  /// Adds a part.
   template <class... Args>
   void add(fmt::format_string<Args...> text, Args&&... args) {
     if (!empty_) out_ = fmt::format_to(out_, ", ");
     out_ = fmt::format_to(out_, text, std::forward<Args>(args)...);
     empty_ = false;
   }
-  /// Returns where the list ends, after `nothing` if it is empty.
+  /// Ends the list. Writes `nothing` if it is empty. Returns the end of the output.
   auto end(std::string_view nothing) { return empty_ ? fmt::format_to(out_, "{}", nothing) : out_; }
 
  private:
@@ -54,49 +57,57 @@ class FormattedList {
 }  // namespace v0
 }  // namespace pdroute
 
-/// "prefill"
+/// Prints a role as "prefill" or "decode".
 template <>
 struct fmt::formatter<pdroute::Role> : pdroute::detail::PlainFormatter {
+  /// Writes the text to the context's output.
   static auto format(pdroute::Role role, fmt::format_context& context) {
     return fmt::format_to(context.out(), "{}", to_string(role));
   }
 };
 
-/// "no decode endpoint: 2 unhealthy, 1 full of 3", leaving out what is zero
+/// Prints the reasons for a refusal, such as "no decode endpoint: 2 unhealthy, 1 full of 3". Counts of zero are left
+/// out.
 template <>
 struct fmt::formatter<pdroute::NoEndpoint> : pdroute::detail::PlainFormatter {
+  /// Writes the text to the context's output.
   static auto format(const pdroute::NoEndpoint& reason, fmt::format_context& context) {
     return fmt::format_to(context.out(), "{}", reason.text());
   }
 };
 
-/// "an id must be unique within its role: d0"
+/// Prints the rule and the value, such as "an id must be unique within its role: d0".
 template <>
 struct fmt::formatter<pdroute::ConfigError> : pdroute::detail::PlainFormatter {
+  /// Writes the text to the context's output.
   static auto format(const pdroute::ConfigError& error, fmt::format_context& context) {
     return fmt::format_to(context.out(), "{}", error.text());
   }
 };
 
-/// The endpoint's id, or "(ended)"
+/// Prints the id of a lease's endpoint, or "(ended)".
 template <class Slot>
 struct fmt::formatter<pdroute::Lease<Slot>> : pdroute::detail::PlainFormatter {
+  /// Writes the text to the context's output.
   static auto format(const pdroute::Lease<Slot>& lease, fmt::format_context& context) {
     return lease ? fmt::format_to(context.out(), "{}", lease.id()) : fmt::format_to(context.out(), "(ended)");
   }
 };
 
-/// "p0 -> d1"
+/// Prints the two leases of a route, such as "p0 -> d1".
 template <class PrefillLease, class DecodeLease>
 struct fmt::formatter<pdroute::Route<PrefillLease, DecodeLease>> : pdroute::detail::PlainFormatter {
+  /// Writes the text to the context's output.
   static auto format(const pdroute::Route<PrefillLease, DecodeLease>& route, fmt::format_context& context) {
     return fmt::format_to(context.out(), "{} -> {}", route.prefill, route.decode);
   }
 };
 
-/// "p0#3 healthy, accepting, 7 in flight"; with limits "7 of 8 in flight, 8500 of 8000 KV tokens, over capacity"
+/// Prints the state of an endpoint, such as "p0#3 healthy, accepting, 7 in flight". With limits, such as "7 of 8 in
+/// flight, 8500 of 8000 KV tokens, over capacity".
 template <class Endpoint>
 struct fmt::formatter<pdroute::EndpointStatus<Endpoint>> : pdroute::detail::PlainFormatter {
+  /// Writes the text to the context's output.
   static auto format(const pdroute::EndpointStatus<Endpoint>& status, fmt::format_context& context) {
     pdroute::detail::FormattedList list(context);
     list.add("{}#{} {}", status.id, status.incarnation,
@@ -117,9 +128,10 @@ struct fmt::formatter<pdroute::EndpointStatus<Endpoint>> : pdroute::detail::Plai
   }
 };
 
-/// "8 requests, 8000 KV tokens", or "no limits"
+/// Prints limits, such as "8 requests, 8000 KV tokens", or "no limits".
 template <>
 struct fmt::formatter<pdroute::Capacity> : pdroute::detail::PlainFormatter {
+  /// Writes the text to the context's output.
   static auto format(const pdroute::Capacity& capacity, fmt::format_context& context) {
     pdroute::detail::FormattedList list(context);
     if (capacity.requests) list.add("{} requests", *capacity.requests);
@@ -130,17 +142,19 @@ struct fmt::formatter<pdroute::Capacity> : pdroute::detail::PlainFormatter {
   }
 };
 
-/// "timed_out"
+/// Prints a kind of failure, such as "timed_out".
 template <>
 struct fmt::formatter<pdroute::FailureKind> : pdroute::detail::PlainFormatter {
+  /// Writes the text to the context's output.
   static auto format(pdroute::FailureKind kind, fmt::format_context& context) {
     return fmt::format_to(context.out(), "{}", to_string(kind));
   }
 };
 
-/// "12 completed, 1 timed_out", leaving out what is zero; or "none ended"
+/// Prints how leases ended, such as "12 completed, 1 timed_out", or "none ended". Counts of zero are left out.
 template <>
 struct fmt::formatter<pdroute::Outcomes> : pdroute::detail::PlainFormatter {
+  /// Writes the text to the context's output.
   static auto format(const pdroute::Outcomes& outcomes, fmt::format_context& context) {
     pdroute::detail::FormattedList list(context);
     outcomes.each([&](std::string_view outcome, std::uint64_t count) {
@@ -150,9 +164,11 @@ struct fmt::formatter<pdroute::Outcomes> : pdroute::detail::PlainFormatter {
   }
 };
 
-/// "5 refused, unhealthy in 3, full in 4", leaving out what is zero; a request can have several reasons
+/// Prints refusals by reason, such as "5 refused, unhealthy in 3, full in 4". A request can have several reasons.
+/// Counts of zero are left out, except that of all requests.
 template <>
 struct fmt::formatter<pdroute::Refusals> : pdroute::detail::PlainFormatter {
+  /// Writes the text to the context's output.
   static auto format(const pdroute::Refusals& refusals, fmt::format_context& context) {
     pdroute::detail::FormattedList list(context);
     list.add("{} refused", refusals.requests);
@@ -163,57 +179,64 @@ struct fmt::formatter<pdroute::Refusals> : pdroute::detail::PlainFormatter {
   }
 };
 
-/// "decode#7"
+/// Prints the role and the incarnation, such as "decode#7".
 template <>
 struct fmt::formatter<pdroute::EndpointKey> : pdroute::detail::PlainFormatter {
+  /// Writes the text to the context's output.
   static auto format(const pdroute::EndpointKey& key, fmt::format_context& context) {
     return fmt::format_to(context.out(), "{}#{}", key.role, key.incarnation);
   }
 };
 
-/// The number
+/// Prints a lease id as a number.
 template <>
 struct fmt::formatter<pdroute::LeaseId> : pdroute::detail::PlainFormatter {
+  /// Writes the text to the context's output.
   static auto format(pdroute::LeaseId token, fmt::format_context& context) {
     return fmt::format_to(context.out(), "{}", static_cast<std::uint64_t>(token));
   }
 };
 
-/// "used token: its lease has been adopted"
+/// Prints why a lease id has no lease, as `to_string` says it.
 template <>
 struct fmt::formatter<pdroute::LeaseIdError> : pdroute::detail::PlainFormatter {
+  /// Writes the text to the context's output.
   static auto format(pdroute::LeaseIdError error, fmt::format_context& context) {
     return fmt::format_to(context.out(), "{}", to_string(error));
   }
 };
 
-/// "done", "no such endpoint", "already there", "last of its role"
+/// Prints the result of a change of role, such as "done", "no such endpoint", "already there" or "last of its role".
 template <>
 struct fmt::formatter<pdroute::RoleChange> : pdroute::detail::PlainFormatter {
+  /// Writes the text to the context's output.
   static auto format(pdroute::RoleChange change, fmt::format_context& context) {
     return fmt::format_to(context.out(), "{}", to_string(change));
   }
 };
 
-/// "full", "tokens 812, in_flight 3", or nothing to say
+/// Prints what rules an endpoint out and what it costs, such as "full" or "tokens 812, in_flight 3". May be empty.
 template <class Endpoint>
 struct fmt::formatter<pdroute::ExplainedEndpoint<Endpoint>> : pdroute::detail::PlainFormatter {
+  /// Writes the text to the context's output.
   static auto format(const pdroute::ExplainedEndpoint<Endpoint>& endpoint, fmt::format_context& context) {
     return fmt::format_to(context.out(), "{}", endpoint.text());
   }
 };
 
-/// Several lines, see `ExplainedRole::text`
+/// Prints the explanation of one role in several lines, see `ExplainedRole::text`.
 template <class Endpoint>
 struct fmt::formatter<pdroute::ExplainedRole<Endpoint>> : pdroute::detail::PlainFormatter {
+  /// Writes the text to the context's output.
   static auto format(const pdroute::ExplainedRole<Endpoint>& role, fmt::format_context& context) {
     return fmt::format_to(context.out(), "{}", role.text());
   }
 };
 
-/// Both roles
+/// Prints the explanation of both roles, see `Explanation::text`.
 template <class Endpoint>
 struct fmt::formatter<pdroute::Explanation<Endpoint>> : pdroute::detail::PlainFormatter {
+  /// Writes the text to the context's output.
   static auto format(const pdroute::Explanation<Endpoint>& explanation, fmt::format_context& context) {
     return fmt::format_to(context.out(), "{}", explanation.text());
   }

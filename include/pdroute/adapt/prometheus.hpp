@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opt-in: what a router knows about itself, as text for Prometheus. Needs the standard library alone.
+// Opt-in: writes what a router knows about itself as text for Prometheus. Needs only the standard library.
 #pragma once
 
 #include <array>
@@ -20,7 +20,8 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// What `append_prometheus` asks of a router, as `DisaggregatedRouter` has it.
+/// A router that `append_prometheus` can read, such as `DisaggregatedRouter`: it has `endpoints(role)`, with the
+/// `Outcomes` of each endpoint, and `refusals(role)`.
 template <class R>
 concept ReportingRouter = requires(const R& router, Role role) {
   { router.endpoints(role)[0].outcomes } -> std::convertible_to<Outcomes>;
@@ -29,6 +30,7 @@ concept ReportingRouter = requires(const R& router, Role role) {
 
 namespace detail {
 
+/// Appends a label value, escaped.
 inline void append_label_value(std::string& out, std::string_view value) {
   for (const char c : value) {
     if (c == '\n') {
@@ -39,22 +41,26 @@ inline void append_label_value(std::string& out, std::string_view value) {
     out += c;
   }
 }
+/// Appends an integer as a label value.
 void append_label_value(std::string& out, std::integral auto value) {
   out += std::to_string(value);
 }
 
-/// Samples of one name. The lines that describe it come before the first, and without any sample not at all.
+/// A metric family: the samples of one name. Writes the lines that describe the family before the first sample. Without
+/// a sample, it writes nothing.
 class PrometheusFamily {
  public:
+  /// What describes the family.
   struct About {
-    std::string_view name;
-    std::string_view type;
-    std::string_view help;
+    std::string_view name;  ///< of the metric
+    std::string_view type;  ///< "gauge" or "counter"
+    std::string_view help;  ///< one line that says what it means
   };
 
+  /// `out` must outlive this object.
   PrometheusFamily(std::string& out, const About& about) : out_(out), about_(about) {}
 
-  /// `labels` as they stand between the braces.
+  /// Writes a sample. `labels` is the text between the braces.
   void sample(std::string_view labels, std::uint64_t value) {
     if (!described_) {
       out_.append("# HELP ").append(about_.name).append(" ").append(about_.help).append("\n");
@@ -63,7 +69,7 @@ class PrometheusFamily {
     }
     out_.append(about_.name).append("{").append(labels).append("} ").append(std::to_string(value)).append("\n");
   }
-  /// The same with one label more, whose value needs no escapes.
+  /// Writes a sample with one further label. Precondition: its value needs no escapes.
   void sample(std::string_view labels, std::string_view label, std::string_view label_value, std::uint64_t value) {
     std::string all(labels);
     all.append(",").append(label).append("=\"").append(label_value).append("\"");
@@ -76,9 +82,10 @@ class PrometheusFamily {
   bool described_ = false;
 };
 
-/// One role's report, read once, so that all families tell the same moment.
+/// What a router reports about one role. It is read once, so that all families describe the same moment.
 template <ReportingRouter Router>
 struct PrometheusReport {
+  /// Reads the role from the router. Locks the role's membership while it copies.
   PrometheusReport(const Router& router, Role role)
       : role_label(std::string("role=\"").append(to_string(role)).append("\"")),
         endpoints(router.endpoints(role)),
@@ -92,28 +99,29 @@ struct PrometheusReport {
     }
   }
 
-  std::string role_label;
-  decltype(std::declval<const Router&>().endpoints(Role::prefill)) endpoints;
-  Refusals refusals;
-  std::vector<std::string> labels;  // of each endpoint
+  std::string role_label;                                                      ///< as `role="prefill"`
+  decltype(std::declval<const Router&>().endpoints(Role::prefill)) endpoints;  ///< the members of the role
+  Refusals refusals;                                                           ///< of the role
+  std::vector<std::string> labels;                                             ///< the labels of each endpoint
 };
 
 }  // namespace detail
 
-/// Appends the router's endpoints, leases and refusals in Prometheus' text format 0.0.4, for the body of a
-/// `GET /metrics`: `Content-Type: text/plain; version=0.0.4`. All names begin with `pdroute_`; docs/metrics.md says
-/// what each means. `out` may hold other metrics before and get more behind, but only one router: Prometheus wants all
-/// samples of a name in one place.
+/// Appends the router's endpoints, leases and refusals to `out`, in Prometheus' text format 0.0.4. Use it for the body
+/// of `GET /metrics`, with `Content-Type: text/plain; version=0.0.4`. All names begin with `pdroute_`; docs/metrics.md
+/// says what each means. `out` may contain other metrics before and after, but only one router, because Prometheus
+/// requires all samples of a name in one place.
 ///
-/// Ids become label values, escaped. They must be UTF-8, for Prometheus refuses a text that is not, as a whole.
+/// Ids become label values and are escaped. They must be UTF-8, because Prometheus refuses the whole text otherwise.
 ///
-/// Consistency. Each role is read once, its endpoints one after the other while requests go on: a sum over endpoints,
-/// or of leases in flight and ended, can be off by the requests that came or ended meanwhile. Counters never fall while
-/// an endpoint lives. One that comes back under its id counts from zero, which Prometheus knows as a reset; one that
-/// has been removed is not shown any more, and neither are its leases that still run.
+/// Consistency: each role is read once, its endpoints one after the other, while requests go on. So a sum over
+/// endpoints, or of leases in flight and ended, can differ by the requests that came or ended meanwhile. Counters of an
+/// endpoint never fall while it lives. An endpoint that comes back with its id counts from zero, which Prometheus
+/// recognises as a reset. An endpoint that was removed is not shown, and its leases that still run are not shown
+/// either.
 ///
 /// Complexity: O(endpoints); allocates. Each role's membership is locked while its report is copied, as by
-/// `router.endpoints`: those who route wait for that only if the membership has just changed.
+/// `router.endpoints`. A thread that routes waits for that lock only if the membership has just changed.
 /// Thread safety: may be called from many threads at once, each with its own `out`.
 template <ReportingRouter Router>
 void append_prometheus(std::string& out, const Router& router) {
@@ -128,7 +136,7 @@ void append_prometheus(std::string& out, const Router& router) {
     std::uint64_t paused = 0;
     std::uint64_t draining = 0;
     std::uint64_t ejected = 0;
-    for (const auto& status : report.endpoints) {  // in the order of NoEndpoint
+    for (const auto& status : report.endpoints) {  // the first that applies, in the order of NoEndpoint
       ++(status.health != Health::healthy     ? unhealthy
          : status.intake != Intake::accepting ? paused
          : status.draining                    ? draining

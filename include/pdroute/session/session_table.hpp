@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SessionTable: which life of an endpoint serves a session, for a bounded number of sessions.
+// SessionTable: remembers which endpoint serves a session, for a bounded number of sessions.
 #pragma once
 
 #include <array>
@@ -21,56 +21,68 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// Remembers which incarnation of an endpoint serves a session in a role, until the session has been idle for too long.
-/// `SessionAffinityPolicy` reads it. The gateway writes it, once an engine has accepted the request: a choice alone
-/// binds nobody, so a session does not stick to an endpoint that fails.
+/// Session affinity: a bounded table from sessions to the incarnation of an endpoint that serves each, one binding per
+/// session and role. `SessionAffinityPolicy` reads it. The gateway writes it after an engine has accepted the request.
+/// A choice alone makes no binding, so a session does not stick to an endpoint that fails.
 ///
 ///     if (request.key) sessions->bind(*request.key, route->decode, clock.now());
 ///
-/// One table serves both legs of one router, or each leg has its own. Two routers must not share one: each numbers the
-/// incarnations of its endpoints.
+/// One table serves both legs of one router, or each leg has its own. Two routers must not share a table, because each
+/// router numbers the incarnations of its own endpoints.
 ///
-/// Guarantees. A binding is found from `bind` until it has not been bound again for `idle`, and for at most idle / 1024
-/// longer; unless its place went to another session. A place goes to another session only if the eight that may stand
-/// there are all in use, and then that of the least recently used of those that were bound once, or of all if there is
-/// none. So however many sessions come that are bound once, each set of eight loses at most one that was bound more
-/// often. An incarnation that is found was bound to this very session. (Two threads that give the same place away at
-/// once may both lose it.) A clock that steps back by no more than `idle` forgets nothing. After 8,192 times `idle`,
-/// give or take one, a forgotten binding may be found again.
+/// How: the table consists of sets of eight places. A session can stand only in the set that its hash selects.
 ///
-/// Sessions are spread by a seeded hash that is not cryptographic: who does not know the seed cannot aim at the
-/// sessions of others.
+/// Guarantees:
+/// - A binding is found until it has not been renewed by `bind` for `idle`, and for at most idle / 1024 longer, unless
+///   its place is given to another session.
+/// - A place is given to another session only if all eight places of the set are in use. Then the least recently used
+///   of the sessions that were bound only once loses its place; if there is none, the least recently used of all. So a
+///   flood of sessions that are bound once takes at most one place from the sessions in a set that were bound more
+///   often.
+/// - An incarnation that is found was bound to this session and no other. If two threads give away the same place at
+///   once, both new bindings may be lost.
+/// - A clock that steps back by no more than `idle` loses no binding.
+/// - After 8,192 times `idle`, plus or minus one `idle`, a forgotten binding may be found again.
 ///
-/// Memory: 16 bytes per binding, all of it from the beginning. Cost: O(1), two cache lines; `bind` writes a session
-/// once in idle / 1024 unless it moves. Nothing allocates but the constructor.
+/// Security: the hash that spreads sessions over sets is seeded but not cryptographic. A client that does not know the
+/// seed cannot choose keys that push the sessions of others out.
+///
+/// Memory: 16 bytes per binding, allocated by the constructor; nothing else allocates.
+/// Complexity: O(1), two cache lines. For a session that does not move, `bind` writes at most once per idle / 1024.
 /// Thread safety: all members may be called from many threads at once; lock-free.
 class SessionTable {
  public:
+  /// Size, lifetime and seed of a table.
   struct Options {
-    /// A session that is bound in both roles takes two. Rounded up to 8 times a power of two. Give it twice the number
-    /// that shall stay: 1 in 120 then finds its set of eight full; 1 in 7 if it is just the number. The default is 2
-    /// MiB, and good for 32,768 sessions on both legs.
+    /// The number of bindings; from 1 to `max_places`, rounded up to 8 times a power of two. A session that is bound in
+    /// both roles takes two. Give twice the number of bindings that should stay: then 1 binding in 120 finds its set of
+    /// eight full, against 1 in 7 with just that number. The default takes 2 MiB and suits 32,768 sessions on both
+    /// legs.
     std::size_t max_bindings = 131'072;
-    /// How long a session may pause and still meet its endpoint. Four hours as in SGLang's router: a user who is back
-    /// after lunch. Rounded up to a multiple of 1,024 ns; at most a hundred years.
+    /// How long a session may pause without losing its binding; longer than zero and at most a hundred years, rounded
+    /// up to a multiple of 1,024 ns. The default of four hours is that of SGLang's router; it spans a user's lunch
+    /// break.
     std::chrono::nanoseconds idle = std::chrono::hours{4};
-    /// One that clients do not know.
+    /// The seed of the hash that spreads sessions over the table. Use a value that clients do not know.
     std::uint64_t seed = 0;
   };
-  static constexpr std::size_t max_places = std::size_t{1} << 26U;  // 1 GiB
+  static constexpr std::size_t max_places = std::size_t{1} << 26U;  ///< the most bindings of a table; they take 1 GiB
+  /// The highest incarnation that a table can store.
   static constexpr std::uint64_t max_incarnation = detail::SessionSet::max_incarnation;
 
+  /// A table with the default options. Allocates.
   SessionTable() : SessionTable(Options{}) {}
-  /// With options in which `check()` finds something wrong, the table remembers nothing.
+  /// A table with these options. Allocates. If `check` finds something wrong with them, the table stores nothing.
   explicit SessionTable(const Options& options)
       : options_(options),
         seeds_{stream_seed(options.seed, 0), stream_seed(options.seed, 1)},
         tick_(options.idle.count() / detail::SessionSet::lifetime +
               (options.idle.count() % detail::SessionSet::lifetime > 0)),
         sets_(check() ? 0 : std::bit_ceil((options.max_bindings - 1) / detail::SessionSet::places + 1)) {}
-  SessionTable(const SessionTable&) = delete;
-  SessionTable& operator=(const SessionTable&) = delete;
+  SessionTable(const SessionTable&) = delete;             ///< not copyable; share it by pointer
+  SessionTable& operator=(const SessionTable&) = delete;  ///< not copyable
 
+  /// What is wrong with the options; none if nothing is wrong.
   [[nodiscard]] std::optional<ConfigError> check() const {
     if (options_.max_bindings == 0 || options_.max_bindings > max_places)
       return ConfigError{ConfigError::Rule::sessions_in_range, std::to_string(options_.max_bindings)};
@@ -79,10 +91,10 @@ class SessionTable {
     return std::nullopt;
   }
 
-  /// How many bindings there is room for.
+  /// The number of bindings that fit, after rounding.
   [[nodiscard]] std::size_t capacity() const noexcept { return sets_.size() * detail::SessionSet::places; }
 
-  /// The incarnation that serves the session in this role, if it is known.
+  /// The incarnation that serves the session in this role; none if the table has no binding that still counts.
   template <class Clock, class Duration>
   [[nodiscard]] std::optional<std::uint64_t> find(Key key, Role role,
                                                   std::chrono::time_point<Clock, Duration> now) const noexcept {
@@ -91,8 +103,9 @@ class SessionTable {
     return sets_[place(session)].find(session, at(now));
   }
 
-  /// The session is served by this incarnation from now on, whoever has served it. Call it at each use. An incarnation
-  /// above `max_incarnation` is not remembered; the pool's, which counts lives, never comes there.
+  /// Binds the session to this incarnation in this role, in place of an earlier binding. Call it at each use, because
+  /// that renews the binding. An incarnation above `max_incarnation` removes the binding instead; a pool, which counts
+  /// lives, does not reach that number.
   template <class Clock, class Duration>
   void bind(Key key, Role role, std::uint64_t incarnation, std::chrono::time_point<Clock, Duration> now) noexcept {
     if (sets_.empty()) return;
@@ -100,35 +113,35 @@ class SessionTable {
     const std::uint64_t session = hash(key, role);
     sets_[place(session)].bind(session, incarnation, at(now));
   }
-  /// The same for what is at hand, such as a lease. Precondition: the lease holds a place; one that may have ended
-  /// leaves its `key()`, which tells the role and the incarnation.
+  /// Binds the session to the incarnation and role of `life`, such as a lease. Precondition: a lease has not ended. For
+  /// a lease that may have ended, store its `key()` before and bind its role and incarnation.
   template <HasIncarnation Life, class Clock, class Duration>
   void bind(Key key, const Life& life, std::chrono::time_point<Clock, Duration> now) noexcept {
     bind(key, detail::role_of<Life>(), life.incarnation(), now);
   }
 
-  /// The session has ended, or shall be free to move.
+  /// Removes the session's binding in this role, for a session that has ended or may move.
   void forget(Key key, Role role) noexcept {
     if (sets_.empty()) return;
     const std::uint64_t session = hash(key, role);
     sets_[place(session)].forget(session);
   }
-  /// In both roles.
+  /// Removes the session's bindings in both roles.
   void forget(Key key) noexcept {
     forget(key, Role::prefill);
     forget(key, Role::decode);
   }
 
  private:
-  /// A bijection of keys for each role, so different sessions stay different. Mixed twice: what enters the second round
-  /// cannot be chosen without the seed.
+  /// A bijection of keys for each role, so different sessions have different hashes. The key is mixed twice, because a
+  /// client without the seed cannot choose the input of the second round.
   [[nodiscard]] std::uint64_t hash(Key key, Role role) const noexcept {
     const std::uint64_t seed = seeds_[role == Role::prefill ? 0 : 1];
     return SplitMix64::mix(SplitMix64::mix(static_cast<std::uint64_t>(key) ^ seed) + seed);
   }
   [[nodiscard]] std::size_t place(std::uint64_t session) const noexcept { return session & (sets_.size() - 1); }
 
-  /// In ticks, towards the past, also before the epoch.
+  /// The time in ticks, rounded down, also before the epoch.
   template <class Clock, class Duration>
   [[nodiscard]] std::int64_t at(std::chrono::time_point<Clock, Duration> now) const noexcept {
     const std::int64_t moment = detail::nanoseconds_of(now);
@@ -136,7 +149,7 @@ class SessionTable {
   }
 
   Options options_;
-  std::array<std::uint64_t, 2> seeds_;  // of the two roles
+  std::array<std::uint64_t, 2> seeds_;  // one per role
   std::int64_t tick_;                   // in nanoseconds
   std::vector<detail::SessionSet> sets_;
 };
