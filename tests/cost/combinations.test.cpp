@@ -8,8 +8,8 @@
 #include <pdroute/cost/load_costs.hpp>
 #include <pdroute/load/request_rate.hpp>
 #include <pdroute/manual_clock.hpp>
-#include <pdroute/policy/local_context.hpp>
 #include <pdroute/policy/least_loaded.hpp>
+#include <pdroute/policy/local_context.hpp>
 #include <pdroute/policy/lowest_cost.hpp>
 #include <pdroute/request.hpp>
 #include <pdroute/router/disaggregated_router.hpp>
@@ -36,7 +36,7 @@ struct Node {
 struct Price {
   double operator()(const Node& node) const { return node.price; }
 };
-/// Has an option of its metric.
+/// A cost with an option for its metric.
 struct Arrivals {
   pdroute::RateWindow window = 30s;
   using Load = pdroute::RequestRate;
@@ -58,19 +58,19 @@ constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 }  // namespace
 
-TEST_CASE("lexicographic: the next cost decides only between equals") {
+TEST_CASE("lexicographic: the next cost decides only between candidates of equal cost") {
   const std::vector<Node> nodes{{2, 10}, {1, 90}, {1, 80}, {1, 80}};
   CHECK(choices(Lexicographic<pdroute::InFlight, pdroute::QueuedTokens>{}, nodes, 4) == Indices{2, 3, 2, 3});
   CHECK(choices(Lexicographic<pdroute::QueuedTokens, pdroute::InFlight>{}, nodes) == Indices{0});
   CHECK(choices(Lexicographic<pdroute::InFlight>{}, nodes, 3) == Indices{1, 2, 3});
 }
 
-TEST_CASE("lexicographic: what is not a number goes last") {
+TEST_CASE("lexicographic: a cost that is not a number goes last") {
   const std::vector<Node> nodes{{0, 0, not_a_number}, {9, 9, 5}, {1, 1, not_a_number}};
   CHECK(choices(Lexicographic<Price, pdroute::InFlight>{}, nodes) == Indices{1});
 }
 
-TEST_CASE("weighted sum: each cost counts as much as its weight says") {
+TEST_CASE("weighted sum: each cost counts in proportion to its weight") {
   const std::vector<Node> nodes{{10, 0}, {0, 1000}, {4, 500}};
   using Sum = WeightedSum<pdroute::InFlight, pdroute::QueuedTokens>;
   CHECK(choices(Sum{{}, {1, 0}}, nodes) == Indices{1});
@@ -78,11 +78,11 @@ TEST_CASE("weighted sum: each cost counts as much as its weight says") {
   CHECK(choices(Sum{{}, {1, 0.01}}, nodes) == Indices{2});  // 10, 10 and 9
 }
 
-TEST_CASE("weighted sum: what is not a number goes last") {
+TEST_CASE("weighted sum: a cost that is not a number goes last") {
   CHECK(choices(WeightedSum<Price, pdroute::InFlight>{{}, {1, 1}}, {{0, 0, not_a_number}, {9, 0, 5}}) == Indices{1});
 }
 
-TEST_CASE("weighted sum: what is weighed by nothing does not count, though it be infinite") {
+TEST_CASE("weighted sum: a cost of weight zero does not count, even if it is infinite") {
   using Price = decltype([](const auto& c) { return c.price; });
   struct Node {
     double price;
@@ -95,7 +95,7 @@ TEST_CASE("weighted sum: what is weighed by nothing does not count, though it be
   CHECK(policy.select(nodes, pdroute::Request{}, context) == 0U);
 }
 
-TEST_CASE("weighted sum: a weight is finite and not below zero") {
+TEST_CASE("weighted sum: a weight below zero, infinite or not a number is refused") {
   using Sum = WeightedSum<pdroute::InFlight, pdroute::QueuedTokens>;
   const auto error_of = [](double weight) { return LowestCostPolicy<Sum>{{{}, {1, weight}}}.check(); };
   CHECK_FALSE(error_of(0));
@@ -107,7 +107,7 @@ TEST_CASE("weighted sum: a weight is finite and not below zero") {
   }
 }
 
-TEST_CASE("combinations carry each metric once, with the options of who mentions it first") {
+TEST_CASE("combinations: each metric is carried once, with the options of the first cost that names it") {
   using Sum = WeightedSum<Arrivals, pdroute::QueuedTokens, Arrivals>;
   STATIC_REQUIRE(std::is_same_v<Sum::Load, pdroute::Loads<pdroute::RequestRate, pdroute::Tokens>>);
   STATIC_REQUIRE(std::is_same_v<Lexicographic<pdroute::InFlight, pdroute::QueuedTokens>::Load, pdroute::Tokens>);
@@ -118,7 +118,7 @@ TEST_CASE("combinations carry each metric once, with the options of who mentions
         pdroute::ConfigError::Rule::window_in_range);
 }
 
-TEST_CASE("combinations choose in a router, as prefill and as decode policy") {
+TEST_CASE("combinations: in a router, as prefill and as decode policy, they avoid the loaded endpoint") {
   using Prefill = LowestCostPolicy<Lexicographic<pdroute::QueuedTokens, pdroute::InFlight>>;
   using Decode = pdroute::PowerOfTwoChoicesPolicy<WeightedSum<pdroute::InFlight, pdroute::HeldKvTokens>>;
   using Router = pdroute::DisaggregatedRouter<Prefill, Decode, Engine>;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Costs by latency, over a list of the caller's own.
+// Latency costs, over the caller's own list.
 #include <pdroute/policy/peak_ewma.hpp>
 //
 #include <chrono>
@@ -46,28 +46,28 @@ std::map<std::size_t, int> choices(const Nodes& nodes, int count = 1000) {
 
 }  // namespace
 
-TEST_CASE("peak EWMA: nobody, and one") {
+TEST_CASE("peak EWMA: no candidate gives none, a single one is chosen") {
   const PeakEwmaPolicy policy;
   pdroute::LocalContext context{policy, pdroute::ManualClock{}};
   CHECK_FALSE(policy.select(Nodes{}, pdroute::Request{}, context));
   CHECK(policy.select(Nodes(1), pdroute::Request{}, context) == 0U);
 }
 
-TEST_CASE("peak EWMA: latency times the requests there with this one") {
+TEST_CASE("peak EWMA: the cost is latency times outstanding requests, this one included") {
   using Choices = std::map<std::size_t, int>;
   CHECK(choices<PeakEwmaPolicy>({{{2, 1}, 0}, {{1, 1}, 0}}) == Choices{{1, 1000}});
   CHECK(choices<PeakEwmaPolicy>({{{2, 1}, 1}, {{1, 1}, 4}}) == Choices{{0, 1000}});  // 2 x 2 < 1 x 5
   CHECK(choices<PeakEwmaPolicy>({{{2, 1}, 1}, {{1, 1}, 2}}) == Choices{{1, 1000}});  // 2 x 2 > 1 x 3
 }
 
-TEST_CASE("peak EWMA: who is not known is taken for the other one, so that requests decide") {
+TEST_CASE("peak EWMA: an unknown latency counts as the other candidate's, so requests decide") {
   using Choices = std::map<std::size_t, int>;
   CHECK(choices<PeakEwmaPolicy>({{{100, 1}, 3}, {{0, 0}, 2}}) == Choices{{1, 1000}});
   CHECK(choices<PeakEwmaPolicy>({{{100, 1}, 2}, {{0, 0}, 3}}) == Choices{{0, 1000}});
   CHECK(choices<PeakEwmaPolicy>({{{0, 0}, 2}, {{0, 0}, 3}}) == Choices{{0, 1000}});
 }
 
-TEST_CASE("peak EWMA: what was measured long ago counts for little") {
+TEST_CASE("peak EWMA: an old measurement counts for little") {
   using Choices = std::map<std::size_t, int>;
   CHECK(choices<PeakEwmaPolicy>({{{9, 1}, 0}, {{1, 1}, 1}}) == Choices{{1, 1000}});
   CHECK(choices<PeakEwmaPolicy>({{{9, 0.01}, 0}, {{1, 1}, 1}}) == Choices{{0, 1000}});
@@ -80,7 +80,7 @@ TEST_CASE("peak EWMA: equal endpoints share evenly") {
   }
 }
 
-TEST_CASE("mean latency: the fastest of all, the unknown being typical") {
+TEST_CASE("mean latency: the fastest of all is chosen, and an unknown latency counts as typical") {
   using Choices = std::map<std::size_t, int>;
   using Fastest = pdroute::LowestCostPolicy<pdroute::MeanLatency>;
   CHECK(choices<Fastest>({{{3, 1}}, {{1, 1}}, {{2, 1}}}) == Choices{{1, 1000}});
@@ -89,7 +89,7 @@ TEST_CASE("mean latency: the fastest of all, the unknown being typical") {
   CHECK(choices<Soonest>({{{3, 1}}, {{1, 1}}, {{2, 1}}}) == Choices{{1, 1000}});
 }
 
-TEST_CASE("latency costs: a decay that cannot be is refused, and named") {
+TEST_CASE("latency costs: a decay out of range is refused, and the error names it") {
   const auto error = pdroute::detail::check_configuration(PeakEwmaPolicy{{.ewma = {.decay = 0s}}});
   REQUIRE(error);
   CHECK(error->text() == "a decay must be longer than zero and at most a hundred years long: 0 ns");

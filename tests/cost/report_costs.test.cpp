@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Costs by engines' own reports, over a list of the caller's own.
+// Costs from the engines' own reports, over the caller's own list.
 #include <pdroute/cost/report_costs.hpp>
 //
 #include <chrono>
@@ -36,7 +36,8 @@ struct Node : EngineReports {
 
 class Nodes {
  public:
-  /// `own` requests and tokens at the time of the report, which may be missing, and now.
+  /// Adds a node. `then` and `kv_then` are the own requests and KV tokens at the time of the report, `now` and `kv_now`
+  /// those at present. The report may be missing.
   Nodes& with(std::optional<EngineReport> report, std::uint32_t then, std::uint32_t now, std::uint64_t kv_then = 0,
               std::uint64_t kv_now = 0) {
     nodes_.push_back(std::make_unique<Node>(now, kv_now));
@@ -76,52 +77,52 @@ EngineReport full(double usage, std::uint64_t tokens) {
 
 }  // namespace
 
-TEST_CASE("report costs: nobody, and one that has not reported") {
+TEST_CASE("report costs: no candidate gives none, a single one without a report is chosen") {
   CHECK_FALSE(choice<Requests>(Nodes{}));
   CHECK(choice<Requests>(Nodes{}.with(std::nullopt, 0, 3)) == 0U);
   CHECK(choice<KvUsage>(Nodes{}.with(std::nullopt, 0, 3)) == 0U);
 }
 
-TEST_CASE("report costs: others' requests count, which only the engine knows") {
+TEST_CASE("report costs: requests of other gateways, which only the engine knows, count") {
   CHECK(choice<Requests>(Nodes{}.with(busy(8, 1), 0, 0).with(busy(4, 2), 0, 0)) == 1U);
 }
 
-TEST_CASE("report costs: what this router has sent since the report is added, and what has ended taken off") {
+TEST_CASE("report costs: own requests begun since the report are added, ended ones are subtracted") {
   CHECK(choice<Requests>(Nodes{}.with(busy(5, 0), 0, 0).with(busy(4, 0), 0, 2)) == 0U);
   CHECK(choice<Requests>(Nodes{}.with(busy(5, 0), 5, 3).with(busy(4, 0), 4, 4)) == 0U);
 }
 
-TEST_CASE("report costs: the silent one is typical, with its own requests on top") {
+TEST_CASE("report costs: an engine without a report counts as typical, plus its own requests") {
   CHECK(choice<Requests>(Nodes{}.with(busy(10, 0), 0, 0).with(std::nullopt, 0, 0).with(busy(20, 0), 0, 0)) == 0U);
   CHECK(choice<Requests>(Nodes{}.with(busy(16, 0), 0, 0).with(std::nullopt, 0, 0).with(busy(20, 0), 0, 0)) == 0U);
   CHECK(choice<Requests>(Nodes{}.with(busy(18, 0), 0, 1).with(std::nullopt, 0, 0).with(busy(18, 0), 0, 1)) == 1U);
   CHECK(choice<Requests>(Nodes{}.with(busy(18, 0), 0, 1).with(std::nullopt, 0, 2).with(busy(18, 0), 0, 1)) != 1U);
 }
 
-TEST_CASE("report costs: if nobody reports, own requests decide") {
+TEST_CASE("report costs: no engine reports, so own requests decide") {
   CHECK(choice<Requests>(Nodes{}.with(std::nullopt, 0, 4).with(std::nullopt, 0, 3)) == 1U);
   CHECK(choice<Queue>(Nodes{}.with(std::nullopt, 0, 4).with(std::nullopt, 0, 3)) == 1U);
   CHECK(choice<KvUsage>(Nodes{}.with(std::nullopt, 0, 0, 0, 400).with(std::nullopt, 0, 0, 0, 300)) == 1U);
 }
 
-TEST_CASE("report costs: reports that have grown stale say nothing") {
+TEST_CASE("report costs: stale reports do not count") {
   const auto nodes = [] { return std::move(Nodes{}.with(busy(1, 0), 0, 2).with(busy(9, 0), 0, 1)); };
   CHECK(choice<Requests>(nodes(), 60s) == 0U);
   CHECK(choice<Requests>(nodes(), 61s) == 1U);
 }
 
-TEST_CASE("report costs: the queue sees who waits, not who runs") {
+TEST_CASE("report costs: the queue counts waiting requests, not running ones") {
   CHECK(choice<Queue>(Nodes{}.with(busy(90, 1), 90, 90).with(busy(1, 2), 0, 0)) == 0U);
   CHECK(choice<Queue>(Nodes{}.with(busy(90, 1), 90, 92).with(busy(1, 2), 0, 0)) == 1U);
 }
 
-TEST_CASE("report costs: KV usage grows by what was reserved since, as a share of the cache") {
+TEST_CASE("report costs: KV usage grows by what was reserved since the report, as a share of the cache") {
   CHECK(choice<KvUsage>(Nodes{}.with(full(0.5, 1000), 0, 0).with(full(0.4, 1000), 0, 0)) == 1U);
   CHECK(choice<KvUsage>(Nodes{}.with(full(0.5, 1000), 0, 0).with(full(0.4, 1000), 0, 0, 100, 250)) == 0U);
   CHECK(choice<KvUsage>(Nodes{}.with(full(0.5, 1000), 0, 0).with(full(0.4, 100'000), 0, 0, 100, 250)) == 1U);
 }
 
-TEST_CASE("report costs: combine with others") {
+TEST_CASE("report costs: in a weighted sum the weights decide between two reported costs") {
   using Both = LowestCostPolicy<pdroute::WeightedSum<pdroute::ReportedRequests, pdroute::ReportedKvUsage>>;
   static_assert(std::is_same_v<Both::Load, pdroute::Loads<EngineReports, pdroute::KvTokens>>);
   const EngineReport first{.running = 10, .waiting = 0, .kv_cache = EngineReport::KvCache{0.1, 1000}};

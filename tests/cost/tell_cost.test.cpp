@@ -36,7 +36,7 @@ Told told(const Cost& cost, Candidate candidate = {3}) {
   return told;
 }
 
-/// What the candidate has above the least of those looked at.
+/// The candidate's load above the lowest load of those compared.
 struct Excess {
   static constexpr std::string_view name = "excess";
   auto prepare(const auto& compared, const auto& /*request*/, auto& /*context*/) const {
@@ -48,7 +48,7 @@ struct Excess {
 
 }  // namespace
 
-TEST_CASE("told costs: numbers under their names, and durations in seconds") {
+TEST_CASE("told costs: numbers are told under their names, durations in seconds") {
   CHECK(told(pdroute::InFlight{}) == Told{{"in_flight", 3}});
   CHECK(told([](const Candidate& c) { return c.load / 2.0; }) == Told{{"cost", 1.5}});
   CHECK(told([](const Candidate&) { return 1500ms; }) == Told{{"cost", 1.5}});
@@ -56,7 +56,7 @@ TEST_CASE("told costs: numbers under their names, and durations in seconds") {
   CHECK(told(Excess{}, {11}) == Told{{"excess", 3}});
 }
 
-TEST_CASE("told costs: tuples are told part by part, and what is no number is not told") {
+TEST_CASE("told costs: tuples are told part by part, and a part that is no number is left out") {
   CHECK(told([](const Candidate& c) { return std::tuple{c.load, std::string("text"), 2s}; }) ==
         Told{{"cost.0", 3}, {"cost.2", 2}});
   CHECK(told([](const Candidate& c) { return std::pair{c.load, std::tuple{1, 2}}; }) ==
@@ -64,7 +64,7 @@ TEST_CASE("told costs: tuples are told part by part, and what is no number is no
   CHECK(told([](const Candidate&) { return std::string("text"); }).empty());
 }
 
-TEST_CASE("told costs: combinations tell every part, also of combinations within, and the sum") {
+TEST_CASE("told costs: combinations tell every part, also of nested combinations, and the sum") {
   using Sum = pdroute::WeightedSum<pdroute::InFlight, Excess>;
   const Sum sum{{}, {2, 0.5}};
   CHECK(told(sum, {10}) == Told{{"in_flight", 10}, {"excess", 2}, {"sum", 21}});
@@ -72,7 +72,7 @@ TEST_CASE("told costs: combinations tell every part, also of combinations within
   CHECK(told(nested, {10}) == Told{{"excess", 2}, {"in_flight", 10}, {"excess", 2}, {"sum", 21}});
 }
 
-TEST_CASE("told costs: a part that is not a number is told as it is, although it is compared as infinite") {
+TEST_CASE("told costs: a NaN is told as NaN, although it is compared as infinite") {
   struct Broken {
     double operator()(const Candidate& /*candidate*/) const { return std::nan(""); }
   };

@@ -19,12 +19,12 @@ constexpr std::int64_t life = SessionSet::lifetime;
 static_assert(sizeof(SessionSet) == 128);  // 16 bytes a place, two cache lines
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
-/// Sessions as a table gives them: well mixed.
+/// A session number as a table passes it on: well mixed.
 constexpr std::uint64_t session(std::uint64_t number) {
   return (number + 1) * 0x9e3779b97f4a7c15U;
 }
 
-/// Which of the sessions 0..n-1 are known, as a string of their digits.
+/// The numbers of those sessions from 0 to n-1 that are known, as one string.
 std::string known(const SessionSet& set, std::uint64_t n, std::int64_t now) {
   std::string all;
   for (std::uint64_t i = 0; i < n; ++i) {
@@ -35,12 +35,12 @@ std::string known(const SessionSet& set, std::uint64_t n, std::int64_t now) {
 
 }  // namespace
 
-TEST_CASE("session set: nobody is known, not even the session that is zero") {
+TEST_CASE("session set: an empty set knows no session, not even session zero") {
   const SessionSet set;
   for (const std::uint64_t any : {std::uint64_t{0}, std::uint64_t{1}, ~std::uint64_t{0}}) CHECK_FALSE(set.find(any, 0));
 }
 
-TEST_CASE("session set: eight sessions are told apart, with any incarnation") {
+TEST_CASE("session set: eight sessions keep their own incarnations, with any value") {
   SessionSet set;
   const std::array<std::uint64_t, 8> incarnations{
       0, 1, 2, 1, 0, 77, SessionSet::max_incarnation - 1, SessionSet::max_incarnation};
@@ -49,7 +49,7 @@ TEST_CASE("session set: eight sessions are told apart, with any incarnation") {
   CHECK_FALSE(set.find(session(8), 5));
 }
 
-TEST_CASE("session set: a binding lives for its time, and a use begins it anew") {
+TEST_CASE("session set: a binding expires after its lifetime, and a use begins a new lifetime") {
   SessionSet set;
   set.bind(session(0), 3, 100);
   CHECK(set.find(session(0), 100 + life) == 3U);
@@ -59,14 +59,14 @@ TEST_CASE("session set: a binding lives for its time, and a use begins it anew")
   CHECK_FALSE(set.find(session(0), 101 + 2 * life));
 }
 
-TEST_CASE("session set: finding is not a use") {
+TEST_CASE("session set: find is not a use, so the binding expires") {
   SessionSet set;
   set.bind(session(0), 3, 0);
   for (std::int64_t now = 0; now <= life; ++now) CHECK(set.find(session(0), now) == 3U);
   CHECK_FALSE(set.find(session(0), life + 1));
 }
 
-TEST_CASE("session set: the clock of another thread is behind, and shortens nothing") {
+TEST_CASE("session set: a use by a thread with an older time does not shorten the lifetime") {
   SessionSet set;
   set.bind(session(0), 3, 100);
   CHECK(set.find(session(0), 40) == 3U);
@@ -74,7 +74,7 @@ TEST_CASE("session set: the clock of another thread is behind, and shortens noth
   CHECK(set.find(session(0), 100 + life) == 3U);
 }
 
-TEST_CASE("session set: a clock that steps back farther than a life forgets, and what is bound then counts") {
+TEST_CASE("session set: the clock steps back by more than a lifetime, old bindings are forgotten, new ones count") {
   SessionSet set;
   set.bind(session(0), 3, 10 * life);
   CHECK(set.find(session(0), 9 * life) == 3U);
@@ -84,14 +84,14 @@ TEST_CASE("session set: a clock that steps back farther than a life forgets, and
   CHECK_FALSE(set.find(session(0), life + 1));
 }
 
-TEST_CASE("session set: before the epoch as after it") {
+TEST_CASE("session set: a binding made before the epoch expires after the same lifetime") {
   SessionSet set;
   set.bind(session(0), 3, -5);
   CHECK(set.find(session(0), life - 5) == 3U);
   CHECK_FALSE(set.find(session(0), life - 4));
 }
 
-TEST_CASE("session set: ticks wrap after 8,192 lives, and a binding is then found again for as short as can be") {
+TEST_CASE("session set: ticks wrap after 8,192 lifetimes, an old binding is found within one lifetime of the wrap") {
   constexpr std::int64_t wrap = 8192 * life;
   SessionSet set;
   set.bind(session(0), 3, 0);
@@ -103,7 +103,7 @@ TEST_CASE("session set: ticks wrap after 8,192 lives, and a binding is then foun
   CHECK_FALSE(set.find(session(0), wrap + life + 1));
 }
 
-TEST_CASE("session set: a session moves, and stands in one place still") {
+TEST_CASE("session set: a session that moves still takes one place") {
   SessionSet set;
   for (std::uint64_t i = 0; i < 8; ++i) set.bind(session(i), 1, 0);
   for (std::uint64_t to = 2; to < 50; ++to) set.bind(session(4), to, 0);
@@ -111,7 +111,7 @@ TEST_CASE("session set: a session moves, and stands in one place still") {
   CHECK(known(set, 9, 0) == "01234567");
 }
 
-TEST_CASE("session set: a forgotten session frees its place, and no other") {
+TEST_CASE("session set: a forgotten session frees its own place only") {
   SessionSet set;
   for (std::uint64_t i = 0; i < 8; ++i) set.bind(session(i), i, 0);
   set.forget(session(3));
@@ -121,14 +121,14 @@ TEST_CASE("session set: a forgotten session frees its place, and no other") {
   CHECK(known(set, 9, 0) == "01245678");
 }
 
-TEST_CASE("session set: a full set gives away the least recently used") {
+TEST_CASE("session set: a full set drops the least recently used session for a new one") {
   SessionSet set;
   for (std::uint64_t i = 0; i < 8; ++i) set.bind(session(i), i, static_cast<std::int64_t>(i == 5 ? 1 : 10 + i));
   set.bind(session(8), 8, 20);
   CHECK(known(set, 9, 20) == "01234678");
 }
 
-TEST_CASE("session set: sessions that the same incarnation serves at the same time replace each other too") {
+TEST_CASE("session set: sessions of one incarnation, bound at one time, replace each other too") {
   SessionSet set;
   for (std::uint64_t i = 0; i < 100; ++i) {
     set.bind(session(i), 1, 0);
@@ -137,7 +137,7 @@ TEST_CASE("session set: sessions that the same incarnation serves at the same ti
   CHECK_FALSE(set.find(session(0), 0));
 }
 
-TEST_CASE("session set: the expired go first, however often they were used") {
+TEST_CASE("session set: expired sessions are replaced first, however often they were used") {
   SessionSet set;
   for (int uses = 0; uses < 3; ++uses) set.bind(session(6), 6, 0);
   for (std::uint64_t i : {0U, 1U, 2U, 3U, 4U, 5U, 7U}) set.bind(session(i), i, 1);
@@ -145,7 +145,7 @@ TEST_CASE("session set: the expired go first, however often they were used") {
   CHECK(known(set, 9, life + 1) == "01234578");
 }
 
-TEST_CASE("session set: who was bound more than once stays while others were bound once, however recently") {
+TEST_CASE("session set: sessions bound more than once stay, newcomers bound once replace each other") {
   SessionSet set;
   for (std::uint64_t i = 0; i < 7; ++i) {
     set.bind(session(i), i, 0);
@@ -156,7 +156,7 @@ TEST_CASE("session set: who was bound more than once stays while others were bou
   CHECK(set.find(session(4999), 100) == 4999U);
 }
 
-TEST_CASE("session set: eight that were bound more than once lose one to newcomers, the least recently used") {
+TEST_CASE("session set: all eight bound more than once, so newcomers replace the least recently used") {
   SessionSet set;
   for (std::uint64_t i = 0; i < 8; ++i) {
     set.bind(session(i), i, 0);
@@ -166,7 +166,7 @@ TEST_CASE("session set: eight that were bound more than once lose one to newcome
   CHECK(known(set, 4999, 100) == "0134567");
 }
 
-TEST_CASE("session set: a session that was away for too long begins anew, as one that was bound once") {
+TEST_CASE("session set: a session that returns after its lifetime counts as bound once") {
   SessionSet set;
   set.bind(session(0), 0, 0);
   set.bind(session(0), 0, 0);
@@ -175,8 +175,8 @@ TEST_CASE("session set: a session that was away for too long begins anew, as one
   CHECK(known(set, 9, 2 * life + 1) == "12345678");
 }
 
-TEST_CASE("session set: threads that bind, move and forget at once never show a session what is another's") {
-  constexpr std::uint64_t sessions = 24;  // for eight places
+TEST_CASE("session set: threads bind, move and forget at once, and no session gets another's incarnation") {
+  constexpr std::uint64_t sessions = 24;  // three for each of the eight places
   constexpr std::uint64_t moves = 4;
   constexpr int threads = 4;
   SessionSet set;
@@ -210,7 +210,7 @@ TEST_CASE("session set: threads that bind, move and forget at once never show a 
   CHECK(wrong == 0);
   CHECK(found > 1000);
 
-  // Whatever they have left behind, the set serves eight new sessions after a while, and forgets whom it is told to.
+  // Whatever the threads have left, the set takes eight new sessions after a while, and forgets them when told to.
   for (std::uint64_t i = 100; i < 108; ++i) set.bind(session(i), i, 20000);
   for (std::uint64_t i = 100; i < 108; ++i) CHECK(set.find(session(i), 20000) == i);
   for (std::uint64_t i = 100; i < 108; ++i) set.forget(session(i));
@@ -229,7 +229,7 @@ TEST_CASE("session set: a session is found while another thread uses it") {
     while (now < uses) {
       const std::int64_t before = now;
       const bool found = set.find(session(0), before) == 7U;
-      if (!found && now < before + life) ++missed;  // who slept longer is too far behind
+      if (!found && now < before + life) ++missed;  // a thread that slept longer is too far behind
     }
   };
   std::thread first(look);

@@ -30,15 +30,15 @@ constexpr Role decode = Role::decode;
 static_assert(std::is_aggregate_v<SessionTable::Options>);
 static_assert(!std::is_copy_constructible_v<SessionTable>);
 
-/// Of so many keys from `first` on, those that are bound.
+/// How many of the `count` keys from `first` on are bound.
 std::uint64_t known(const SessionTable& table, std::uint64_t first, std::uint64_t count, ManualClock::time_point now) {
   std::uint64_t sum = 0;
   for (std::uint64_t i = first; i < first + count; ++i) sum += table.find(key(i), decode, now) ? 1U : 0U;
   return sum;
 }
 
-/// The part of n sessions, each bound once, that finds a place if `places` are cut into sets of eight and each session
-/// is equally likely to fall into each set: by Poisson's distribution, with `mean` sessions to a set.
+/// The expected part of the sessions, each bound once, that finds a place in sets of eight, where each session is
+/// equally likely to fall into each set. By the Poisson distribution, with `mean` sessions per set.
 double expected_part(double mean) {
   double probability = std::exp(-mean);
   double stored = 0;
@@ -51,13 +51,13 @@ double expected_part(double mean) {
 
 }  // namespace
 
-TEST_CASE("session table: a session that was never bound is not known") {
+TEST_CASE("session table: a session that was never bound is not found") {
   const SessionTable table;
   CHECK_FALSE(table.find(key("u42"), decode, ManualClock{}.now()));
   CHECK_FALSE(table.find(Key{0}, decode, ManualClock{}.now()));
 }
 
-TEST_CASE("session table: bound, moved and forgotten, in each role on its own") {
+TEST_CASE("session table: a session is bound, moved and forgotten in each role separately") {
   SessionTable table;
   const auto now = ManualClock{}.now();
   table.bind(key("u42"), Role::prefill, 1, now);
@@ -76,7 +76,7 @@ TEST_CASE("session table: bound, moved and forgotten, in each role on its own") 
   CHECK_FALSE(table.find(key("u42"), Role::decode, now));
 }
 
-TEST_CASE("session table: known as long as it is idle for no longer than was said, and by idle / 1024 no longer") {
+TEST_CASE("session table: a session is found up to its idle time, and no longer than idle / 1024 beyond") {
   for (const std::chrono::nanoseconds idle :
        {std::chrono::nanoseconds{4h}, std::chrono::nanoseconds{30s}, 1'024'000ns}) {
     for (const std::chrono::nanoseconds offset : {-123'456'789ns, 0ns, 1ns, 999'999ns}) {
@@ -95,7 +95,7 @@ TEST_CASE("session table: known as long as it is idle for no longer than was sai
   }
 }
 
-TEST_CASE("session table: a clock that passes its epoch is not slower there") {
+TEST_CASE("session table: the clock passes its epoch, and a session expires no later than elsewhere") {
   ManualClock clock;
   SessionTable table({.idle = 1'024us});
   clock.set(-999ns);
@@ -106,7 +106,7 @@ TEST_CASE("session table: a clock that passes its epoch is not slower there") {
   CHECK_FALSE(table.find(key("u42"), decode, clock.now()));
 }
 
-TEST_CASE("session table: any clock's time will do") {
+TEST_CASE("session table: time points of any clock are accepted") {
   SessionTable table({.idle = 10s});
   const std::chrono::sys_seconds now{1'700'000'000s};
   table.bind(key("u42"), decode, 1, now);
@@ -114,7 +114,7 @@ TEST_CASE("session table: any clock's time will do") {
   CHECK_FALSE(table.find(key("u42"), decode, now + 11s));
 }
 
-TEST_CASE("session table: a clock that steps back by less than the idle time forgets nothing") {
+TEST_CASE("session table: the clock steps back by less than the idle time, and nothing is forgotten") {
   ManualClock clock;
   clock.set(100h);
   SessionTable table;
@@ -123,7 +123,7 @@ TEST_CASE("session table: a clock that steps back by less than the idle time for
   CHECK(table.find(key("u42"), decode, clock.now()) == 1U);
 }
 
-TEST_CASE("session table: an incarnation that does not fit is not remembered, and nor is who served before") {
+TEST_CASE("session table: an incarnation above the maximum is not stored, and the binding before it is forgotten") {
   SessionTable table;
   const auto now = ManualClock{}.now();
   table.bind(key("u42"), decode, SessionTable::max_incarnation, now);
@@ -136,7 +136,7 @@ TEST_CASE("session table: an incarnation that does not fit is not remembered, an
   }
 }
 
-TEST_CASE("session table: there is room for as many as was said, rounded up to sets of eight") {
+TEST_CASE("session table: the capacity is max_bindings, rounded up to sets of eight") {
   CHECK(SessionTable({.max_bindings = 1}).capacity() == 8);
   CHECK(SessionTable({.max_bindings = 8}).capacity() == 8);
   CHECK(SessionTable({.max_bindings = 9}).capacity() == 16);
@@ -144,7 +144,7 @@ TEST_CASE("session table: there is room for as many as was said, rounded up to s
   CHECK(SessionTable().capacity() == 131'072);
 }
 
-TEST_CASE("session table: options that make no sense are refused, and such a table remembers nothing") {
+TEST_CASE("session table: options out of range are refused, and such a table stores nothing") {
   const auto rule_of = [](const SessionTable::Options& options) {
     SessionTable table(options);
     const auto now = ManualClock{}.now();
@@ -167,7 +167,7 @@ TEST_CASE("session table: options that make no sense are refused, and such a tab
         "the time that a session may be idle must be longer than zero and at most a hundred years: -5 ns");
 }
 
-TEST_CASE("session table: sessions spread evenly, so a table for twice as many loses few") {
+TEST_CASE("session table: sessions spread evenly, so a table with twice the places loses few") {
   const auto now = ManualClock{}.now();
   constexpr std::uint64_t places = 65'536;
   for (const std::uint64_t sessions : {places, places / 2}) {
@@ -181,7 +181,7 @@ TEST_CASE("session table: sessions spread evenly, so a table for twice as many l
   CHECK(1 - expected_part(4) == Approx(1.0 / 120).margin(0.0005));
 }
 
-TEST_CASE("session table: a million sessions that come once take no memory, and leave those that come again") {
+TEST_CASE("session table: a million sessions bound once do not grow the table or displace those bound twice") {
   ManualClock clock;
   SessionTable table({.max_bindings = 65'536, .seed = 1});
   constexpr std::uint64_t regulars = 1000;
@@ -193,7 +193,7 @@ TEST_CASE("session table: a million sessions that come once take no memory, and 
   CHECK(known(table, 0, regulars, clock.now()) == regulars);
   CHECK(known(table, regulars, 1'000'000, clock.now()) <= 65'536);
 
-  // Who comes twice counts as a regular too: against a flood of those, only the last use counts.
+  // A session that is bound twice counts as a regular too: in a flood of those, only the last use counts.
   clock.advance(1min);
   for (std::uint64_t i = 0; i < 1'000'000; ++i) {
     for (int uses = 0; uses < 2; ++uses) table.bind(key(2'000'000 + i), decode, 1, clock.now());
@@ -201,12 +201,12 @@ TEST_CASE("session table: a million sessions that come once take no memory, and 
   CHECK(known(table, 0, regulars, clock.now()) == 0);
 }
 
-TEST_CASE("session table: keys that meet in one set under one seed are spread by another") {
+TEST_CASE("session table: keys that share a set under one seed are spread under another seed") {
   const auto now = ManualClock{}.now();
   constexpr std::size_t places = 4096;
   const Key victim = key("victim");
-  // Somebody has a table of his own, with the seed that he believes in, and looks for a key that displaces the victim:
-  // the eighth in its set.
+  // An attacker guesses the seed, fills a private table with that seed, and notes the key that displaces the victim.
+  // That is the eighth new key in the victim's set.
   const auto next_aimed = [&](std::uint64_t from) {
     SessionTable table({.max_bindings = places, .seed = 1});
     table.bind(victim, decode, 1, now);
@@ -228,7 +228,7 @@ TEST_CASE("session table: keys that meet in one set under one seed are spread by
   for (std::uint64_t seed = 2; seed < 100; ++seed) CHECK_FALSE(displaces(seed));
 }
 
-TEST_CASE("session table: same seed and same calls, same bindings") {
+TEST_CASE("session table: the same seed and calls give the same bindings, another seed gives others") {
   const auto now = ManualClock{}.now();
   const auto known_with = [&](std::uint64_t seed) {
     SessionTable table({.max_bindings = 256, .seed = seed});
@@ -243,7 +243,7 @@ TEST_CASE("session table: same seed and same calls, same bindings") {
   CHECK(known_with(1) != known_with(2));
 }
 
-TEST_CASE("session table: threads share it, and a session is never shown what is another's") {
+TEST_CASE("session table: threads share it, and no session gets another's incarnation") {
   constexpr std::uint64_t sessions = 64;  // in a table with 16 places
   SessionTable table({.max_bindings = 16, .seed = 3});
   std::array<int, 4> wrong{};
