@@ -6,10 +6,10 @@ struct Engine {
   std::string id;
 };
 using Router = pdroute::DisaggregatedRouter<pdroute::RandomPolicy<>, pdroute::RandomPolicy<>, Engine>;
-Router::DecodeLease resume(Router& router, pdroute::LeaseId token) {
+Router::DecodeLease resume(Router& router, pdroute::LeaseId id) {
 #ifdef PDROUTE_MISTAKE
-  return router.adopt<pdroute::Role::prefill>(token).value();
+  return router.adopt<pdroute::Role::prefill>(id).value();
 #else
-  return router.adopt<pdroute::Role::decode>(token).value();
+  return router.adopt<pdroute::Role::decode>(id).value();
 #endif
 }

@@ -13,13 +13,15 @@ namespace {
 
 using namespace pdroute;
 
-// A metric that nobody asked for is not stored: a slot without one ends where the endpoint begins.
+// A metric that no policy reads is not stored. A slot without any is two cache lines: one that is written, one that is
+// read.
 static_assert(std::is_empty_v<NoLoad>);
-static_assert(sizeof(detail::Slot<Role::prefill, Engine, NoLoad>) == 128);  // one line that is written, one that is read
-static_assert(sizeof(detail::Slot<Role::prefill, Engine, RequestRate>) > sizeof(detail::Slot<Role::prefill, Engine, NoLoad>));
+static_assert(sizeof(detail::Slot<Role::prefill, Engine, NoLoad>) == 128);
+static_assert(sizeof(detail::Slot<Role::prefill, Engine, RequestRate>) >
+              sizeof(detail::Slot<Role::prefill, Engine, NoLoad>));
 static_assert(alignof(detail::Slot<Role::prefill, Engine>) == 64);
 
-// Who asks for no identity stores none: it would be empty otherwise.
+// A slot stores an identity only if its policy reads one.
 template <class Policy>
 inline constexpr bool stores_identity =
     std::is_base_of_v<Identity,
@@ -56,7 +58,7 @@ static_assert(std::is_nothrow_move_constructible_v<LeaseWith<KvTokens>> &&
               std::is_nothrow_default_constructible_v<LeaseWith<KvTokens>> &&
               !std::is_copy_constructible_v<LeaseWith<KvTokens>>);
 
-// Ending a lease and exchanging tokens never throw, whatever the role counts.
+// Ending, detaching and adopting a lease never throw, whatever the role counts.
 static_assert(noexcept(std::declval<LeaseWith<KvTokens>&>().complete()));
 static_assert(noexcept(std::declval<LeaseWith<KvTokens>&>().fail(FailureKind::bad_response)));
 static_assert(noexcept(std::declval<LeaseWith<KvTokens>&>().progress(1)));
@@ -75,13 +77,13 @@ static_assert(std::is_trivially_copyable_v<Capacity> && std::is_trivially_copyab
 static_assert(std::is_trivially_copyable_v<Outcomes> && std::is_trivially_copyable_v<Refusals>);
 static_assert(std::is_trivially_copyable_v<EndpointKey>);
 
-// Kept by the caller beside the request, and handed over as it is.
+// The caller keeps a list of failed endpoints beside the request, and passes it to a filter as it is.
 static_assert(std::is_trivially_copyable_v<FailedEndpoints<>> &&
               std::is_nothrow_default_constructible_v<FailedEndpoints<>>);
 static_assert(sizeof(FailedEndpoints<3>) == 3 * sizeof(FailedEndpoint) + sizeof(std::size_t));
 static_assert(std::is_convertible_v<const FailedEndpoints<>&, std::span<const FailedEndpoint>>);
 
-// A policy that remembers nothing costs a context nothing.
+// A stateless policy adds nothing to the size of a context.
 struct Plain {};
 static_assert(std::is_empty_v<detail::StateOf<Plain>>);
 static_assert(sizeof(LocalContext<Plain>) == sizeof(SplitMix64) + sizeof(std::uint64_t));

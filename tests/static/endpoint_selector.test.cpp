@@ -16,7 +16,7 @@ using pdroute::EndpointSelector;
 using pdroute::LocalContext;
 using pdroute::Request;
 
-// --- archetypes: the least that each concept asks for
+// --- archetypes: the minimum that each concept requires
 
 struct Opaque {};  // an element that offers nothing
 struct MinimalCandidates {
@@ -27,8 +27,8 @@ struct CountedElement {
   [[nodiscard]] static unsigned in_flight() { return 0; }
 };
 struct MinimalContext {
-  struct Moment {};
-  static Moment now() { return {}; }
+  struct TimePoint {};
+  static TimePoint now() { return {}; }
   static std::uint32_t below(std::uint32_t bound) { return bound - 1; }
 };
 struct MinimalPolicy {

@@ -15,7 +15,7 @@ namespace {
 
 using namespace pdroute;
 
-// --- archetypes: the least that each concept asks for
+// --- archetypes: the minimum that each concept requires
 
 struct Minimal {
   struct Options {};
@@ -28,10 +28,10 @@ struct MinimalCounter {
   Receipt record(auto now);
   void undo(Receipt);
 };
-struct MinimalWeigher {
+struct MinimalHolder {
   struct Options {};
   struct Held {};
-  explicit MinimalWeigher(Options);
+  explicit MinimalHolder(Options);
   bool try_hold(const Demand&, Held&);
   bool has_room(const Demand&) const;
   void grow(Held&, std::uint64_t);
@@ -58,21 +58,21 @@ struct MinimalIdentity {
 static_assert(LoadMetric<Minimal> && !CountsChoices<Minimal> && !HoldsDemand<Minimal> && !IdentifiesEndpoint<Minimal>);
 static_assert(IdentifiesEndpoint<MinimalIdentity> && !CountsChoices<MinimalIdentity> && !HoldsDemand<MinimalIdentity>);
 static_assert(CountsChoices<MinimalCounter> && !HoldsDemand<MinimalCounter>);
-static_assert(HoldsDemand<MinimalWeigher> && !CountsChoices<MinimalWeigher> && !TimesLeases<MinimalWeigher>);
+static_assert(HoldsDemand<MinimalHolder> && !CountsChoices<MinimalHolder> && !TimesLeases<MinimalHolder>);
 static_assert(TimesLeases<MinimalTimer> && !CountsChoices<MinimalTimer> && !HoldsDemand<MinimalTimer>);
 static_assert(!TimesLeases<Minimal> && !TimesLeases<MinimalCounter>);
 
-// --- ours
+// --- metrics of the library
 
 static_assert(LoadMetric<NoLoad> && !CountsChoices<NoLoad> && !HoldsDemand<NoLoad>);
 static_assert(CountsChoices<RequestRate> && !HoldsDemand<RequestRate>);
 static_assert(HoldsDemand<Tokens> && !CountsChoices<Tokens>);
 static_assert(HoldsDemand<KvTokens> && !CountsChoices<KvTokens>);
 static_assert(CountsChoices<Loads<RequestRate, Tokens>> && HoldsDemand<Loads<RequestRate, Tokens>>);
-static_assert(LoadMetric<Loads<Minimal, MinimalCounter, MinimalWeigher>>);
-static_assert(!TimesLeases<Loads<Minimal, MinimalWeigher>> && TimesLeases<Loads<MinimalWeigher, MinimalTimer>>);
+static_assert(LoadMetric<Loads<Minimal, MinimalCounter, MinimalHolder>>);
+static_assert(!TimesLeases<Loads<Minimal, MinimalHolder>> && TimesLeases<Loads<MinimalHolder, MinimalTimer>>);
 
-// --- no metrics
+// --- types that are no metrics
 
 struct WithoutOptions {};
 struct NotMadeFromOptions {
@@ -118,7 +118,7 @@ static_assert(!CountsChoices<RecordsNothing>);
 static_assert(!CountsChoices<WithoutUndo>);
 static_assert(!CountsChoices<WantsTheTimeAsNumber>);
 
-// --- metrics that weigh no leases
+// --- metrics that hold no demand
 
 struct WithoutHeld : Minimal {
   using Minimal::Minimal;
@@ -128,24 +128,24 @@ struct WithoutHeld : Minimal {
   void let_go(int&);
   void set_capacity(const Capacity&);
 };
-struct HoldsWithoutAnswer : MinimalWeigher {
-  using MinimalWeigher::MinimalWeigher;
+struct HoldsWithoutAnswer : MinimalHolder {
+  using MinimalHolder::MinimalHolder;
   void try_hold(const Demand&, Held&);
 };
-struct RoomIsNotConst : MinimalWeigher {
-  using MinimalWeigher::MinimalWeigher;
+struct RoomIsNotConst : MinimalHolder {
+  using MinimalHolder::MinimalHolder;
   bool has_room(const Demand&);
 };
-struct CannotGrow : MinimalWeigher {
-  using MinimalWeigher::MinimalWeigher;
+struct CannotGrow : MinimalHolder {
+  using MinimalHolder::MinimalHolder;
   void grow(Held&) = delete;
 };
-struct CannotLetGo : MinimalWeigher {
-  using MinimalWeigher::MinimalWeigher;
+struct CannotLetGo : MinimalHolder {
+  using MinimalHolder::MinimalHolder;
   void let_go(Held&) = delete;
 };
-struct WithoutLimits : MinimalWeigher {
-  using MinimalWeigher::MinimalWeigher;
+struct WithoutLimits : MinimalHolder {
+  using MinimalHolder::MinimalHolder;
   void set_capacity(const Capacity&) = delete;
 };
 static_assert(!HoldsDemand<WithoutHeld>);
@@ -168,7 +168,7 @@ struct WantsNoWeight : Minimal {
 static_assert(!IdentifiesEndpoint<WantsTheIdAsText>);
 static_assert(!IdentifiesEndpoint<WantsNoWeight>);
 
-// --- what a metric does not do is kept as nothing
+// --- a metric without receipts or held amounts stores empty types for them
 
 static_assert(std::is_same_v<detail::ReceiptOf<RequestRate>, RequestRate::Receipt>);
 static_assert(std::is_same_v<detail::HeldOf<Tokens>, Tokens::Held>);
