@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Opt-in: formatters that print the library's results and reports by {fmt} (version 9 or later).
-// Include this header where you print, and link {fmt} yourself.
+// Include this header where you print, and link {fmt} yourself. It prints Role, NoEndpoint, ConfigError, Lease, Route,
+// EndpointStatus, Capacity, FailureKind, Outcomes, Refusals, EndpointKey, LeaseId, LeaseIdError, RoleChange,
+// ExplainedEndpoint, ExplainedRole and Explanation.
 #pragma once
 
 #include <fmt/format.h>
