@@ -32,7 +32,7 @@ using PerDispatcher = RoundRobinPolicy<Rotation::per_dispatcher>;
 using Any = pdroute::AnyPolicy<RoundRobinPolicy<>, PerDispatcher, RandomPolicy<>, QpsPolicy<>, LeastTokensPolicy,
                                pdroute::PowerOfTwoChoicesPolicy<>>;
 
-/// The pairs that a router chooses while it holds the last five, and while some requests find no decode endpoint.
+/// The pairs that a router chooses while the last five routes are held and some requests find no decode endpoint.
 template <class Policy>
 std::vector<std::string> pairs(const Policy& policy) {
   using Router = pdroute::DisaggregatedRouter<Policy, Policy, Engine, pdroute::ManualClock>;
@@ -58,25 +58,25 @@ std::vector<std::string> pairs(const Policy& policy) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("one of: it chooses as the policy that it holds", "", RoundRobinPolicy<>, PerDispatcher,
+TEMPLATE_TEST_CASE("any policy: chooses as the policy that it holds", "", RoundRobinPolicy<>, PerDispatcher,
                    RandomPolicy<>, QpsPolicy<>, LeastTokensPolicy, pdroute::PowerOfTwoChoicesPolicy<>) {
   CHECK(pairs(Any{TestType{}}) == pairs(TestType{}));
 }
 
-TEST_CASE("one of: what is configured counts") {
+TEST_CASE("any policy: the parameters of the held policy count") {
   CHECK(pairs(Any{RandomPolicy<>{.seed = 1}}) == pairs(RandomPolicy<>{.seed = 1}));
   CHECK(pairs(Any{RandomPolicy<>{.seed = 1}}) != pairs(Any{RandomPolicy<>{.seed = 2}}));
   CHECK(pairs(Any{RoundRobinPolicy<>{.first_turn = 2}}).front() == "p2d2");
 }
 
-TEST_CASE("one of: endpoints carry what any of them reads, with the options of the one in use") {
+TEST_CASE("any policy: endpoints carry what any of the policies reads, with the options of the held one") {
   STATIC_REQUIRE(std::is_same_v<Any::Load, pdroute::Loads<pdroute::RequestRate, pdroute::Tokens>>);
   CHECK(std::get<0>(Any{QpsPolicy<>{.cost = {.window = 12s}}}.load_options()).length() == 12s);
   CHECK(std::get<0>(Any{RandomPolicy<>{}}.load_options()).length() == 60s);
   STATIC_REQUIRE(std::is_same_v<pdroute::AnyPolicy<RandomPolicy<>, RoundRobinPolicy<>>::Load, pdroute::NoLoad>);
 }
 
-TEST_CASE("one of: a mistake of the policy in use is refused") {
+TEST_CASE("any policy: a wrong parameter of the held policy is refused") {
   using Router = pdroute::DisaggregatedRouter<Any, Any, Engine>;
   const auto refused = Router::create({.prefill_policy = {QpsPolicy<>{.cost = {.window = 0s}}}});
   REQUIRE_FALSE(refused);

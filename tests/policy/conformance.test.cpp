@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The three policies against the strategies that they come from: those of the prefill/decode router in vLLM's
-// production stack (PR 587), written anew from their description. docs/policies.md says where ours differ on purpose;
-// each difference has a case here.
+// Compares three policies with the strategies that they come from: those of the prefill/decode router in vLLM's
+// production stack (PR 587), written anew from their description. docs/policies.md says where ours differ on purpose.
+// Each difference has a test case here.
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
@@ -25,8 +25,8 @@ struct Engine {
 };
 using Engines = std::vector<Engine>;
 
-/// Round robin as in the seed: sort by text, take the element at the counter, then count.
-class SeedRoundRobin {
+/// Round robin as in the original: sort by text, take the element at the counter, then count.
+class OriginalRoundRobin {
  public:
   std::string choose(Engines pool) {
     std::sort(pool.begin(), pool.end(), [](const Engine& a, const Engine& b) { return a.id < b.id; });
@@ -37,8 +37,8 @@ class SeedRoundRobin {
   std::size_t counter_ = 0;
 };
 
-/// Least QPS as in the seed: the first endpoint without statistics, else the first with the strictly lowest rate.
-class SeedQps {
+/// Least QPS as in the original: the first endpoint without statistics, else the first with the strictly lowest rate.
+class OriginalQps {
  public:
   std::string choose(const Engines& pool, nanoseconds now) {
     const std::string* best = nullptr;
@@ -83,19 +83,19 @@ const Engines sorted{{"a"}, {"b"}, {"c"}};
 
 }  // namespace
 
-TEST_CASE("round robin chooses as the seed does when endpoints are registered in the order of their text") {
+TEST_CASE("conformance: round robin over endpoints registered in text order chooses as the original") {
   Ours ours{sorted, pdroute::RoundRobinPolicy<>{}};
-  SeedRoundRobin seed;
-  for (int i = 0; i < 20; ++i) CHECK(ours.choose() == seed.choose(sorted));
+  OriginalRoundRobin original;
+  for (int i = 0; i < 20; ++i) CHECK(ours.choose() == original.choose(sorted));
 }
 
-TEST_CASE("difference: registration order, not text order in which port 10000 comes before port 9000") {
+TEST_CASE("difference: round robin goes by registration order, the original by text, with port 10000 before 9000") {
   const Engines ports{{"http://e:9000"}, {"http://e:10000"}};
   CHECK(Ours{ports, pdroute::RoundRobinPolicy<>{}}.choose() == "http://e:9000");
-  CHECK(SeedRoundRobin{}.choose(ports) == "http://e:10000");
+  CHECK(OriginalRoundRobin{}.choose(ports) == "http://e:10000");
 }
 
-TEST_CASE("random chooses from the same set with the same shares as the seed: uniformly") {
+TEST_CASE("conformance: random chooses uniformly from all endpoints, as the original") {
   Ours ours{sorted, pdroute::RandomPolicy<>{.seed = 3}};
   std::map<std::string, int> count;
   for (int i = 0; i < 30000; ++i) ++count[ours.choose()];
@@ -103,45 +103,45 @@ TEST_CASE("random chooses from the same set with the same shares as the seed: un
   for (const auto& [id, times] : count) CHECK(std::abs(times - 10000) < 408);  // 5 sigma
 }
 
-TEST_CASE("qps with ties to the first chooses as the seed does") {
+TEST_CASE("conformance: QPS with ties to the first chooses as the original") {
   Ours ours{sorted, pdroute::QpsPolicy<pdroute::TieRule::first>{}};
-  SeedQps seed;
+  OriginalQps original;
   pdroute::SplitMix64 random{1};
   nanoseconds now{0};
   for (int i = 0; i < 3000; ++i) {
     // Whole seconds, which are whole buckets: the windows of both begin with the same arrivals.
     now += 1s * pdroute::below(random, 4);
     ours.clock.set(now);
-    REQUIRE(ours.choose() == seed.choose(sorted, now));
+    REQUIRE(ours.choose() == original.choose(sorted, now));
   }
 }
 
-TEST_CASE("difference: a new endpoint counts zero, it does not beat an idle one") {
+TEST_CASE("difference: a new endpoint has a QPS of zero and does not beat an idle one") {
   Ours ours{sorted, pdroute::QpsPolicy<>{}};
-  SeedQps seed;
-  CHECK(ours.choose() == seed.choose(sorted, 0s));  // a
+  OriginalQps original;
+  CHECK(ours.choose() == original.choose(sorted, 0s));  // a
   ours.clock.set(120s);
   CHECK(ours.choose() == "b");
-  CHECK(seed.choose(sorted, 120s) == "b");
+  CHECK(original.choose(sorted, 120s) == "b");
   ours.clock.set(240s);
   CHECK(ours.choose() == "c");
-  CHECK(seed.choose(sorted, 240s) == "c");
+  CHECK(original.choose(sorted, 240s) == "c");
   ours.clock.set(360s);
-  // All idle: ours goes on in turn; the seed gives everything to the first from here on.
+  // All idle: ours goes on in turn; from here on the original gives every request to the first endpoint.
   CHECK(ours.choose() == "a");
-  CHECK(seed.choose(sorted, 360s) == "a");
+  CHECK(original.choose(sorted, 360s) == "a");
   ours.clock.set(480s);
   CHECK(ours.choose() == "b");
-  CHECK(seed.choose(sorted, 480s) == "a");
+  CHECK(original.choose(sorted, 480s) == "a");
 }
 
 TEST_CASE("difference: nothing is kept for finished requests or removed endpoints") {
-  // The seed keeps about 325 bytes per finished request; ours keeps a fixed-size rate per endpoint.
+  // The original keeps about 325 bytes per finished request; ours keeps a fixed-size rate per endpoint.
   static_assert(sizeof(pdroute::RequestRate) <= 576);
   Ours ours{sorted, pdroute::QpsPolicy<>{}};
   CHECK(ours.choose() == "a");
   REQUIRE(ours.router.assign(pdroute::Role::prefill, Engines{{"b"}, {"c"}}));
-  CHECK(ours.choose() == "c");  // second in the list, as its turn is among equals
+  CHECK(ours.choose() == "c");  // second in the list: its turn among equals
   CHECK(ours.choose() == "b");
   REQUIRE(ours.router.assign(pdroute::Role::prefill, Engines{{"c"}, {"a"}}));
   CHECK(ours.choose() == "a");  // one arrival in its first life, none in this one

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What authors of policies may say of their choices, and what is said for those that say nothing.
+// Explanations of choices: what the author of a policy may provide, and the default for a policy without any.
 #include <pdroute/policy/detail/explain_choice.hpp>
 
 #include <cstddef>
@@ -16,7 +16,7 @@
 
 namespace {
 
-/// The minimum.
+/// The minimum: a policy with `select` only.
 struct Last {
   std::optional<std::size_t> select(const auto& candidates, const auto& /*request*/, auto& /*context*/) const {
     return candidates.size() - 1;
@@ -25,7 +25,7 @@ struct Last {
 struct LastOnPurpose : Last {
   static constexpr std::string_view reason = "the last of the list";
 };
-/// Says all it knows, and draws as its `select` does.
+/// Explains its choice with costs and a reason, and draws the same number as its `select`.
 struct Drawn {
   struct State {
     std::uint32_t asked = 0;
@@ -44,7 +44,7 @@ struct Drawn {
       trace.cost(i, "distance", static_cast<double>((i + n - drawn) % n));
       trace.cost(i, "in flight", candidates[i].in_flight());
     }
-    trace.cost(n, "of nobody", 1);  // is ignored
+    trace.cost(n, "of no candidate", 1);  // an index out of range is ignored
     trace.reason("drew " + std::to_string(drawn) + " in choice " + std::to_string(context.state().asked));
   }
 };
@@ -57,18 +57,18 @@ auto router_of(std::size_t n) {
 
 }  // namespace
 
-TEST_CASE("explain: a policy of one's own needs to say nothing") {
+TEST_CASE("explain: a user's policy without any explanation gets the default reason") {
   const auto decode = router_of<Last>(3).explain().decode;
   CHECK(decode.chosen()->id == "d2");
   CHECK(decode.why == "the policy's choice");
   for (const auto& endpoint : decode.endpoints) CHECK(endpoint.costs.empty());
 }
 
-TEST_CASE("explain: a policy of one's own may give its reason in a line") {
+TEST_CASE("explain: a user's policy with a reason constant gets that reason") {
   CHECK(router_of<LastOnPurpose>(3).explain().decode.why == "the last of the list");
 }
 
-TEST_CASE("explain: a policy of one's own may tell more; it sees what its select will see, and changes nothing") {
+TEST_CASE("explain: a user's explain sees what its next select will see, and changes nothing") {
   auto router = router_of<Drawn>(5);
   auto dispatcher = router.dispatcher();
   for (std::uint64_t i = 1; i <= 100; ++i) {
@@ -90,7 +90,7 @@ TEST_CASE("explain: a policy of one's own may tell more; it sees what its select
   }
 }
 
-TEST_CASE("explain: within OneOf, what the held policy says") {
+TEST_CASE("explain: AnyPolicy explains as the policy that it holds") {
   using Any = pdroute::AnyPolicy<Last, LastOnPurpose, Drawn>;
   using Router = pdroute::DisaggregatedRouter<Any, Any, Engine>;
   auto router = Router::create({.prefill = engines("p", 2),
@@ -105,7 +105,7 @@ TEST_CASE("explain: within OneOf, what the held policy says") {
   CHECK(router_of<Any>(2).explain().decode.why == "the policy's choice");
 }
 
-TEST_CASE("explain: a state that cannot be copied does not stop a router that never explains") {
+TEST_CASE("explain: a policy state that cannot be copied compiles in a router that never explains") {
   struct Unique : Last {
     [[nodiscard]] std::unique_ptr<int> make_state(std::uint64_t /*stream*/) const { return std::make_unique<int>(1); }
   };

@@ -10,7 +10,7 @@
 namespace {
 
 struct Stateless {};
-struct WithMetrics {
+struct WithState {
   struct State {
     std::uint64_t stream;
   };
@@ -21,10 +21,10 @@ static_assert(pdroute::ChoiceContext<pdroute::LocalContext<Stateless>>);
 
 }  // namespace
 
-TEST_CASE("a local context gives time, draws, turns and the policy's state") {
+TEST_CASE("local context: gives the time, turns and the policy's state") {
   using namespace std::chrono_literals;
   pdroute::ManualClock clock;
-  pdroute::LocalContext context{WithMetrics{}, clock, 1, 5};
+  pdroute::LocalContext context{WithState{}, clock, 1, 5};
   clock.advance(2s);
   CHECK(context.now().time_since_epoch() == 2s);
   CHECK(context.turn() == 0);
@@ -33,7 +33,7 @@ TEST_CASE("a local context gives time, draws, turns and the policy's state") {
   CHECK(context.state().stream == 5);
 }
 
-TEST_CASE("equal seeds and streams draw equally, others do not") {
+TEST_CASE("local context: equal seeds and streams draw equal numbers, others draw different ones") {
   const auto draws = [](std::uint64_t seed, std::uint64_t stream) {
     pdroute::LocalContext context{Stateless{}, pdroute::ManualClock{}, seed, stream};
     std::vector<std::uint32_t> drawn;

@@ -34,13 +34,13 @@ std::vector<std::size_t> choices(const std::vector<int>& costs, int times, std::
 
 }  // namespace
 
-TEST_CASE("the lowest of none is none") {
+TEST_CASE("lowest: no candidate gives none") {
   CHECK(choices<TieRule::rotating>({}, 1).empty());
   CHECK(choices<TieRule::random>({}, 1).empty());
   CHECK(choices<TieRule::first>({}, 1).empty());
 }
 
-TEST_CASE("the lowest cost wins wherever it stands, whatever the tie rule") {
+TEST_CASE("lowest: the lowest cost wins at any position, with any tie rule") {
   const std::size_t place = GENERATE(0U, 1U, 2U, 3U);
   std::vector<int> costs{5, 6, 7, 8};
   costs[place] = -1;
@@ -49,16 +49,16 @@ TEST_CASE("the lowest cost wins wherever it stands, whatever the tie rule") {
   CHECK(choices<TieRule::first>(costs, 3) == std::vector<std::size_t>(3, place));
 }
 
-TEST_CASE("rotating ties take turns in registration order: A, B, C, A") {
+TEST_CASE("lowest: rotating ties take turns in registration order, A, B, C, A") {
   CHECK(choices<TieRule::rotating>({4, 4, 4}, 4) == std::vector<std::size_t>{0, 1, 2, 0});
   CHECK(choices<TieRule::rotating>({4, 9, 4, 4}, 5) == std::vector<std::size_t>{0, 2, 3, 0, 2});
 }
 
-TEST_CASE("first ties always take the first") {
+TEST_CASE("lowest: first ties always take the first") {
   CHECK(choices<TieRule::first>({9, 4, 4}, 3) == std::vector<std::size_t>{1, 1, 1});
 }
 
-TEST_CASE("random ties are uniform among the equal, and reproducible") {
+TEST_CASE("lowest: random ties are uniform among equal candidates, and repeat with the seed") {
   const std::vector<int> costs{4, 9, 4, 4, 9};
   std::map<std::size_t, int> count;
   for (const std::size_t chosen : choices<TieRule::random>(costs, 30000, 1)) ++count[chosen];

@@ -26,8 +26,8 @@ using pdroute::TieRule;
 struct Price {
   double operator()(double candidate) const { return candidate; }
 };
-template <std::size_t looks>
-using CheapestOf = LowestCostPolicy<Price, looks>;
+template <std::size_t compared>
+using CheapestOf = LowestCostPolicy<Price, compared>;
 
 template <class Policy, class Candidates>
 std::vector<std::size_t> choices(const Policy& policy, const Candidates& candidates, int times,
@@ -44,20 +44,20 @@ using Indices = std::vector<std::size_t>;
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("lowest cost: none, one, and fewer candidates than are looked at", "",
-                   CheapestOf<pdroute::all_candidates>, CheapestOf<2>, CheapestOf<3>, CheapestOf<8>) {
+TEMPLATE_TEST_CASE("lowest cost: no candidate gives none, and of fewer candidates than choices the cheapest is chosen",
+                   "", CheapestOf<pdroute::all_candidates>, CheapestOf<2>, CheapestOf<3>, CheapestOf<8>) {
   CHECK(choices(TestType{}, std::vector<double>{}, 3).empty());
   CHECK(choices(TestType{}, std::vector<double>{7}, 3) == Indices{0, 0, 0});
   CHECK(choices(TestType{}, std::vector<double>{2, 1}, 20) == Indices(20, 1));
 }
 
-TEST_CASE("lowest cost: everyone is looked at, and equal ones take turns") {
+TEST_CASE("lowest cost: all candidates are compared, and equal ones take turns") {
   CHECK(choices(CheapestOf<pdroute::all_candidates>{}, std::vector<double>{3, 1, 2}, 3) == Indices{1, 1, 1});
   CHECK(choices(CheapestOf<pdroute::all_candidates>{}, std::vector<double>{1, 1, 9, 1}, 6) ==
         Indices{0, 1, 3, 0, 1, 3});
 }
 
-TEST_CASE("lowest cost: the shares of k random looks are those of the best of a random set") {
+TEST_CASE("lowest cost: with k random choices, the shares are those of the cheapest in a random set of k") {
   // The r-th cheapest of n is the cheapest of k distinct ones in binomial(n-1-r, k-1) of binomial(n, k) sets.
   constexpr int times = 100'000;
   const std::vector<double> candidates{10, 20, 30, 40, 50, 60};
@@ -82,21 +82,21 @@ TEST_CASE("lowest cost: the shares of k random looks are those of the best of a 
   check(CheapestOf<5>{});
 }
 
-TEST_CASE("two choices: all pairs of equal candidates are drawn evenly, and nobody twice") {
+TEST_CASE("lowest cost: two choices among equal candidates are even, and no candidate is drawn twice") {
   std::vector<int> count(8, 0);
   for (const std::size_t chosen : choices(CheapestOf<2>{}, std::vector<double>(8, 1.0), 80'000)) ++count.at(chosen);
   for (const int times : count) CHECK(std::abs(times - 10'000) < 470);  // 5 sigma of binomial(80000, 1/8)
-  // Of two candidates, drawn distinct, the dearer one never wins.
+  // Two distinct choices among two candidates compare both, so the dearer one never wins.
   CHECK(choices(CheapestOf<2>{}, std::vector<double>{1, 2}, 1000) == Indices(1000, 0));
 }
 
-TEST_CASE("lowest cost: same seed, same choices; another seed, others") {
+TEST_CASE("lowest cost: the same seed gives the same choices, another seed gives others") {
   const std::vector<double> candidates(100, 1.0);
   CHECK(choices(CheapestOf<2>{}, candidates, 20, 1) == choices(CheapestOf<2>{}, candidates, 20, 1));
   CHECK(choices(CheapestOf<2>{}, candidates, 20, 1) != choices(CheapestOf<2>{}, candidates, 20, 2));
 }
 
-TEST_CASE("lowest cost: what is not a number never wins against what is") {
+TEST_CASE("lowest cost: a cost that is not a number never wins against a number") {
   constexpr double nan = std::numeric_limits<double>::quiet_NaN();
   constexpr double infinity = std::numeric_limits<double>::infinity();
   const std::vector<double> candidates{nan, infinity, nan, nan};
@@ -104,7 +104,7 @@ TEST_CASE("lowest cost: what is not a number never wins against what is") {
   CHECK(choices(CheapestOf<4>{}, candidates, 3) == Indices{1, 1, 1});
   CHECK(choices(LowestCostPolicy<Price, pdroute::all_candidates, TieRule::random>{}, candidates, 3) ==
         Indices{1, 1, 1});
-  // Nobody has a cost: they are all alike.
+  // No cost is a number, so all candidates are equal.
   CHECK(choices(CheapestOf<pdroute::all_candidates>{}, std::vector<double>{nan, nan}, 1).size() == 1);
 }
 
@@ -143,7 +143,7 @@ struct CountingClock {
 
 }  // namespace
 
-TEST_CASE("lowest cost: the shipped costs read what they say") {
+TEST_CASE("lowest cost: the shipped costs compare requests, tokens and KV tokens") {
   const std::vector<Node> nodes{{5, 50}, {3, 70}, {4, 10}};
   CHECK(choices(pdroute::LeastRequestPolicy{}, nodes, 1) == Indices{1});
   CHECK(choices(pdroute::LeastTokensPolicy{}, nodes, 1) == Indices{2});
@@ -151,7 +151,7 @@ TEST_CASE("lowest cost: the shipped costs read what they say") {
   CHECK(choices(pdroute::LowestCostPolicy<pdroute::QueuedTokens, 3>{}, nodes, 1) == Indices{2});
 }
 
-TEST_CASE("lowest cost: a cost is a lambda, a function of candidate and request, or prepared once per choice") {
+TEST_CASE("lowest cost: a cost may be a lambda, a function of candidate and request, or prepared once per choice") {
   const std::vector<Node> nodes{{5, 50}, {3, 70}, {4, 10}};
   const auto by_lambda = [](const Node& node) { return -static_cast<int>(node.requests); };
   CHECK(choices(LowestCostPolicy<decltype(by_lambda)>{by_lambda}, nodes, 1) == Indices{0});
@@ -164,7 +164,7 @@ TEST_CASE("lowest cost: a cost is a lambda, a function of candidate and request,
   CHECK(reads == 1);
 }
 
-TEST_CASE("lowest cost: a policy without parameters takes no room") {
+TEST_CASE("lowest cost: a policy without parameters is an empty type") {
   CHECK(std::is_empty_v<pdroute::LeastRequestPolicy>);
   CHECK(std::is_empty_v<pdroute::PowerOfTwoChoicesPolicy<>>);
 }

@@ -15,7 +15,7 @@ namespace {
 
 using pdroute::detail::PairRotation;
 
-/// The same, by the formula.
+/// The index that `PairRotation` gives, computed by the formula without any state.
 std::size_t formula(std::uint32_t turn, std::uint32_t origin, std::uint64_t first, std::uint64_t n) {
   const std::uint32_t since = turn - origin;
   return (turn + (first == 0 ? 0 : since / std::lcm(first, n))) % n;
@@ -23,7 +23,7 @@ std::size_t formula(std::uint32_t turn, std::uint32_t origin, std::uint64_t firs
 
 }  // namespace
 
-TEST_CASE("all pairs of two legs are used, each within 1 over a whole cycle") {
+TEST_CASE("pair rotation: two legs use all pairs, with counts within 1 of each other over a whole cycle") {
   const auto [first, second] =
       GENERATE(table<std::size_t, std::size_t>({{2, 2}, {8, 8}, {2, 64}, {3, 5}, {64, 2}, {4, 6}, {1, 7}}));
   PairRotation prefill;
@@ -41,7 +41,7 @@ TEST_CASE("all pairs of two legs are used, each within 1 over a whole cycle") {
   }
 }
 
-TEST_CASE("the counts of two indices differ by at most 1 at every turn since the origin") {
+TEST_CASE("pair rotation: the counts of two indices differ by at most 1 at every turn since the origin") {
   const auto [first, n] = GENERATE(table<std::size_t, std::size_t>({{0, 3}, {2, 2}, {3, 3}, {4, 6}, {5, 3}, {1, 4}}));
   const std::uint32_t origin = GENERATE(0U, 1U, 2U, 5U, 4294967290U);
   PairRotation rotation;
@@ -53,7 +53,7 @@ TEST_CASE("the counts of two indices differ by at most 1 at every turn since the
   }
 }
 
-TEST_CASE("additions give what the formula gives: jumps, changes of size, turns before the origin, wrapping") {
+TEST_CASE("pair rotation: equals the formula over jumps, changes of size, turns before the origin, and wrapping") {
   const auto seed = GENERATE(range(0U, 50U));
   pdroute::SplitMix64 random{seed};
   const auto pick = [&](std::uint32_t n) { return pdroute::below(random, n); };

@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 using pdroute::QpsPolicy;
 using pdroute::TieRule;
 
-/// A registry of one's own: nodes that carry a rate, held by pointer because a rate does not move.
+/// The caller's own registry: nodes that carry a rate. They are held by pointer because a rate cannot be moved.
 struct Node : pdroute::RequestRate {
   using RequestRate::RequestRate;
 };
@@ -49,20 +49,20 @@ struct Gateway {
 
 }  // namespace
 
-TEST_CASE("qps: none, one") {
+TEST_CASE("QPS: no endpoint gives none, a single one is always chosen") {
   CHECK_FALSE(Gateway<TieRule::rotating>{0}.choose());
   Gateway<TieRule::rotating> one{1};
   for (int i = 0; i < 3; ++i) CHECK(one.choose() == 0U);
 }
 
-TEST_CASE("qps: equal rates rotate, and stay within one arrival of each other") {
+TEST_CASE("QPS: equal rates rotate, and stay within one arrival of each other") {
   Gateway<TieRule::rotating> gateway{3};
   std::vector<std::optional<std::size_t>> chosen;
   for (int i = 0; i < 6; ++i) chosen.push_back(gateway.choose());
   CHECK(chosen == std::vector<std::optional<std::size_t>>{0, 1, 2, 0, 1, 2});
 }
 
-TEST_CASE("qps: the lowest rate wins until it has caught up, and counts again when the window has passed") {
+TEST_CASE("QPS: the lowest rate wins until it has caught up, and arrivals older than the window do not count") {
   Gateway<TieRule::first> gateway{2};
   for (int i = 0; i < 5; ++i) gateway.registry.nodes[0]->record(gateway.clock.now());
   for (int i = 0; i < 5; ++i) CHECK(gateway.choose() == 1U);
@@ -71,7 +71,7 @@ TEST_CASE("qps: the lowest rate wins until it has caught up, and counts again wh
   CHECK(gateway.choose() == 0U);
 }
 
-TEST_CASE("qps: an endpoint without arrivals counts zero: no less, so it does not win every tie") {
+TEST_CASE("QPS: an endpoint without arrivals has a rate of zero and only ties with an idle one") {
   Gateway<TieRule::rotating> gateway{2};
   gateway.registry.nodes[0]->record(gateway.clock.now());
   gateway.clock.advance(61s);  // one endpoint has a history, the other has none; both have a rate of zero
@@ -79,7 +79,7 @@ TEST_CASE("qps: an endpoint without arrivals counts zero: no less, so it does no
   CHECK(gateway.choose() == 1U);
 }
 
-TEST_CASE("qps: a window that is not longer than zero is refused") {
+TEST_CASE("QPS: a window of zero is refused") {
   CHECK_FALSE(QpsPolicy<>{}.check());
   CHECK_FALSE(QpsPolicy<>{.cost = {.window = 1s}}.check());
   CHECK(QpsPolicy<>{.cost = {.window = 0s}}.check());

@@ -26,8 +26,8 @@ std::vector<std::size_t> choices(const Policy& policy, std::size_t n, int times,
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("random: none, one, and every one of many", "", RandomPolicy<>, RandomPolicy<std::mt19937>,
-                   RandomPolicy<std::mt19937_64>) {
+TEMPLATE_TEST_CASE("random: no endpoint gives none, and each of many is chosen equally often", "", RandomPolicy<>,
+                   RandomPolicy<std::mt19937>, RandomPolicy<std::mt19937_64>) {
   CHECK(choices(TestType{}, 0, 3).empty());
   CHECK(choices(TestType{}, 1, 3) == std::vector<std::size_t>{0, 0, 0});
   std::vector<int> count(8, 0);
@@ -35,7 +35,7 @@ TEMPLATE_TEST_CASE("random: none, one, and every one of many", "", RandomPolicy<
   for (const int times : count) CHECK(std::abs(times - 10000) < 470);  // 5 sigma of binomial(80000, 1/8)
 }
 
-TEST_CASE("random: same seed, same choices; another seed or dispatcher, others") {
+TEST_CASE("random: the same seed gives the same choices, another seed or dispatcher gives others") {
   const auto of = [](std::uint64_t seed, std::uint64_t stream) {
     return choices(RandomPolicy<>{.seed = seed}, 100, 20, stream);
   };

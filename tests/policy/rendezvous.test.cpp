@@ -29,7 +29,7 @@ using pdroute::RendezvousPolicy;
 using pdroute::Request;
 using pdroute::RoundRobinPolicy;
 
-/// An element of a list of the caller's own.
+/// An element of the caller's own list.
 struct Node {
   std::string id;
   std::uint32_t share = 1;
@@ -41,7 +41,7 @@ struct Node {
 using Nodes = std::vector<Node>;
 
 static_assert(pdroute::check_policy<RendezvousPolicy<>, Nodes>());
-static_assert(std::is_empty_v<pdroute::detail::StateOf<RendezvousPolicy<>>>);  // nothing is remembered
+static_assert(std::is_empty_v<pdroute::detail::StateOf<RendezvousPolicy<>>>);  // no state
 static_assert(std::is_same_v<RendezvousPolicy<>::Load, pdroute::Identity>);
 static_assert(std::is_same_v<RendezvousPolicy<pdroute::LeastTokensPolicy>::Load,
                              pdroute::Loads<pdroute::Identity, pdroute::Tokens>>);
@@ -82,7 +82,7 @@ std::string refused(double bound) {
 
 }  // namespace
 
-TEST_CASE("rendezvous: none, one, and nobody who weighs anything") {
+TEST_CASE("rendezvous: no candidate with a weight gives none, a single one is always chosen") {
   CHECK_FALSE(choose(RendezvousPolicy<>{}, {}, {.key = numbered(1)}));
   CHECK(choose(RendezvousPolicy<>{}, nodes({1}), {.key = numbered(1)}) == 0U);
   CHECK_FALSE(choose(RendezvousPolicy<>{}, nodes({0, 0}), {.key = numbered(1)}));
@@ -91,14 +91,14 @@ TEST_CASE("rendezvous: none, one, and nobody who weighs anything") {
   }
 }
 
-TEST_CASE("rendezvous: the same homes on every platform, so that a fleet of gateways agrees") {
-  // Computed by another program, in exact fractions.
+TEST_CASE("rendezvous: homes are the same on every platform, so that all gateways agree") {
+  // Computed by another program with exact fractions.
   CHECK(homes(nodes({1, 1, 1, 1, 1, 1, 1, 1}), 32) == "31040545652024522307672241023016");
   CHECK(homes(nodes({1, 2, 5}), 32) == "21010022222020122101112221022012");
   CHECK(homes(nodes({1, 1, 1, 1, 1, 1, 1, 1}), 32, {.seed = 42}) == "34134770201124462033722066217112");
 }
 
-TEST_CASE("rendezvous: the order of the list does not matter, nor what the weights are multiplied by") {
+TEST_CASE("rendezvous: the order of the list and a common factor of the weights change no home") {
   Nodes list = nodes({1, 2, 5, 3});
   const std::string before = homes(list, 200);
   std::reverse(list.begin(), list.end());
@@ -116,7 +116,7 @@ TEST_CASE("rendezvous: keys are shared out in proportion to the weights") {
   for (const std::uint32_t weight : weights) sum += weight;
   std::vector<int> count(weights.size(), 0);
   for (std::uint64_t i = 0; i < times; ++i)
-    ++count.at(choose(RendezvousPolicy<>{.seed = seed}, list, {.key = Key{i}}).value());  // keys that nobody has mixed
+    ++count.at(choose(RendezvousPolicy<>{.seed = seed}, list, {.key = Key{i}}).value());  // unmixed keys
   for (std::size_t i = 0; i < weights.size(); ++i) {
     const double share = weights[i] / sum;
     INFO("weight " << weights[i] << " of " << sum << " got " << count[i]);
@@ -125,7 +125,7 @@ TEST_CASE("rendezvous: keys are shared out in proportion to the weights") {
   }
 }
 
-TEST_CASE("rendezvous: who leaves takes only the own keys along, and gets exactly those back") {
+TEST_CASE("rendezvous: an endpoint leaves, only its keys move, and exactly those return with it") {
   const Nodes all = nodes({1, 2, 5, 2, 1});
   for (std::size_t gone = 0; gone < all.size(); ++gone) {
     Nodes rest = all;
@@ -144,7 +144,7 @@ TEST_CASE("rendezvous: who leaves takes only the own keys along, and gets exactl
   }
 }
 
-TEST_CASE("rendezvous: a weight that rises brings keys and moves none between the others") {
+TEST_CASE("rendezvous: a weight rises, keys move to that endpoint and none between the others") {
   const Nodes before = nodes({4, 4, 4});
   const Nodes after = nodes({4, 4, 6});
   int moved = 0;
@@ -159,13 +159,13 @@ TEST_CASE("rendezvous: a weight that rises brings keys and moves none between th
   CHECK(std::abs(moved - 5000 * 2 / 21.0) <= 5 * std::sqrt(5000 * 2 / 21.0));
 }
 
-TEST_CASE("rendezvous: same seed, same choices; another seed, others") {
+TEST_CASE("rendezvous: the same seed gives the same choices, another seed gives others") {
   const Nodes list = nodes({1, 1, 1, 1});
   CHECK(homes(list, 100, {.seed = 1}) == homes(list, 100, {.seed = 1}));
   CHECK(homes(list, 100, {.seed = 1}) != homes(list, 100, {.seed = 2}));
 }
 
-TEST_CASE("fault: one hot block sends 1000 of 1000 requests to one of 8 endpoints") {
+TEST_CASE("rendezvous: 1000 requests with one hot key keep each of 8 endpoints within the bound") {
   const auto bound = GENERATE(1.0, 1.25, 2.0);
   Nodes list = nodes({1, 1, 1, 1, 1, 1, 1, 1});
   const Request hot{.key = pdroute::key("hot")};
@@ -174,12 +174,12 @@ TEST_CASE("fault: one hot block sends 1000 of 1000 requests to one of 8 endpoint
     const double share = total / 8.0;
     for (const Node& node : list) REQUIRE(node.requests <= std::ceil(bound * share));
   }
-  // It takes as many endpoints as it needs, each up to the bound but the last.
+  // The key uses as many endpoints as it needs, each up to the bound except the last.
   const auto busy = std::count_if(list.begin(), list.end(), [](const Node& node) { return node.requests > 1; });
   CHECK(busy == static_cast<std::ptrdiff_t>(std::ceil(8 / bound)));
 }
 
-TEST_CASE("rendezvous: the bound goes by weight") {
+TEST_CASE("rendezvous: the bound is in proportion to the weight") {
   Nodes list = nodes({1, 2, 5});
   for (std::uint32_t total = 1; total <= 800; ++total) {
     ++list.at(choose(RendezvousPolicy<>{}, list, {.key = numbered(total % 3)}).value()).requests;
@@ -187,8 +187,7 @@ TEST_CASE("rendezvous: the bound goes by weight") {
   }
 }
 
-TEST_CASE(
-    "rendezvous: whoever is over the bound passes on in the key's own order, and has it back when there is room") {
+TEST_CASE("rendezvous: an endpoint at its bound passes the key to the next one, and gets it back when idle") {
   Nodes list = nodes({1, 1, 1, 1});
   const Key key = pdroute::key("u42");
   const std::string first = home(list, key);
@@ -196,22 +195,22 @@ TEST_CASE(
   rest.erase(std::find_if(rest.begin(), rest.end(), [&](const Node& node) { return node.id == first; }));
   const std::string second = home(rest, key);
   Node& busy = *std::find_if(list.begin(), list.end(), [&](const Node& node) { return node.id == first; });
-  busy.requests = 2;  // of 3, this one included: 1.25 times a quarter of them is 1
+  busy.requests = 2;  // of 3 with the new one; the bound is 1.25 times a quarter of 3, rounded up: 1
   CHECK(home(list, key) == second);
   busy.requests = 0;
   CHECK(home(list, key) == first);
 }
 
-TEST_CASE("rendezvous: the request that is on its way counts in the shares") {
+TEST_CASE("rendezvous: the request being routed counts in the shares") {
   Nodes list = nodes({1, 1, 1, 1});
   const Key key = pdroute::key("u42");
   const std::string first = home(list, key);
-  std::uint32_t others = 0;  // will have 0, 1 and 2 in flight
+  std::uint32_t others = 0;  // these get 0, 1 and 2 in flight
   for (Node& node : list) node.requests = node.id == first ? 1 : others++;
-  CHECK(home(list, key, {.bound = 1}) == first);  // of 5 requests it may have 2, of 4 it might not
+  CHECK(home(list, key, {.bound = 1}) == first);  // of 5 requests it may have 2, of 4 only 1
 }
 
-TEST_CASE("rendezvous: as long as counts stand still, somebody is below the bound") {
+TEST_CASE("rendezvous: while counts stand still, the chosen endpoint is below the bound") {
   pdroute::SplitMix64 random{9};
   for (int round = 0; round < 2000; ++round) {
     Nodes list = nodes({1, 1, 1});
@@ -228,11 +227,11 @@ TEST_CASE("rendezvous: as long as counts stand still, somebody is below the boun
   }
 }
 
-TEST_CASE("rendezvous: if everybody has passed the bound meanwhile, the key's first takes it") {
+TEST_CASE("rendezvous: every endpoint passes the bound meanwhile, the key's first endpoint is chosen") {
   struct Growing : Node {
-    mutable int looks = 0;
-    // Busy with the second look, as if other threads had chosen in between.
-    [[nodiscard]] std::uint32_t in_flight() const { return looks++ == 0 ? 0 : 1000; }
+    mutable int reads = 0;
+    // Busy from the second read on, as if other threads had chosen in between.
+    [[nodiscard]] std::uint32_t in_flight() const { return reads++ == 0 ? 0 : 1000; }
   };
   const std::vector<Growing> list{{{"p0"}}, {{"p1"}}, {{"p2"}}};
   const RendezvousPolicy<> policy;
@@ -241,17 +240,17 @@ TEST_CASE("rendezvous: if everybody has passed the bound meanwhile, the key's fi
   CHECK(list.at(chosen.value()).id == home(nodes({1, 1, 1}), pdroute::key("u42")));
 }
 
-TEST_CASE("rendezvous: fewer bits per weight are in front, and the id decides where they are equal") {
+TEST_CASE("rendezvous rank: fewer bits per weight come first, and equal ranks are ordered by id hash") {
   using Rank = pdroute::detail::RendezvousRank;
   CHECK(Rank{10, 1, 5} < Rank{11, 1, 4});
   CHECK(Rank{19, 2, 5} < Rank{10, 1, 4});
   CHECK(Rank{20, 2, 4} < Rank{10, 1, 5});
   CHECK_FALSE(Rank{20, 2, 5} < Rank{10, 1, 4});
-  constexpr std::uint64_t most = std::uint64_t{64} << 40U;
-  CHECK(Rank{most - 1, 10'000, 5} < Rank{most, 10'000, 4});  // no overflow
+  constexpr std::uint64_t largest = std::uint64_t{64} << 40U;
+  CHECK(Rank{largest - 1, 10'000, 5} < Rank{largest, 10'000, 4});  // no overflow
 }
 
-TEST_CASE("a bound on load: exact shares, rounded up, at any size") {
+TEST_CASE("load bound: exact shares, rounded up, at any size") {
   using pdroute::detail::LoadBound;
   CHECK(LoadBound(1, 8, 8).limit(1) == 1);
   CHECK(LoadBound(1, 9, 8).limit(1) == 2);
@@ -264,7 +263,7 @@ TEST_CASE("a bound on load: exact shares, rounded up, at any size") {
   CHECK(LoadBound(1'000'000, 1 << 28, 10'000).limit(10'000) == std::uint64_t{1'000'000} << 28U);
 }
 
-TEST_CASE("rendezvous: without a key the fallback chooses, with a state of its own") {
+TEST_CASE("rendezvous: a request without a key, the fallback chooses with its own state") {
   const Nodes list = nodes({1, 1, 1});
   const RendezvousPolicy<RoundRobinPolicy<pdroute::Rotation::per_dispatcher>> policy{.fallback = {.first_turn = 1}};
   pdroute::LocalContext context{policy};
@@ -274,7 +273,7 @@ TEST_CASE("rendezvous: without a key the fallback chooses, with a state of its o
     chosen.push_back(policy.select(list, Request{}, context).value());
   }
   CHECK(chosen == std::vector<std::size_t>{1, 2, 0, 1});
-  // Where the fallback stands can be taken back.
+  // The position of the fallback can be restored.
   auto& state = context.state();
   const auto cursor = pdroute::detail::cursor_of(state);
   CHECK(policy.select(list, Request{}, context) == 2U);
@@ -282,13 +281,13 @@ TEST_CASE("rendezvous: without a key the fallback chooses, with a state of its o
   CHECK(policy.select(list, Request{}, context) == 2U);
 }
 
-TEST_CASE("rendezvous: by default, what has no key goes to the better of two") {
+TEST_CASE("rendezvous: a request without a key goes by default to the less busy of two") {
   Nodes list = nodes({1, 1});
   list[0].requests = 1;
   CHECK(choose(RendezvousPolicy<>{}, list, {}) == 1U);
 }
 
-TEST_CASE("rendezvous: a key of the caller's own request type") {
+TEST_CASE("rendezvous: the key of the caller's own request type is used") {
   struct Session {
     Key key;
   };
@@ -299,7 +298,7 @@ TEST_CASE("rendezvous: a key of the caller's own request type") {
   CHECK(list.at(chosen.value()).id == home(list, pdroute::key("u42")));
 }
 
-TEST_CASE("rendezvous: a bound that cannot be is refused, by value") {
+TEST_CASE("rendezvous: a bound out of range is refused, and the error names the value") {
   CHECK(refused(0.99) == "a bound on load must be a number from 1 to 1,000,000: 0.99");
   CHECK(refused(1'000'001) == "a bound on load must be a number from 1 to 1,000,000: 1000001");
   CHECK(refused(std::numeric_limits<double>::infinity()) ==
@@ -310,7 +309,7 @@ TEST_CASE("rendezvous: a bound that cannot be is refused, by value") {
   CHECK(refused(1'000'000).empty());
 }
 
-TEST_CASE("rendezvous: what is wrong with the fallback is wrong") {
+TEST_CASE("rendezvous: an error in the fallback is reported") {
   const RendezvousPolicy<RendezvousPolicy<>> nested{.fallback = {.bound = 0.5}};
   const auto error = nested.check();
   REQUIRE(error);

@@ -25,30 +25,30 @@ Choices choices(const Policy& policy, std::size_t n, int times, std::uint64_t st
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("round robin: none, one, three", "", RoundRobinPolicy<>,
-                   RoundRobinPolicy<Rotation::per_dispatcher>) {
+TEMPLATE_TEST_CASE("round robin: no endpoint gives none, one is always chosen, three take turns", "",
+                   RoundRobinPolicy<>, RoundRobinPolicy<Rotation::per_dispatcher>) {
   CHECK(choices(TestType{}, 0, 2) == Choices{std::nullopt, std::nullopt});
   CHECK(choices(TestType{}, 1, 3) == Choices{0, 0, 0});
   CHECK(choices(TestType{}, 3, 5) == Choices{0, 1, 2, 0, 1});
 }
 
-TEMPLATE_TEST_CASE("round robin starts where it is told to", "", RoundRobinPolicy<>,
+TEMPLATE_TEST_CASE("round robin: starts at first_turn", "", RoundRobinPolicy<>,
                    RoundRobinPolicy<Rotation::per_dispatcher>) {
   CHECK(choices(TestType{.first_turn = 2}, 3, 4) == Choices{2, 0, 1, 2});
 }
 
-TEMPLATE_TEST_CASE("round robin may start anywhere, also where adding turns would overflow", "", RoundRobinPolicy<>,
+TEMPLATE_TEST_CASE("round robin: starts at any turn, also where adding turns overflows", "", RoundRobinPolicy<>,
                    RoundRobinPolicy<Rotation::per_dispatcher>) {
   CHECK(choices(TestType{.first_turn = 0xffffffffU}, 4, 6) == Choices{3, 0, 1, 2, 3, 0});
 }
 
-TEST_CASE("dispatchers with rotations of their own do not all begin with the first endpoint") {
+TEST_CASE("round robin: dispatchers with their own rotations begin with different endpoints") {
   CHECK(choices(RoundRobinPolicy<Rotation::per_dispatcher>{}, 3, 3, 1) == Choices{1, 2, 0});
   CHECK(choices(RoundRobinPolicy<>{}, 3, 3, 1) == Choices{0, 1, 2});  // a local context has its own turns
 }
 
-TEMPLATE_TEST_CASE("round robin: an endpoint gone between two calls", "", RoundRobinPolicy<>,
-                   RoundRobinPolicy<Rotation::per_dispatcher>) {
+TEMPLATE_TEST_CASE("round robin: an endpoint leaves between two calls, the turns go on among the rest", "",
+                   RoundRobinPolicy<>, RoundRobinPolicy<Rotation::per_dispatcher>) {
   const TestType policy;
   pdroute::LocalContext context{policy};
   const auto choose = [&](std::size_t n) { return *policy.select(std::vector<int>(n), pdroute::Request{}, context); };

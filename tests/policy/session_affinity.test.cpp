@@ -31,7 +31,7 @@ using pdroute::SessionAffinityPolicy;
 using pdroute::SessionTable;
 using Rule = pdroute::ConfigError::Rule;
 
-/// A registry of one's own, of nodes that say which life they are.
+/// A node in the caller's own registry, which says its incarnation.
 struct Node {
   std::uint64_t number;
   [[nodiscard]] std::uint64_t incarnation() const { return number; }
@@ -39,20 +39,20 @@ struct Node {
 struct DecodeNode : Node {
   static constexpr Role role = Role::decode;
 };
-/// A member that is no constant of the type says nothing.
+/// A `role` that is no constant of the type does not count.
 struct NodeWithChangingRole : Node {
   Role role = Role::decode;
 };
 using Nodes = std::vector<Node>;
 
-/// The fallback never chooses the first two, so who gets them was bound to them.
+/// A fallback that always chooses the last of the nodes, so a choice of another node comes from a binding.
 struct Last {
   std::optional<std::size_t> select(const auto& candidates, const auto& /*request*/, auto& /*context*/) const {
     return candidates.size() == 0 ? std::nullopt : std::optional{candidates.size() - 1};
   }
 };
 
-/// A context that counts how often somebody asks for the time.
+/// A context that counts the reads of its clock.
 struct CountingContext {
   ManualClock clock = {};
   int readings = 0;
@@ -83,7 +83,7 @@ static_assert(pdroute::IncarnatedCandidates<Nodes> && !pdroute::IncarnatedCandid
 static_assert(pdroute::detail::role_of<Node>() == Role::prefill);
 static_assert(pdroute::detail::role_of<DecodeNode>() == Role::decode);
 static_assert(pdroute::detail::role_of<NodeWithChangingRole>() == Role::prefill);
-// What the fallback lacks, the whole lacks; what it reads, the whole reads.
+// State and load are those of the fallback alone.
 static_assert(std::is_empty_v<pdroute::detail::StateOf<SessionAffinityPolicy<Last>>>);
 static_assert(std::is_same_v<SessionAffinityPolicy<Last>::Load, pdroute::NoLoad>);
 static_assert(std::is_same_v<SessionAffinityPolicy<pdroute::QpsPolicy<>>::Load, pdroute::RequestRate>);
@@ -92,7 +92,7 @@ static_assert(
 
 }  // namespace
 
-TEST_CASE("session affinity: none, one") {
+TEST_CASE("session affinity: no endpoint gives none, a single one is chosen") {
   Gateway gateway;
   gateway.accepted(*u42.key, 0);
   gateway.nodes = {};
@@ -101,14 +101,14 @@ TEST_CASE("session affinity: none, one") {
   CHECK(gateway.choose(u42) == 0U);
 }
 
-TEST_CASE("session affinity: without a key or a binding the fallback chooses") {
+TEST_CASE("session affinity: without a key or a binding, the fallback chooses") {
   Gateway gateway;
   gateway.accepted(*u42.key, 0);
   CHECK(gateway.choose({}) == 2U);
   CHECK(gateway.choose({.key = key("u43")}) == 2U);
 }
 
-TEST_CASE("session affinity: a session meets the endpoint that it is bound to, wherever that stands") {
+TEST_CASE("session affinity: a bound session goes to its endpoint, at any position in the list") {
   Gateway gateway;
   gateway.accepted(*u42.key, 1);
   CHECK(gateway.choose(u42) == 1U);
@@ -116,13 +116,13 @@ TEST_CASE("session affinity: a session meets the endpoint that it is bound to, w
   CHECK(gateway.choose(u42) == 0U);
 }
 
-TEST_CASE("session affinity: a choice binds nobody") {
+TEST_CASE("session affinity: a choice alone binds nothing") {
   Gateway gateway;
   CHECK(gateway.choose(u42) == 2U);
   CHECK_FALSE(gateway.sessions->find(*u42.key, Role::prefill, gateway.context.clock.now()));
 }
 
-TEST_CASE("session affinity: idle for too long, the session is free; each accepted request begins the time anew") {
+TEST_CASE("session affinity: a session idle for too long is unbound, and each accepted request restarts the time") {
   Gateway gateway;
   for (int i = 0; i < 5; ++i) {
     gateway.accepted(*u42.key, 0);
@@ -133,19 +133,18 @@ TEST_CASE("session affinity: idle for too long, the session is free; each accept
   CHECK(gateway.choose(u42) == 2U);
 }
 
-TEST_CASE(
-    "session affinity: the endpoint has gone, or has another life: the fallback chooses, and who serves is bound") {
+TEST_CASE("session affinity: the endpoint is gone or in a new life, so the fallback chooses and binds anew") {
   Gateway gateway;
   gateway.accepted(*u42.key, 0);
   gateway.nodes = {{21}, {12}, {13}};
   CHECK(gateway.choose(u42) == 2U);
   gateway.accepted(*u42.key, 1);
   CHECK(gateway.choose(u42) == 1U);
-  gateway.nodes = {{11}, {12}, {13}};  // back again, and forgotten
+  gateway.nodes = {{11}, {12}, {13}};  // back again, but the session has moved
   CHECK(gateway.choose(u42) == 1U);
 }
 
-TEST_CASE("session affinity: nodes without a role are not those of the other leg") {
+TEST_CASE("session affinity: bindings for nodes without a role and for decode nodes are separate") {
   Gateway gateway;
   gateway.accepted(*u42.key, 0);
   const std::vector<DecodeNode> decode{{{11}}, {{12}}, {{13}}};
@@ -163,7 +162,7 @@ TEST_CASE("session affinity: the clock is read only for a request with a key") {
   CHECK(gateway.context.readings == 1);
 }
 
-TEST_CASE("session affinity: a request type of one's own may have no key at all, or always one") {
+TEST_CASE("session affinity: the caller's own request type may have no key, or always one") {
   struct Plain {};
   struct Chat {
     pdroute::Key key;
@@ -174,7 +173,7 @@ TEST_CASE("session affinity: a request type of one's own may have no key at all,
   CHECK(gateway.policy.select(gateway.nodes, Chat{key("u42")}, gateway.context) == 0U);
 }
 
-TEST_CASE("session affinity: whose turn it is does not move while a binding decides") {
+TEST_CASE("session affinity: the fallback's turn does not move while a binding decides") {
   const auto sessions = std::make_shared<SessionTable>();
   const SessionAffinityPolicy<RoundRobinPolicy<>> policy{.sessions = sessions};
   pdroute::LocalContext context{policy, ManualClock{}};
@@ -188,7 +187,7 @@ TEST_CASE("session affinity: whose turn it is does not move while a binding deci
   CHECK(others == std::vector<std::optional<std::size_t>>{0, 1, 2, 0, 1, 2});
 }
 
-TEST_CASE("session affinity: a missing table, a bad one, and a bad fallback are refused") {
+TEST_CASE("session affinity: a missing table, a bad table and a bad fallback are refused") {
   const auto table = [](const SessionTable::Options& options) { return std::make_shared<SessionTable>(options); };
   using Policy = SessionAffinityPolicy<pdroute::QpsPolicy<>>;
   CHECK_FALSE(Policy{.sessions = table({})}.check());

@@ -38,7 +38,7 @@ struct Draws {
 
 }  // namespace
 
-TEST_CASE("a draw by weight: everybody in proportion, nobody without weight") {
+TEST_CASE("weighted draw: candidates are drawn in proportion to their weights, weight zero never") {
   constexpr int times = 100'000;
   const std::vector<Node> nodes{{1}, {0}, {2}, {5}, {0}};
   std::vector<int> count(nodes.size(), 0);
@@ -51,13 +51,13 @@ TEST_CASE("a draw by weight: everybody in proportion, nobody without weight") {
   }
 }
 
-TEST_CASE("a draw by weight: nobody to draw") {
+TEST_CASE("weighted draw: no candidate with a weight gives none") {
   Draws draws;
   CHECK_FALSE(pdroute::detail::weighted_draw(std::vector<Node>{}, draws));
   CHECK_FALSE(pdroute::detail::weighted_draw(std::vector<Node>{{0}, {0}}, draws));
 }
 
-TEST_CASE("a weight that nobody has checked counts as the highest at most") {
+TEST_CASE("candidate weight: an unchecked weight counts as at most the maximum") {
   CHECK(pdroute::detail::candidate_weight(Node{10'000}) == 10'000);
   CHECK(pdroute::detail::candidate_weight(Node{10'001}) == 10'000);
 }

@@ -21,7 +21,7 @@ struct Node {
 };
 using Nodes = std::vector<Node>;
 
-/// By walking: over all arcs, the highest product of length and longest wait.
+/// The highest product of an arc's length and its longest wait, found by walking the circle.
 std::uint64_t longest_wait_by_walking(std::uint64_t circle, std::uint64_t stride) {
   std::uint64_t longest = circle;
   for (std::uint64_t length = 1; length < circle; ++length) {
@@ -41,14 +41,14 @@ WeightedRotation rotation(const Nodes& nodes, std::uint32_t first_turn = 0) {
   return made;
 }
 
-/// What all weights can be divided by.
+/// The greatest common divisor of all weights.
 std::uint32_t unit_of(const Nodes& nodes) {
   std::uint32_t unit = 0;
   for (const Node& node : nodes) unit = std::gcd(unit, node.share);
   return unit;
 }
 
-/// Weights of all sorts: alike, a few heavy ones among many light ones, with a common divisor, extreme.
+/// Lists of weights: equal, a few heavy ones among many light ones, with a common divisor, and extreme.
 std::vector<Nodes> lists() {
   std::vector<Nodes> all{{{7}},           {{1}, {1}},      {{1}, {2}, {5}}, {{3}, {3}, {3}, {3}, {3}},
                          {{10'000}, {1}}, {{500}, {1500}}, {{1}, {0}, {2}}, {{1}, {10'000}, {1}, {1}, {1}, {1}}};
@@ -63,7 +63,7 @@ std::vector<Nodes> lists() {
 
 }  // namespace
 
-TEST_CASE("the longest wait on a circle is what a walk finds") {
+TEST_CASE("weighted rotation: the computed longest wait equals the one that a walk finds") {
   for (std::uint64_t circle = 2; circle < 60; ++circle) {
     for (std::uint64_t stride = 1; stride < circle; ++stride) {
       INFO(stride << " on " << circle);
@@ -73,7 +73,7 @@ TEST_CASE("the longest wait on a circle is what a walk finds") {
   }
 }
 
-TEST_CASE("every circle has a stride that visits all of it and lets nobody wait three times the mean") {
+TEST_CASE("weighted rotation: every circle has a stride that visits all places and waits at most 3 times the mean") {
   const auto holds = [](std::uint64_t circle) {
     return longest_wait(circle, spreading_stride(circle), 3 * circle) != 0;
   };
@@ -88,11 +88,11 @@ TEST_CASE("every circle has a stride that visits all of it and lets nobody wait 
     REQUIRE(holds(circle));
   }
   CHECK(spreading_stride(1) == 1);
-  // The coprime stride next to the golden section would make somebody wait 19 times the mean.
+  // With the coprime stride next to the golden section, the longest wait is over 19 times the mean.
   CHECK(longest_wait(5040, 3113, UINT64_MAX) > 19 * 5040);
 }
 
-TEST_CASE("in as many turns as all weigh together, each gets exactly its weight, wherever one begins to count") {
+TEST_CASE("weighted rotation: in turns as many as the sum of weights, each gets exactly its weight, from any start") {
   for (const Nodes& nodes : lists()) {
     const std::uint32_t unit = unit_of(nodes);
     std::uint32_t sum = 0;
@@ -106,7 +106,7 @@ TEST_CASE("in as many turns as all weigh together, each gets exactly its weight,
   }
 }
 
-TEST_CASE("nobody waits longer than three times the mean for the next turn") {
+TEST_CASE("weighted rotation: no candidate waits longer than three times its mean for the next turn") {
   for (const Nodes& nodes : lists()) {
     const WeightedRotation made = rotation(nodes);
     std::uint64_t sum = 0;
@@ -122,7 +122,7 @@ TEST_CASE("nobody waits longer than three times the mean for the next turn") {
   }
 }
 
-TEST_CASE("the second leg: each block of turns is exact, and begins elsewhere") {
+TEST_CASE("weighted rotation: on the second leg each block of turns is exact and begins elsewhere") {
   const Nodes nodes{{1}, {2}, {5}};
   const std::uint32_t origin = GENERATE(0U, 3U, 4'294'967'290U);
   const WeightedRotation made = rotation(nodes);
@@ -139,7 +139,7 @@ TEST_CASE("the second leg: each block of turns is exact, and begins elsewhere") 
   CHECK(orders.size() == 8);  // every angle of a circle of 8 places
 }
 
-TEST_CASE("a rotation may start anywhere, also where adding turns would overflow") {
+TEST_CASE("weighted rotation: starts at any turn, also where adding turns overflows") {
   const Nodes nodes{{3}, {4}, {2}};
   const WeightedRotation from_zero = rotation(nodes);
   const WeightedRotation from_two = rotation(nodes, 2);
@@ -151,7 +151,7 @@ TEST_CASE("a rotation may start anywhere, also where adding turns would overflow
   }
 }
 
-TEST_CASE("the largest weights of many do not overflow") {
+TEST_CASE("weighted rotation: the largest weights of many candidates do not overflow") {
   const WeightedRotation made = rotation(Nodes(100'000, {9'999}), 12'345);
   CHECK(made.weight(99'999) == 9'999);
   Nodes nodes(100'000, {10'000});
@@ -163,7 +163,7 @@ TEST_CASE("the largest weights of many do not overflow") {
   }
 }
 
-TEST_CASE("whose place it is, is found in less than a step on average") {
+TEST_CASE("weighted rotation: the owner of a place is found in less than one step on average") {
   for (const Nodes& nodes : lists()) {
     const WeightedRotation made = rotation(nodes);
     std::uint64_t place = 0;
@@ -178,7 +178,7 @@ TEST_CASE("whose place it is, is found in less than a step on average") {
   }
 }
 
-TEST_CASE("a rotation knows the weights, and which candidates it was built for") {
+TEST_CASE("weighted rotation: keeps the weights, and fits only the candidates it was built for") {
   for (const Nodes& nodes : lists()) {
     const WeightedRotation made = rotation(nodes);
     CHECK_FALSE(made.empty());
@@ -189,7 +189,7 @@ TEST_CASE("a rotation knows the weights, and which candidates it was built for")
   }
 }
 
-TEST_CASE("nobody who weighs anything is an empty rotation") {
+TEST_CASE("weighted rotation: no candidate with a weight, so it is empty") {
   CHECK(WeightedRotation{}.empty());
   CHECK(rotation({}).empty());
   CHECK(rotation({{0}, {0}}).empty());

@@ -16,7 +16,7 @@ namespace {
 
 using pdroute::WeightedRoundRobinPolicy;
 
-/// An element of a list of the caller's own.
+/// An element of the caller's own list.
 struct Node {
   std::uint32_t share;
   [[nodiscard]] std::uint32_t weight() const { return share; }
@@ -35,7 +35,7 @@ Indices choices(const WeightedRoundRobinPolicy& policy, const Nodes& nodes, int 
   return chosen;
 }
 
-/// A context whose facts a test sets.
+/// A context with facts that a test sets.
 struct Facts {
   [[nodiscard]] static int now() { return 0; }
   [[nodiscard]] static std::uint32_t below(std::uint32_t /*bound*/) { return 0; }
@@ -54,25 +54,25 @@ struct Facts {
 
 }  // namespace
 
-TEST_CASE("weighted round robin: none, one, and nobody who weighs anything") {
+TEST_CASE("weighted round robin: no candidate with a weight gives none, a single one is always chosen") {
   CHECK(choices({}, {}, 2).empty());
   CHECK(choices({}, {{7}}, 3) == Indices{0, 0, 0});
   CHECK(choices({}, {{0}, {0}}, 2).empty());
 }
 
-TEST_CASE("weighted round robin: equal weights take one turn each, far from their neighbours") {
+TEST_CASE("weighted round robin: equal weights take one turn each, neighbours far apart") {
   CHECK(choices({}, Nodes(5, {3}), 10) == Indices{0, 3, 1, 4, 2, 0, 3, 1, 4, 2});
 }
 
-TEST_CASE("weighted round robin: 1, 2 and 5 of each 8, and no endpoint all at once") {
+TEST_CASE("weighted round robin: weights 1, 2 and 5 get so many of each 8 turns, spread out") {
   CHECK(choices({}, {{1}, {2}, {5}}, 16) == Indices{0, 2, 1, 2, 2, 1, 2, 2, 0, 2, 1, 2, 2, 1, 2, 2});
 }
 
-TEST_CASE("weighted round robin starts where it is told to") {
+TEST_CASE("weighted round robin: starts at first_turn") {
   CHECK(choices({.first_turn = 2}, {{1}, {2}, {5}}, 8) == Indices{1, 2, 2, 1, 2, 2, 0, 2});
 }
 
-TEST_CASE("weighted round robin: an endpoint gone between two calls") {
+TEST_CASE("weighted round robin: an endpoint leaves between two calls, the rest share the turns by weight") {
   const WeightedRoundRobinPolicy policy;
   pdroute::LocalContext context{policy};
   Nodes nodes{{1}, {1}, {2}};
@@ -85,10 +85,10 @@ TEST_CASE("weighted round robin: an endpoint gone between two calls") {
   CHECK(count == std::map<std::size_t, int>{{0, 2}, {1, 2}});
 }
 
-TEST_CASE("weighted round robin: a new generation is a new table, also for as many candidates") {
+TEST_CASE("weighted round robin: a new generation of as many candidates rebuilds the table") {
   const WeightedRoundRobinPolicy policy;
   Facts facts;
-  // The second weighs nothing, so its turn never comes, and only a new generation can tell that it does now.
+  // The second candidate has weight 0, so its turn never comes. Only a new generation tells that this has changed.
   CHECK(policy.select(Nodes{{1}, {0}}, pdroute::Request{}, facts) == 0U);
   ++facts.seen;
   std::map<std::size_t, int> count;
@@ -96,7 +96,7 @@ TEST_CASE("weighted round robin: a new generation is a new table, also for as ma
   CHECK(count == std::map<std::size_t, int>{{0, 1}, {1, 3}});
 }
 
-TEST_CASE("weighted round robin: a weight that has changed without a new generation is seen when its turn comes") {
+TEST_CASE("weighted round robin: a weight changes without a new generation and counts when its turn comes") {
   const WeightedRoundRobinPolicy policy;
   Facts facts;
   CHECK(policy.select(Nodes{{1}, {3}}, pdroute::Request{}, facts));
@@ -107,7 +107,7 @@ TEST_CASE("weighted round robin: a weight that has changed without a new generat
   CHECK_FALSE(policy.select(Nodes{{0}, {0}}, pdroute::Request{}, facts));
 }
 
-TEST_CASE("weighted round robin: among some of the eligible it draws, and nobody's turn is used up") {
+TEST_CASE("weighted round robin: over some of the eligible it draws at random and uses up no turn") {
   const WeightedRoundRobinPolicy policy;
   Facts facts;
   facts.some_left = true;

@@ -37,7 +37,7 @@ using pdroute::RoundRobinPolicy;
 using pdroute::Tokens;
 using pdroute::WithMetrics;
 
-/// Reads two metrics, and has options, a state and a check of its own.
+/// A policy that reads two metrics and has its own options, state and check.
 struct Careful {
   RateWindow window = 30s;
   bool sound = true;
@@ -56,7 +56,7 @@ struct Careful {
   }
 };
 
-/// Leaves checking to its options.
+/// A policy without a check; only its load options are checked.
 struct Unchecked {
   RateWindow window = 30s;
   using Load = RequestRate;
@@ -101,12 +101,12 @@ std::string choices(const Policy& policy) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("a policy that counts more chooses as it did", "", RandomPolicy<>, RoundRobinPolicy<>, QpsPolicy<>,
-                   Careful) {
+TEMPLATE_TEST_CASE("with metrics: the policy chooses as it does alone", "", RandomPolicy<>, RoundRobinPolicy<>,
+                   QpsPolicy<>, Careful) {
   CHECK(choices(WithMetrics<TestType, KvTokens>{}) == choices(TestType{}));
 }
 
-TEST_CASE("the state and the check are the policy's") {
+TEST_CASE("with metrics: the state and the check are those of the policy") {
   const WithMetrics<Careful, KvTokens> policy{{.sound = false}};
   CHECK(pdroute::detail::make_state(policy, 41) == 42);
   REQUIRE(policy.check());
@@ -115,7 +115,7 @@ TEST_CASE("the state and the check are the policy's") {
   CHECK_FALSE(pdroute::detail::check_configuration(WithMetrics<Careful, KvTokens>{}));
 }
 
-TEST_CASE("the options are those of the policy, and those of what is counted besides") {
+TEST_CASE("with metrics: the options are those of the policy, then those of the added metrics") {
   const auto one = WithMetrics<QpsPolicy<>, KvTokens>{{.cost = {.window = 12s}}}.load_options();
   CHECK(std::get<0>(one).length() == 12s);
   STATIC_REQUIRE(std::tuple_size_v<decltype(WithMetrics<QpsPolicy<>, KvTokens>{}.load_options())> == 2);
@@ -127,7 +127,7 @@ TEST_CASE("the options are those of the policy, and those of what is counted bes
   STATIC_REQUIRE(std::is_same_v<decltype(WithMetrics<RandomPolicy<>, KvTokens>{}.load_options()), KvTokens::Options>);
 }
 
-TEST_CASE("a window that cannot be is refused, however deep it lies among the options") {
+TEST_CASE("with metrics: a window out of range is refused, at any depth of the options") {
   const auto refused = [](auto policy) {
     using Policy = decltype(policy);
     const auto first = Router<Policy>::create({.prefill_policy = policy});
@@ -145,7 +145,7 @@ TEST_CASE("a window that cannot be is refused, however deep it lies among the op
   CHECK(Router<WithMetrics<Unchecked, KvTokens>>::create({}));
 }
 
-TEST_CASE("what is counted besides is reported and limited") {
+TEST_CASE("with metrics: an added metric is reported and limited") {
   using Policy = WithMetrics<RoundRobinPolicy<>, Tokens>;
   const Engines one = engines("e", 1);
   auto router = Router<Policy>::create({.prefill = one, .decode = one}).value();
