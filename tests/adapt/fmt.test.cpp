@@ -9,7 +9,7 @@
 
 using pdroute::Role;
 
-TEST_CASE("reasons say what ruled endpoints out, and leave out what is zero") {
+TEST_CASE("fmt: a refusal prints what ruled endpoints out, and leaves out zero counts") {
   CHECK(fmt::format("{}", pdroute::NoEndpoint{.role = Role::decode}) == "no decode endpoint: there are none");
   CHECK(fmt::format("{}", pdroute::NoEndpoint{.role = Role::decode, .endpoints = 3, .unhealthy = 3}) ==
         "no decode endpoint: 3 unhealthy of 3");
@@ -20,12 +20,12 @@ TEST_CASE("reasons say what ruled endpoints out, and leave out what is zero") {
         "no prefill endpoint: 1 unhealthy, 2 paused, 3 draining, 4 declined of 10");
 }
 
-TEST_CASE("errors name rule and value") {
+TEST_CASE("fmt: a config error prints its rule and its value") {
   CHECK(fmt::format("{}", pdroute::ConfigError{pdroute::ConfigError::Rule::id_unique, "d0"}) ==
         "an id must be unique within its role: d0");
 }
 
-TEST_CASE("routes, leases, roles and endpoints print by their ids") {
+TEST_CASE("fmt: routes, leases, roles and endpoints print by their ids") {
   using Router = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute::RoundRobinPolicy<>, Engine>;
   auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 2)}).value();
   auto route = router.route();
@@ -42,7 +42,7 @@ TEST_CASE("routes, leases, roles and endpoints print by their ids") {
   CHECK(fmt::format("{}", router.endpoints(Role::decode)[1]) == "d1#2 unhealthy, paused, 0 in flight");
 }
 
-TEST_CASE("endpoints print their limits beside what they hold, and whether that is too much") {
+TEST_CASE("fmt: endpoints print their limits beside what they hold, and whether that is over capacity") {
   using Decode = pdroute::WithMetrics<pdroute::RoundRobinPolicy<>, pdroute::Tokens, pdroute::KvTokens>;
   using Router = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, Decode, Engine>;
   auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 1)}).value();
@@ -57,14 +57,14 @@ TEST_CASE("endpoints print their limits beside what they hold, and whether that 
   CHECK(printed() == "d0#1 healthy, accepting, 1 in flight, 81 of 90 tokens, 81 of 80 KV tokens, over capacity");
 }
 
-TEST_CASE("capacities print what is limited") {
+TEST_CASE("fmt: a capacity prints what it limits") {
   CHECK(fmt::format("{}", pdroute::Capacity{}) == "no limits");
   CHECK(fmt::format("{}", pdroute::Capacity{.requests = 8, .tokens = 9, .kv_tokens = 10}) ==
         "8 requests, 9 tokens, 10 KV tokens");
   CHECK(fmt::format("{}", pdroute::Capacity{.kv_tokens = 10}) == "10 KV tokens");
 }
 
-TEST_CASE("counts of endings and refusals leave out what is zero") {
+TEST_CASE("fmt: outcomes and refusals leave out zero counts") {
   CHECK(fmt::format("{}", pdroute::Outcomes{}) == "none ended");
   CHECK(fmt::format("{}", pdroute::Outcomes{.completed = 7, .timed_out = 2}) == "7 completed, 2 timed_out");
   CHECK(fmt::format("{}", pdroute::Outcomes{1, 2, 3, 4, 5, 6}) ==
@@ -76,7 +76,7 @@ TEST_CASE("counts of endings and refusals leave out what is zero") {
         "full in 7, declined in 8");
 }
 
-TEST_CASE("what names a thing or says what went wrong prints as one word or sentence") {
+TEST_CASE("fmt: kinds, keys, ids, id errors and role changes print as one word or sentence") {
   CHECK(fmt::format("{}", pdroute::FailureKind::timed_out) == "timed_out");
   CHECK(fmt::format("{}", pdroute::EndpointKey{Role::decode, 7}) == "decode#7");
   CHECK(fmt::format("{}", pdroute::LeaseId{33554432}) == "33554432");
@@ -87,7 +87,7 @@ TEST_CASE("what names a thing or says what went wrong prints as one word or sent
   CHECK(fmt::format("{}", pdroute::RoleChange::last_of_its_role) == "last of its role");
 }
 
-TEST_CASE("explanations print as a table: costs or what ruled out, and who is chosen") {
+TEST_CASE("fmt: an explanation prints as a table of costs or reasons, with the chosen endpoint marked") {
   using Router = pdroute::DisaggregatedRouter<pdroute::LeastTokensPolicy, pdroute::RoundRobinPolicy<>, Engine>;
   auto router =
       Router::create({.prefill = Engines{{"p0"}, {"long-p1"}, {"p2"}}, .decode = Engines{{"d0"}, {"long-d1"}}}).value();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prints every family that pdroute has, with the labels that are hardest to read, for promtool to judge.
+// Prints every metric family of pdroute, with labels that are hard to escape, for promtool to check.
 #include <cstdio>
 #include <pdroute/adapt/prometheus.hpp>
 #include <pdroute/pdroute.hpp>

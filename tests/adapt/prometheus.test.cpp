@@ -25,7 +25,7 @@ std::string text_of(const auto& router) {
   return text;
 }
 
-/// The value of the sample that is written so, "" if there is none.
+/// The value of the sample with this name and these labels; empty if there is none.
 std::string value_of(const std::string& text, const std::string& sample) {
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
@@ -52,7 +52,7 @@ static_assert(!pdroute::ReportingRouter<Engine>);
 
 }  // namespace
 
-TEST_CASE("a router is written as this text, from its labels to its zeros") {
+TEST_CASE("prometheus: the whole text of a router, with escaped labels and zero counts") {
   const Engines prefill{{"a\"b\\c\nd"}};
   auto router = Router::create({.prefill = prefill}).value();
   REQUIRE_FALSE(router.set_capacity(Role::prefill, prefill[0].id, {.requests = 3}));
@@ -111,14 +111,14 @@ pdroute_refusal_reasons_total{role="decode",reason="declined"} 0
 )");
 }
 
-TEST_CASE("what stands in the string before stays there") {
+TEST_CASE("prometheus: text that is already in the string stays") {
   const auto router = Router::create({.prefill = engines("p", 1)}).value();
   std::string text = "mine 1\n";
   pdroute::append_prometheus(text, router);
   CHECK(text == "mine 1\n" + text_of(router));
 }
 
-TEST_CASE("integers are ids, too") {
+TEST_CASE("prometheus: integer ids are written as labels") {
   using ByNumber = pdroute::DisaggregatedRouter<RoundRobin, RoundRobin, Numbered>;
   const std::vector<Numbered> decode{{-3}, {200}};
   const auto router = ByNumber::create({.decode = decode}).value();
@@ -127,7 +127,7 @@ TEST_CASE("integers are ids, too") {
   CHECK(value_of(text, R"(pdroute_leases_in_flight{role="decode",endpoint="200"})") == "0");
 }
 
-TEST_CASE("an endpoint counts under the first state that rules it out, as in a refusal") {
+TEST_CASE("prometheus: an endpoint counts under the first state that rules it out, as in a refusal") {
   auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 4)}).value();
   const auto expect = [&](const char* eligible, const char* unhealthy, const char* paused, const char* draining) {
     const std::string text = text_of(router);
@@ -152,7 +152,7 @@ TEST_CASE("an endpoint counts under the first state that rules it out, as in a r
   expect("0", "2", "1", "1");
 }
 
-TEST_CASE("every ending moves its own count and frees the place") {
+TEST_CASE("prometheus: each kind of ending raises its own count and frees the place") {
   auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 1)}).value();
   const std::string in_flight = R"(pdroute_leases_in_flight{role="decode",endpoint="d0"})";
   {
@@ -179,7 +179,7 @@ TEST_CASE("every ending moves its own count and frees the place") {
   CHECK(ended(router, "d0", "unreachable") == "1");
 }
 
-TEST_CASE("every reason for a refusal is shown under the name that the refusal gives it") {
+TEST_CASE("prometheus: each reason for a refusal has the name that the refusal gives it") {
   const auto decline = [](const auto& /*endpoint*/) { return false; };
   auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 2)}).value();
   CHECK(router.set_health("d0", pdroute::Health::unhealthy));
@@ -198,10 +198,10 @@ TEST_CASE("every reason for a refusal is shown under the name that the refusal g
   });
 }
 
-TEST_CASE("a role shows the tokens that it counts, and limits only where there are any") {
+TEST_CASE("prometheus: a role shows the tokens that it counts, and limits only where they are set") {
   using Decode = pdroute::WithMetrics<RoundRobin, pdroute::Tokens, pdroute::KvTokens>;
-  using WithMetrics = pdroute::DisaggregatedRouter<RoundRobin, Decode, Engine>;
-  auto router = WithMetrics::create({.prefill = engines("p", 1), .decode = engines("d", 2)}).value();
+  using CountingRouter = pdroute::DisaggregatedRouter<RoundRobin, Decode, Engine>;
+  auto router = CountingRouter::create({.prefill = engines("p", 1), .decode = engines("d", 2)}).value();
   REQUIRE_FALSE(router.set_capacity(Role::decode, "d0", {.requests = 5, .tokens = 60}));
   REQUIRE_FALSE(router.set_capacity(Role::decode, "d1", {.kv_tokens = 70}));
   auto lease = router.decode({.prompt_tokens = 40}).value();
@@ -223,7 +223,7 @@ TEST_CASE("a role shows the tokens that it counts, and limits only where there a
   CHECK(text.find("tokens_held{role=\"prefill\"") == std::string::npos);
 }
 
-TEST_CASE("an endpoint that comes back counts from zero, one that has gone is not shown") {
+TEST_CASE("prometheus: an endpoint that comes back counts from zero, one that has gone is not shown") {
   auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 1)}).value();
   router.decode().value().complete();
   CHECK(ended(router, "d0", "completed") == "1");
