@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The policies that the example programs know by name. To add one, list its type and its name.
+// The policies that the example programs offer by name, in one list. To add one, add its type and its name here.
 #pragma once
 
 #include <array>
@@ -19,10 +19,10 @@
 
 namespace examples {
 
-/// What a command line or a configuration says about all policies.
+/// Settings for all policies, from a command line or a configuration.
 struct PolicySettings {
   std::uint64_t seed = 0;
-  std::uint32_t first_turn = 0;  ///< where rotations start
+  std::uint32_t first_turn = 0;  ///< the first turn of policies that rotate
   std::chrono::nanoseconds qps_window = std::chrono::seconds{60};
 };
 
@@ -54,7 +54,7 @@ inline constexpr auto known_policies = [] {
   });
 }();
 
-/// Null if there is none of that name.
+/// The policy with this name, or null.
 [[nodiscard]] constexpr const NamedPolicy* policy_named(std::string_view name) {
   for (const NamedPolicy& known : known_policies) {
     if (known.name == name) return &known;

@@ -35,11 +35,11 @@ asio::awaitable<bool> ClientConnection::read_request() {
   while (true) {
     while (buffer_.size() > 0 && !parser_->is_done() && !error) buffer_.consume(parser_->put(buffer_.data(), error));
     if (error == http::error::need_more) error = {};
-    // Beast limits the head and the body, but not what stands around chunks.
+    // Beast limits the head and the body, but not chunk extensions and trailers.
     if (!error && !parser_->is_done() && buffer_.size() > piece) error = http::error::header_limit;
     if (!error && parser_->is_header_done() && !parser_->chunked() &&
         parser_->get().count(http::field::transfer_encoding))
-      error = http::error::bad_transfer_encoding;  // a proxy before us might see the body's end elsewhere
+      error = http::error::bad_transfer_encoding;  // a proxy before us might find another end of the body
     if (error) break;
     if (parser_->is_done()) {
       deadline_.never();
@@ -63,7 +63,7 @@ asio::awaitable<bool> ClientConnection::read_request() {
                     ? error_reply(431, "the headers are too large", "headers_too_large")
                     : error_reply(400, "this is not HTTP: " + error.message(), "bad_http");
   co_await write(reply);
-  // Closed with unread data, the connection would be reset, and the reply might be lost.
+  // Closing the connection with unread data would reset it, and the reply might be lost.
   socket_.shutdown(asio::ip::tcp::socket::shutdown_send, error);
   deadline_.in(std::chrono::seconds{1});
   while (!error) {
@@ -97,8 +97,8 @@ void ClientConnection::work_begins(EngineConnection& engine) {
   watch();
 }
 
-/// A client that sends nothing but is readable has closed its end. One that sends its next request already is believed
-/// to be there, and not watched any more.
+/// A client that is readable but sends nothing has closed its end. A client that sends its next request already counts
+/// as present, and is no longer watched.
 void ClientConnection::watch() {
   if (std::exchange(watching_, true)) return;
   socket_.async_wait(asio::ip::tcp::socket::wait_read, [self = shared_from_this()](error_code error) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One client's connection: reads its requests, writes the replies, and notices when it goes away.
+// One client's connection: reads requests, writes replies, and notices when the client goes away.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -26,21 +26,21 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
 
   ClientConnection(boost::asio::ip::tcp::socket socket, EventLoop& loop);
 
-  /// Waits for the next request. False: there is none, and the connection is to be closed; what had to be said has
-  /// been.
+  /// Waits for the next request. Returns false if there is none; the caller then closes the connection. An error reply,
+  /// if one is due, has been sent by then.
   boost::asio::awaitable<bool> read_request();
   [[nodiscard]] const Request& request() const { return parser_->get(); }
   [[nodiscard]] bool http_1_0() const { return parser_->get().version() < 11; }
   [[nodiscard]] bool keep_alive() const { return keep_alive_ && !loop_.draining; }
-  /// The next reply is the last.
+  /// Makes the next reply the last one.
   void close_after_reply() noexcept { keep_alive_ = false; }
 
-  /// A whole reply, by one write; without its body if that is what the request wants.
+  /// Writes a whole reply at once. The reply to a HEAD request has no body.
   boost::asio::awaitable<void> write(const Reply& reply, std::string_view request_id = {});
-  /// Part of one.
+  /// Writes a part of a reply.
   boost::asio::awaitable<void> write(Parts texts);
 
-  /// From here until `work_ended`, the client's going away closes the connection to `engine`.
+  /// From here until `work_ended`, the connection to `engine` closes if the client goes away.
   void work_begins(EngineConnection& engine);
   void work_ended() noexcept { engine_ = nullptr; }
   /// Whether the client has gone away, as far as the gateway has noticed.

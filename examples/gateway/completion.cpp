@@ -14,7 +14,7 @@ using pdroute::FailureKind;
 
 namespace {
 
-/// Whether this can be the beginning of a stream of events, or a whole one.
+/// Whether the text can be the beginning of a stream of events, or a whole stream.
 bool begins_well(EngineCall& call) {
   if (!call.is_event_stream() || !EventStream::can_begin(call.body())) return false;
   EventStream events;
@@ -69,7 +69,7 @@ asio::awaitable<Leg> Completion::decode(const Engine& engine, const std::functio
   co_return call.rejected() ? Leg::rejected : Leg::done;
 }
 
-/// Passes a stream on, piece by piece: the next is read when the client has taken the last.
+/// Passes a stream on piece by piece. The next piece is read when the client has taken the last one.
 asio::awaitable<Leg> Completion::relay(EngineCall& call, const std::function<void(std::uint64_t)>& tokens_came) {
   if (client_.http_1_0()) client_.close_after_reply();
   std::string head = head_text({.content_type = "text/event-stream",
@@ -79,7 +79,7 @@ asio::awaitable<Leg> Completion::relay(EngineCall& call, const std::function<voi
   EventStream events;
   while (true) {
     std::string& piece = call.body();
-    tokens_came(events.pass(piece));  // an event is a token, more or less
+    tokens_came(events.pass(piece));  // an event is about one token
     const bool whole = events.ended();
     if (call.reply_read() && !whole) call.makes_no_sense();
     if (call.failure()) co_return Leg::failed;
@@ -105,14 +105,14 @@ asio::awaitable<void> Completion::write_piece(std::string_view head, std::string
 }
 
 Leg Completion::failed(pdroute::Role role, const Engine& engine, const EngineCall& call) {
-  if (client_.gone()) return Leg::client_gone;  // then it was us who closed the connection
+  if (client_.gone()) return Leg::client_gone;  // then the gateway itself closed the connection
   failure_ = *call.failure();
   what_failed_ = fmt::format("{} engine {}: {}", to_string(role), engine.id, to_string(failure_));
   return Leg::failed;
 }
 
 asio::awaitable<Ending> Completion::answer() {
-  if (!reply_) co_return Ending::answered;  // it was a stream, and the client has all of it
+  if (!reply_) co_return Ending::answered;  // it was a stream, and the client has received all of it
   co_return co_await say(reply_->status < 400 ? Ending::answered : Ending::client_error, *reply_);
 }
 
@@ -123,7 +123,7 @@ asio::awaitable<Ending> Completion::refuse(const pdroute::NoEndpoint& reason) {
 
 asio::awaitable<Ending> Completion::give_up() {
   if (answer_begun_) {
-    client_.close_after_reply();  // the reply has no proper end, so that nobody takes it for a whole one
+    client_.close_after_reply();  // the reply gets no proper end, so that the client knows that it is not whole
     const std::string event = fmt::format("data: {}\n\n", error_json(502, what_failed_, "engine_error"));
     co_await write_piece({}, event, false);
     co_return client_.gone() ? Ending::cancelled : Ending::engine_error;

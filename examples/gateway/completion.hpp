@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One completion request over HTTP: what is asked of the engines, and what the client gets.
+// One completion request over HTTP: its requests to the engines, and the reply to the client.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -22,16 +22,17 @@
 
 namespace gateway {
 
-/// What came of one leg.
+/// The result of one leg.
 enum class Leg : std::uint8_t {
   done,         ///< the engine did its work
-  rejected,     ///< the engine finds the request at fault
-  failed,       ///< see `Completion::failure`
-  client_gone,  ///< nobody waits for the answer
+  rejected,     ///< the engine says that the request is wrong
+  failed,       ///< the engine failed, see `Completion::failure`
+  client_gone,  ///< the client no longer waits for the answer
 };
 
-/// Whoever chooses the engines calls `prefill` until the prompt is computed, then `decode`, then `answer`; instead of
-/// going on, `refuse` or `give_up`. Destroyed in between, it closes the connection to the engine.
+/// One completion. The code that chooses the engines calls `prefill` until the prompt is computed, then `decode`, then
+/// `answer`. At any point it may call `refuse` or `give_up` instead. If the object is destroyed in between, the
+/// connection to the engine closes.
 class Completion {
  public:
   Completion(EventLoop& loop, ClientConnection& client, CompletionRequest request, std::string id);
@@ -40,20 +41,21 @@ class Completion {
   [[nodiscard]] Counters& counters() const noexcept { return loop_.counters; }
 
   boost::asio::awaitable<Leg> prefill(const Engine& engine);
-  /// Whether a prefill has computed the prompt, and no decode engine may have fetched it in vain.
+  /// Whether the prompt is computed and still usable: no failed decode engine may have fetched it.
   [[nodiscard]] bool prompt_computed() const noexcept { return transfer_.has_value(); }
-  /// A stream is passed on to the client meanwhile; `tokens_came` is told how many there were, again and again.
+  /// Passes a stream on to the client while it arrives. `tokens_came` is called with the number of new tokens, many
+  /// times.
   boost::asio::awaitable<Leg> decode(const Engine& engine, const std::function<void(std::uint64_t)>& tokens_came);
 
-  /// Of the leg that has failed.
+  /// The kind of failure of the leg that has failed.
   [[nodiscard]] pdroute::FailureKind failure() const noexcept { return failure_; }
-  /// Whether the client has got the first bytes: too late for another engine.
+  /// Whether the client has received the first bytes. Then it is too late for another engine.
   [[nodiscard]] bool answer_begun() const noexcept { return answer_begun_; }
 
-  /// Sends what the last engine said, unless the client has it already.
+  /// Sends the reply of the last engine, unless the client has received it as a stream.
   boost::asio::awaitable<Ending> answer();
   boost::asio::awaitable<Ending> refuse(const pdroute::NoEndpoint& reason);
-  /// Says which engine failed last: in a reply of its own, or at the end of the stream that has begun.
+  /// Tells the client which engine failed last: in an error reply, or at the end of the stream that has begun.
   boost::asio::awaitable<Ending> give_up();
 
  private:
@@ -68,8 +70,8 @@ class Completion {
   CompletionRequest request_;
   std::string id_;
   Prompt prompt_;
-  std::optional<std::string> transfer_;  // of the computed prompt, to be fetched by decode
-  std::optional<Reply> reply_;           // of the last engine, for the client
+  std::optional<std::string> transfer_;  // parameters with which decode fetches the computed prompt
+  std::optional<Reply> reply_;           // the last engine's, for the client
   bool answer_begun_ = false;
   pdroute::FailureKind failure_{};
   std::string what_failed_;

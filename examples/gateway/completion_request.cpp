@@ -14,12 +14,12 @@ namespace dom = simdjson::dom;
 
 namespace {
 
-/// Set by the gateways of one engine or another, and by nobody else. `request_id` is among them because connectors read
-/// addresses out of it.
+/// Fields that only a gateway may set, for some engine. `request_id` is one of them because connectors read addresses
+/// from it.
 constexpr std::array reserved_fields{
     "kv_transfer_params", "disaggregated_params", "disagg_prefill_resp", "bootstrap_host",      "bootstrap_port",
     "bootstrap_room",     "transfer_id",          "data_parallel_rank",  "cache_hit_threshold", "request_id"};
-/// In which the prefill leg's body differs from the client's.
+/// The fields that differ between the prefill leg's body and the client's.
 constexpr std::array own_fields{"stream", "stream_options", "max_tokens", "max_completion_tokens", "min_tokens"};
 
 std::uint64_t tokens_of(std::string_view text) {
@@ -49,7 +49,7 @@ std::optional<std::uint64_t> tokens_of_prompt(dom::element prompt) {
   return sum;
 }
 
-/// The text of all messages; a content may be a list of parts.
+/// The text of all messages. The content of a message may be a list of parts.
 std::optional<std::uint64_t> tokens_of_messages(dom::element messages) {
   dom::array all;
   if (messages.get(all) != simdjson::SUCCESS || all.begin() == all.end()) return std::nullopt;
@@ -78,7 +78,7 @@ RequestMistake mistake(std::string_view field, std::string_view rule) {
   return {.field = std::string(field), .message = fmt::format("'{}' {}", field, rule), .code = "invalid_value"};
 }
 
-/// What is wrong with the fields that the gateway reads; the engine checks the others.
+/// Finds what is wrong with the fields that the gateway reads. The engine checks the other fields.
 std::optional<RequestMistake> check(dom::object fields, std::string_view model) {
   const auto named = find(fields, "model");
   if (!named || !named->is_string()) return mistake("model", "must be a text");
@@ -133,7 +133,7 @@ pdroute::Result<CompletionRequest, RequestMistake> CompletionRequest::read(Compl
   }
   request.common_.reserve(text.size());
   for (const auto& [name, field] : fields) {
-    request.common_ += request.common_.empty() ? '{' : ',';  // each leg's tail closes it
+    request.common_ += request.common_.empty() ? '{' : ',';  // the tail of each leg closes the object
     request.common_ += field.text;
   }
   return request;

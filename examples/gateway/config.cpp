@@ -28,7 +28,7 @@ struct Unit {
   std::uint64_t worth;
 };
 
-/// A whole number of one of the units, such as 500ms.
+/// Reads a whole number with one of the units, such as 500ms.
 template <std::size_t n>
 std::optional<std::uint64_t> amount(std::string_view text, const std::array<Unit, n>& units) {
   const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
@@ -110,7 +110,7 @@ class Reader {
       const auto value = sign < word.size() ? whole_number(word.substr(sign + 1)) : std::nullopt;
       if (!value) return wrong("a limit is requests=NUMBER, tokens=NUMBER or kv_tokens=NUMBER", word);
       if (name == "requests") {
-        // What does not fit is too much also for the router, which says so.
+        // A number that does not fit is also too large for the router, which refuses it.
         engine.capacity.requests = static_cast<std::uint32_t>(std::min<std::uint64_t>(*value, 0xffffffffU));
       } else if (name == "tokens") {
         engine.capacity.tokens = *value;
@@ -172,7 +172,7 @@ class Reader {
     return all.connect;
   }
 
-  /// The first mistake counts.
+  /// Notes a mistake. Only the first one is kept.
   void wrong(std::string_view rule, std::string_view value) {
     if (!mistake_) mistake_ = ConfigMistake{line_, std::string(rule), std::string(value)};
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The configuration file: one statement a line; `#` begins a comment. examples/gateway/gateway.conf shows all of them.
+// The configuration file: one statement per line; `#` begins a comment. examples/gateway/gateway.conf shows all
+// statements.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
@@ -20,15 +21,15 @@ struct Config {
   using Duration = std::chrono::milliseconds;
 
   struct Timeouts {
-    Duration connect{500};       ///< to an engine
-    Duration first_byte{30000};  ///< of a prefill's reply, and of a stream's first tokens
-    Duration answer{600000};     ///< of a decode reply that is no stream: it comes as a whole, after the last token
-    Duration idle{30000};        ///< between two pieces, in either direction, and between two requests of a client
-    Duration request{10000};     ///< from a request's first byte to its last
+    Duration connect{500};       ///< for a connection to an engine
+    Duration first_byte{30000};  ///< for a prefill's reply, or a stream's first tokens
+    Duration answer{600000};     ///< for a decode reply that is no stream: it arrives whole, after the last token
+    Duration idle{30000};        ///< between two pieces in either direction, and between two requests of a client
+    Duration request{10000};     ///< for a client's request, from its first byte to its last
   };
   struct HealthCheck {
     Duration every{1000};
-    unsigned after = 2;  ///< failures in a row
+    unsigned after = 2;  ///< consecutive failures
   };
   struct Endpoint {
     Engine engine;
@@ -45,17 +46,17 @@ struct Config {
   Timeouts timeouts;
   Duration drain{10000};
   std::size_t body_limit = std::size_t{4} << 20U;
-  unsigned retries = 3;  ///< at most 8: as many failures as FailedEndpoints remembers
+  unsigned retries = 3;  ///< at most 8, which is what FailedEndpoints remembers
   HealthCheck health_check;
 
   [[nodiscard]] std::vector<Engine> engines(pdroute::Role role) const;
-  /// Where the one at `index` of these stands.
+  /// The line of the endpoint at `index` of this role's engines.
   [[nodiscard]] std::size_t line_of(pdroute::Role role, std::size_t index) const;
-  /// The engines with different addresses.
+  /// The engines, one for each address.
   [[nodiscard]] std::vector<Engine> different_engines() const;
 };
 
-/// The first mistake of a configuration: its line, the rule that was broken, and by what.
+/// The first mistake of a configuration: its line, the rule that is broken, and the value that breaks it.
 struct ConfigMistake {
   std::size_t line = 0;
   std::string rule;
@@ -63,7 +64,7 @@ struct ConfigMistake {
 };
 
 [[nodiscard]] pdroute::Result<Config, ConfigMistake> read_config(std::string_view text);
-/// "127.0.0.1:8000", or nothing if it is no address.
+/// Reads an address such as "127.0.0.1:8000". Returns nothing if the text is no address.
 [[nodiscard]] std::optional<boost::asio::ip::tcp::endpoint> read_address(std::string_view text);
 
 }  // namespace gateway

@@ -21,7 +21,7 @@ void append_counters(std::string& out, std::span<const Counters* const> loops) {
     fmt::format_to(to, "{} {}\n", name, sum([&](const Counters& c) -> const auto& { return c.*member; }));
   };
 
-  // The endings first: what has ended has also started, so nobody sees more endings than starts.
+  // Endings are read before starts, so that a page never shows more endings than starts.
   describe("gateway_requests_ended_total", "Completion requests that have ended, each once, by how.");
   for (std::size_t i = 0; i < ending_names.size(); ++i) {
     fmt::format_to(to, "gateway_requests_ended_total{{how=\"{}\"}} {}\n", ending_names[i],

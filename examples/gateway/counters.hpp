@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the gateway counts beside the router: how requests end.
+// The gateway's own counters, beside the router's: how requests end.
 #pragma once
 
 #include <array>
@@ -13,39 +13,38 @@
 namespace gateway {
 
 enum class Ending : std::uint8_t {
-  answered,      ///< with the engines' answer, to its last byte
-  client_error,  ///< the request was at fault: our 4xx, or the engine's
-  refused,       ///< nobody could be chosen: 429 or 503
-  engine_error,  ///< engines failed, and it was too late or too often to try another: 502, 504 or a stream cut off
+  answered,      ///< the client got the engines' answer to its last byte
+  client_error,  ///< the request was wrong: a 4xx from the gateway or from an engine
+  refused,       ///< no endpoint could be chosen: 429 or 503
+  engine_error,  ///< engines failed, and no further try was possible: 502, 504 or a stream cut off
   cancelled,     ///< the client went away, or the gateway ended
 };
 inline constexpr std::array<std::string_view, 5> ending_names{"answered", "client_error", "refused", "engine_error",
                                                               "cancelled"};
 
-/// One loop's counts, written by its thread, read by any.
-struct alignas(64) Counters {  // neighbours belong to other threads
+/// The counters of one event loop. Its thread writes them, and any thread reads them.
+struct alignas(64) Counters {  // own cache line: the neighbours belong to other threads
   std::atomic<std::uint64_t> started{0};
   std::array<std::atomic<std::uint64_t>, ending_names.size()> ended{};
   std::atomic<std::uint64_t> retries{0};
   std::atomic<std::uint64_t> choices{0};
   std::atomic<std::uint64_t> choice_allocations{0};
 
-  /// Requests that have not ended.
+  /// The number of requests that have not ended.
   [[nodiscard]] std::uint64_t running() const noexcept {
     std::uint64_t all = 0;
     for (const auto& count : ended) all += count.load(std::memory_order_relaxed);
-    return started.load(std::memory_order_relaxed) - all;  // read last: what has ended has started
+    return started.load(std::memory_order_relaxed) - all;  // read after the endings: never negative
   }
   static void add(std::atomic<std::uint64_t>& count, std::uint64_t n) noexcept {
     count.fetch_add(n, std::memory_order_relaxed);
   }
 };
 
-/// Appends the loops' sums in Prometheus's text format.
+/// Appends the sums over all loops in Prometheus's text format.
 void append_counters(std::string& out, std::span<const Counters* const> loops);
 
-/// One request's entry in the books. It is closed when this object goes, exactly once: as cancelled, unless something
-/// else has been said.
+/// Counts one request. The destructor counts its end, exactly once: as cancelled, unless another ending was set.
 class Ticket {
  public:
   explicit Ticket(Counters& counters) noexcept : counters_(counters) { Counters::add(counters_.started, 1); }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Deadlines of sockets, kept by one timer for the whole event loop.
+// Deadlines for sockets. One timer serves a whole event loop.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -12,15 +12,15 @@ namespace gateway {
 
 class Deadline;
 
-/// All deadlines of one event loop. It looks at them forty times a second: setting one is then a store, where a timer
+/// All deadlines of one event loop. It checks them forty times a second, so setting a deadline is one store. A timer
 /// for every read would cost more than the read.
 class Deadlines {
  public:
   explicit Deadlines(boost::asio::io_context& io) : timer_(io) {}
 
-  /// Runs until `expire_all`.
+  /// Checks the deadlines until `expire_all`.
   boost::asio::awaitable<void> watch();
-  /// Closes every socket, at the end of the loop, and those that come later as soon as they get a deadline.
+  /// Closes every socket at the end of the loop. Later sockets are closed as soon as they get a deadline.
   void expire_all();
 
  private:
@@ -32,7 +32,7 @@ class Deadlines {
   bool over_ = false;
 };
 
-/// Closes a socket when its time is up; what waits for the socket then ends with an error.
+/// Closes a socket when its time is up. Operations that wait for the socket then end with an error.
 class Deadline {
  public:
   using Clock = std::chrono::steady_clock;

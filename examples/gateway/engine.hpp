@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An engine as the router holds it: this gateway's endpoint type.
+// This gateway's endpoint type: an engine as the router holds it.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
@@ -16,11 +16,11 @@ struct Engine {
   boost::asio::ip::tcp::endpoint address;
   pdroute::Capacity capacity = {};
   std::string host;        ///< the address as text, for the Host header
-  std::size_t number = 0;  ///< of the address, counted over both roles: where its connections are kept
+  std::size_t number = 0;  ///< the number of its address, over both roles: the index of its connections
 };
 
-/// What the router is told of a request. Its prompt is computed by prefill and kept by both; what decode adds to it is
-/// reported while it grows.
+/// The request facts for the router. Prefill computes the prompt, and both roles hold it. The tokens that decode adds
+/// are reported while the answer grows.
 struct Prompt {
   std::uint64_t tokens = 0;
 

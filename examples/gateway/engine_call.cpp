@@ -28,7 +28,7 @@ asio::awaitable<void> EngineCall::ask(Question question, Duration wait) {
   if (fresh) {
     if (const auto error = co_await connection_->connect(engine_.address, loop_.config.timeouts.connect)) {
       failure_ = FailureKind::unreachable;
-      // Not if it was us who broke off, or have no descriptors left.
+      // No failure of the engine if the gateway itself broke off, or has no descriptors left.
       if (!client_.gone() && error != asio::error::no_descriptors) loop_.health.failed(engine_);
       co_return;
     }
@@ -61,7 +61,7 @@ asio::awaitable<void> EngineCall::read_more(Duration wait) {
 }
 
 asio::awaitable<void> EngineCall::read_all(Duration wait) {
-  constexpr std::size_t longest = std::size_t{64} << 20U;  // no engine says so much, unless it has gone mad
+  constexpr std::size_t longest = std::size_t{64} << 20U;  // a reply of a healthy engine is far smaller
   while (!failure_ && !reply_read()) {
     co_await read_more(wait);
     if (body().size() > longest) makes_no_sense();

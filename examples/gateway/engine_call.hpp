@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One request to one engine on behalf of a client, and what came of it.
+// One request to one engine on behalf of a client, and its result.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -17,7 +17,8 @@
 
 namespace gateway {
 
-/// Destroyed before the reply has been read to its end, it closes the connection: the engine sees that nobody waits.
+/// One call of an engine. If it is destroyed before the reply is read to its end, it closes the connection, so the
+/// engine sees that the reply is no longer wanted.
 class EngineCall {
  public:
   using Duration = Config::Duration;
@@ -25,8 +26,8 @@ class EngineCall {
     std::string_view target;
     std::string_view request_id;
     std::string_view authorization;
-    std::string_view common;  ///< the body's first part
-    std::string_view tail;    ///< and its second
+    std::string_view common;  ///< the first part of the body
+    std::string_view tail;    ///< the second part of the body
   };
 
   EngineCall(EventLoop& loop, ClientConnection& client, const Engine& engine);
@@ -34,21 +35,21 @@ class EngineCall {
   EngineCall& operator=(const EngineCall&) = delete;
   ~EngineCall();
 
-  /// Asks, and waits so long for the head of the reply.
+  /// Sends the request and waits for the head of the reply, for this long at most.
   boost::asio::awaitable<void> ask(Question question, Duration wait);
-  /// Waits for more of the reply's body, or for its end.
+  /// Waits for more of the reply's body or for its end.
   boost::asio::awaitable<void> read_more(Duration wait);
   boost::asio::awaitable<void> read_all(Duration wait);
 
-  /// What went wrong, if anything. A client that went away looks like a failure, too: ask it first.
+  /// The failure, or nothing. If the client went away, this looks like a failure, too, so check the client first.
   [[nodiscard]] std::optional<pdroute::FailureKind> failure() const noexcept { return failure_; }
   void makes_no_sense() noexcept { failure_ = pdroute::FailureKind::bad_response; }
-  /// Whether the engine may have begun to work before it failed. It has not if it could not be reached or has turned
-  /// the request away.
+  /// Whether the engine may have begun to work before it failed. It has not begun if it could not be reached, or if it
+  /// refused the request with 429.
   [[nodiscard]] bool may_have_begun() const noexcept { return sent_ && failure_ != pdroute::FailureKind::overloaded; }
 
   // If there was no failure:
-  /// The engine says that the request is at fault: a status of 4xx but 429.
+  /// Whether the engine says that the request is wrong: a status of 4xx other than 429.
   [[nodiscard]] bool rejected() const { return connection_->status() >= 400; }
   [[nodiscard]] bool reply_read() const { return connection_->reply_read(); }
   [[nodiscard]] std::string& body() { return connection_->body(); }
@@ -60,7 +61,7 @@ class EngineCall {
 
   EventLoop& loop_;
   ClientConnection& client_;
-  const Engine& engine_;  // as long as its lease: until the reply has come
+  const Engine& engine_;  // valid as long as its lease: until the reply has arrived
   std::size_t number_;
   std::unique_ptr<EngineConnection> connection_;
   std::optional<pdroute::FailureKind> failure_;

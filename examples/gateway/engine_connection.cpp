@@ -20,7 +20,7 @@ asio::awaitable<EngineConnection::Error> EngineConnection::connect(const asio::i
                                                                    Duration timeout) {
   Error error;
   deadline_.in(timeout);
-  if (deadline_.expired()) co_return asio::error::operation_aborted;  // the loop is over
+  if (deadline_.expired()) co_return asio::error::operation_aborted;  // the event loop has ended
   co_await socket_.async_connect(address, asio::redirect_error(asio::use_awaitable, error));
   if (!error) socket_.set_option(asio::ip::tcp::no_delay(true), error);
   co_return error;
@@ -42,10 +42,10 @@ asio::awaitable<EngineConnection::Error> EngineConnection::read_some(Duration ti
   deadline_.in(timeout);
   const std::size_t size =
       co_await socket_.async_read_some(buffer_.prepare(piece), asio::redirect_error(asio::use_awaitable, error));
-  deadline_.never();  // what a client takes its time for is not the engine's fault
+  deadline_.never();  // the client may read slowly, which is no failure of the engine
   if (error == asio::error::eof && reply_->got_some()) {
     error = {};
-    reply_->put_eof(error);  // an end, if nothing else says where the body ends
+    reply_->put_eof(error);  // ends the body if nothing else marks its end
     if (!error && !reply_->is_done()) error = asio::error::eof;
   }
   if (error) co_return error;
@@ -89,7 +89,7 @@ std::unique_ptr<EngineConnection> IdleConnections::take(std::size_t engine) {
 void IdleConnections::give_back(std::size_t engine, std::unique_ptr<EngineConnection> connection) {
   if (!connection->reusable()) return;
   auto& waiting = idle_[engine];
-  std::erase_if(waiting, [](const auto& other) { return !other->is_open(); });  // those that have rested too long
+  std::erase_if(waiting, [](const auto& other) { return !other->is_open(); });  // idle for too long
   connection->rest(longest_rest);
   waiting.push_back(std::move(connection));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One connection to an engine: one request at a time, the next on the same connection.
+// Connections to engines. Each serves one request at a time, and is reused for the next one.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -30,26 +30,26 @@ class EngineConnection {
   EngineConnection(boost::asio::io_context& io, Deadlines& deadlines) : socket_(io), deadline_(deadlines, socket_) {}
 
   boost::asio::awaitable<Error> connect(const boost::asio::ip::tcp::endpoint& address, Duration timeout);
-  /// Sends a request: what this connection gets next is its reply.
+  /// Sends a request. The next data on this connection are its reply.
   boost::asio::awaitable<Error> send(Parts texts, Duration timeout);
 
-  /// Reads once, and takes out of it what is there of the reply.
+  /// Reads once, and parses the part of the reply that has arrived.
   boost::asio::awaitable<Error> read_some(Duration timeout);
   [[nodiscard]] bool head_read() const { return reply_->is_header_done(); }
   [[nodiscard]] bool reply_read() const { return reply_->is_done(); }
   [[nodiscard]] unsigned status() const { return reply_->get().result_int(); }
   [[nodiscard]] std::string_view content_type() const;
-  /// The part of the body that has been read. Whoever passes it on in pieces clears it in between.
+  /// The part of the body that has been read. A caller that passes the body on in pieces clears it after each piece.
   [[nodiscard]] std::string& body() { return reply_->get().body(); }
 
-  /// Whether the time was up when an error came.
+  /// Whether an error was caused by the deadline.
   [[nodiscard]] bool timed_out() const noexcept { return deadline_.expired(); }
-  /// Whether the engine expects another request.
+  /// Whether the connection can serve another request.
   [[nodiscard]] bool reusable() const;
-  /// Closes the connection if nobody uses it for a while.
+  /// Closes the connection if it is idle for a while.
   void rest(Duration time) { deadline_.in(time); }
   [[nodiscard]] bool is_open() const { return socket_.is_open(); }
-  /// Whether the other end is still there.
+  /// Whether the engine has not closed the connection.
   [[nodiscard]] bool alive();
   void close();
 
@@ -60,17 +60,17 @@ class EngineConnection {
   std::optional<boost::beast::http::response_parser<boost::beast::http::string_body>> reply_;
 };
 
-/// The connections of one event loop that wait for their next request, by `Engine::number`.
+/// The idle connections of one event loop, by `Engine::number`.
 class IdleConnections {
  public:
   explicit IdleConnections(std::size_t engines) : idle_(engines) {}
 
-  /// The one used last, or none.
+  /// The idle connection that was used last, or null.
   [[nodiscard]] std::unique_ptr<EngineConnection> take(std::size_t engine);
   void give_back(std::size_t engine, std::unique_ptr<EngineConnection> connection);
 
  private:
-  // Less than the five seconds after which vLLM's server closes idle connections, maybe while a request is on its way.
+  // vLLM's server closes idle connections after five seconds, perhaps while a request is on its way. This is shorter.
   static constexpr std::chrono::seconds longest_rest{4};
 
   std::vector<std::vector<std::unique_ptr<EngineConnection>>> idle_;

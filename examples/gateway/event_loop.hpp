@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What everything in one event loop shares. One thread uses it, so nothing in it needs a lock.
+// The state that all connections of one event loop share. One thread uses it, so it needs no lock.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -18,12 +18,12 @@ struct EventLoop {
       : config(configuration), health(engine_health), idle_connections(configuration.different_engines().size()) {}
 
   const Config& config;
-  Health& health;                 // except for this, which all loops share
+  Health& health;                 // the exception: all loops share it
   boost::asio::io_context io{1};  // one thread runs it
   Deadlines deadlines{io};
   IdleConnections idle_connections;
-  bool draining = false;  // no client is asked to come again
-  Counters counters;      // others may read these
+  bool draining = false;  // no connection is kept for another request
+  Counters counters;      // other threads may read these
 };
 
 }  // namespace gateway

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Follows a stream of server-sent events as it passes by.
+// Follows a stream of server-sent events while it is passed on.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 
 namespace gateway {
 
-/// Counts events, and notices whether the stream has come to the end that OpenAI's protocol demands.
+/// Counts events, and notices the end of the stream that OpenAI's protocol demands.
 class EventStream {
  public:
   /// Whether a stream can begin like this.
@@ -19,11 +19,11 @@ class EventStream {
     return piece.starts_with(':') || piece.starts_with("event:") || field.starts_with(piece.substr(0, field.size()));
   }
 
-  /// Looks at the next piece; returns how many events have ended in it.
+  /// Reads the next piece. Returns the number of events that end in it.
   std::uint64_t pass(std::string_view piece) {
     std::uint64_t events = 0;
     for (const char c : piece) {
-      if (c == '\r') continue;  // lines may end with both
+      if (c == '\r') continue;  // a line may end with CR and LF
       if (c == '\n' && tail_.ends_with('\n')) ++events;
       if (tail_.size() == end.size()) tail_.erase(0, 1);
       tail_ += c;

@@ -51,7 +51,7 @@ asio::awaitable<void> Health::probe_again_and_again(EventLoop& loop, Watched& wa
     if (stopped_) break;
     if (works) {
       watched.failures.store(0, std::memory_order_relaxed);
-      set(watched, pdroute::Health::healthy);  // each time, for a failure on another thread may have come between
+      set(watched, pdroute::Health::healthy);  // after each success: another thread may have set it unhealthy
     } else {
       failed(watched.engine);
     }
@@ -61,7 +61,7 @@ asio::awaitable<void> Health::probe_again_and_again(EventLoop& loop, Watched& wa
   watched.pause = nullptr;
 }
 
-/// A connection of its own for each probe: it also shows that the engine takes new ones.
+/// Opens a new connection for each probe, which also shows that the engine accepts new ones.
 asio::awaitable<bool> Health::probe(EventLoop& loop, const Engine& engine) {
   EngineConnection connection(loop.io, loop.deadlines);
   const auto wait = config_.health_check.every;

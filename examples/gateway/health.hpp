@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which engines work: told by failed connections, asked by probes.
+// The health of engines: learned from failed connections and from probes.
 #pragma once
 
 #include <atomic>
@@ -18,15 +18,15 @@ namespace gateway {
 
 struct EventLoop;
 
-/// An engine is unhealthy after so many failures in a row, and healthy again when a probe succeeds. That a connection
-/// can be made says nothing: the system of a stopped engine still accepts it.
+/// Marks an engine as unhealthy after a number of consecutive failures, and as healthy again when a probe succeeds. A
+/// connection alone is no proof: the system accepts connections for a stopped engine, too.
 class Health {
  public:
   using Set = std::function<void(const std::string& id, pdroute::Health)>;
 
   Health(const Config& config, Set set);
 
-  /// A connection or a probe has failed. On any thread.
+  /// Reports that a connection or a probe has failed. Any thread may call it.
   void failed(const Engine& engine);
   /// Probes every engine from this loop, until `stop`.
   void start(EventLoop& loop);
@@ -36,9 +36,9 @@ class Health {
   struct Watched {
     explicit Watched(const Engine& watched) : engine(watched) {}
     Engine engine;
-    std::vector<std::string> ids = {};  // of this engine: its address may stand in both lists
+    std::vector<std::string> ids = {};  // ids of this engine: its address may be in both lists
     std::atomic<unsigned> failures{0};
-    boost::asio::steady_timer* pause = nullptr;  // before the next probe
+    boost::asio::steady_timer* pause = nullptr;  // the pause before the next probe
   };
 
   boost::asio::awaitable<void> probe_again_and_again(EventLoop& loop, Watched& watched);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads JSON that strangers have written: all of it is checked, and fields can be passed on as they were written.
+// Reads untrusted JSON: checks all of it, and can pass fields on unchanged.
 #pragma once
 
 #include <simdjson.h>
@@ -12,27 +12,28 @@
 
 namespace gateway {
 
-/// A field as it is written.
+/// A field of an object, with its text.
 struct Field {
-  std::string_view text;  // with its name
+  std::string_view text;  // includes its name
   std::string_view value;
 };
 using Fields = std::map<std::string_view, Field>;
 
-/// Reads one text after another. What it gives out lies in its buffers, which it uses again for the next text.
+/// Reads one text after another. Its results point into its buffers, which the next text overwrites.
 class JsonReader {
  public:
   JsonReader() {
     if (checked_.allocate(usual_size, deepest) != simdjson::SUCCESS) throw std::bad_alloc();
   }
 
-  /// Each thread has one. No coroutine may wait for anything while it uses it, as another one would read meanwhile.
+  /// The reader of this thread. A coroutine must not wait while it uses the reader, since another coroutine could use
+  /// it meanwhile.
   static JsonReader& here() {
     thread_local JsonReader reader;
     return reader;
   }
 
-  /// Checks every byte. A whole number that has no place in 64 bits is a mistake, too.
+  /// Parses the text and checks every byte. A whole number that does not fit into 64 bits is an error, too.
   simdjson::simdjson_result<simdjson::dom::element> read(std::string_view text) {
     if (checked_.capacity() > usual_size && text.size() <= usual_size) *this = JsonReader();
     size_ = text.size();
@@ -41,7 +42,8 @@ class JsonReader {
     return checked_.parse(padded_.data(), size_, false);
   }
 
-  /// Of the object that was just read. Of several with one name, however it is spelt, there is the last, as in `find`.
+  /// The fields of the object that was just read. If several have one name, with or without escapes, the last one
+  /// counts, as in `find`.
   Fields fields() {
     Fields fields;
     auto document = outlined_.iterate(simdjson::padded_string_view(padded_.data(), size_, padded_.size()));
@@ -50,24 +52,24 @@ class JsonReader {
       const std::string_view name = field.unescaped_key();
       const std::string_view value = simdjson::to_json_string(field.value());
       const char* const end = value.data() + value.size();
-      fields[name] = {.text{begin - 1, end}, .value = value};  // the text begins with the name's quotation mark
+      fields[name] = {.text{begin - 1, end}, .value = value};  // the text begins with the quotation mark of the name
     }
     return fields;
   }
 
  private:
-  /// More than any request means.
+  /// More than any sensible request needs.
   static constexpr std::size_t deepest = 64;
-  /// Buffers for a longer text are not kept: they are many times as long.
+  /// Buffers for a longer text are not kept, since they are many times as long as the text.
   static constexpr std::size_t usual_size = std::size_t{1} << 20U;
 
-  std::string padded_;  // simdjson reads beyond a text's end
+  std::string padded_;  // simdjson reads beyond the end of a text
   std::size_t size_ = 0;
-  simdjson::dom::parser checked_;        // does not say where in the text a value is
-  simdjson::ondemand::parser outlined_;  // says it, but does not look into values
+  simdjson::dom::parser checked_;        // checks all values, but does not tell their place in the text
+  simdjson::ondemand::parser outlined_;  // tells the place, but does not check inside values
 };
 
-/// The last field of this name, which is the one that engines take.
+/// The last field of this name, which is the one that engines use.
 [[nodiscard]] inline std::optional<simdjson::dom::element> find(simdjson::dom::object fields, std::string_view name) {
   std::optional<simdjson::dom::element> found;
   for (const auto& [key, value] : fields) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// pdroute_gateway: an OpenAI-compatible gateway in front of engines that split prefill and decode.
+// pdroute_gateway: an OpenAI-compatible gateway in front of engines with separate prefill and decode.
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>

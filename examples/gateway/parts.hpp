@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Texts that go out by one write, without being joined before.
+// Texts that are sent by one write without joining them first.
 #pragma once
 
 #include <array>
@@ -10,8 +10,8 @@ namespace gateway {
 
 using Parts = std::array<boost::asio::const_buffer, 4>;
 
-/// The texts must last until they have been written. (A function, because g++ 12 cannot compile an array that is made
-/// in the argument list of a coroutine.)
+/// Makes a list of buffers. The texts must stay alive until they are written. This is a function because g++ 12 cannot
+/// compile an array that is made in the argument list of a coroutine.
 [[nodiscard]] inline Parts parts(std::string_view first, std::string_view second = {}, std::string_view third = {},
                                  std::string_view fourth = {}) {
   const auto buffer = [](std::string_view text) { return boost::asio::const_buffer(text.data(), text.size()); };

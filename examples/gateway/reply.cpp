@@ -14,7 +14,7 @@ std::string error_json(unsigned status, std::string_view message, std::string_vi
                                            : "invalid_request_error";
   nlohmann::json error{{"message", message}, {"type", type}, {"param", nullptr}, {"code", code}};
   if (!param.empty()) error["param"] = param;
-  // A message may quote a client, so it may be cut within a character.
+  // A message may quote a client, and the quote may be cut inside a character.
   return nlohmann::json{{"error", std::move(error)}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -31,7 +31,7 @@ Reply error_reply(const pdroute::NoEndpoint& reason, std::string_view what_faile
   if (!what_failed.empty()) message.append("; before, ").append(what_failed);
   Reply reply =
       reason.overloaded() ? error_reply(429, message, "overloaded") : error_reply(503, message, "no_endpoint");
-  reply.more_headers = "Retry-After: 1\r\n";  // engines come and go, and requests end, about once a second
+  reply.more_headers = "Retry-After: 1\r\n";  // about once a second a request ends or an engine comes back
   return reply;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the gateway says to a client, as text.
+// The text of the gateway's replies to clients.
 #pragma once
 
 #include <cstddef>
@@ -16,20 +16,21 @@ struct Reply {
   unsigned status = 200;
   std::string body = {};
   std::string content_type = "application/json";
-  std::string more_headers = {};  ///< whole lines
+  std::string more_headers = {};  ///< complete header lines
 };
 
-/// An error as OpenAI's clients expect it. `param` names the field at fault, if there is one.
+/// An error in the form that OpenAI's clients expect. `param` names the wrong field, if there is one.
 [[nodiscard]] std::string error_json(unsigned status, std::string_view message, std::string_view code,
                                      std::string_view param = {});
 [[nodiscard]] Reply error_reply(unsigned status, std::string_view message, std::string_view code,
                                 std::string_view param = {});
 [[nodiscard]] Reply error_reply(const RequestMistake& mistake);
-/// Nobody could be chosen: 429 if it may be worth waiting for room, else 503, both with Retry-After. `what_failed` was
-/// tried before, if anything was.
+/// The reply if no endpoint could be chosen: 429 if endpoints are full, so that a later try may succeed, else 503; both
+/// with Retry-After. `what_failed` describes the last try before, if there was one.
 [[nodiscard]] Reply error_reply(const pdroute::NoEndpoint& reason, std::string_view what_failed);
 
-/// The lines before a body. No length: the body comes in chunks or, without them, to the end of the connection.
+/// The lines before a body of unknown length. The body is sent in chunks, or without chunks up to the end of the
+/// connection.
 struct Head {
   unsigned status = 200;
   std::string_view content_type;

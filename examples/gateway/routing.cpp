@@ -14,18 +14,18 @@ namespace gateway {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;  // the router's, too
+using Clock = std::chrono::steady_clock;  // the router uses it, too
 
-/// Fills the places of `route` that are empty and needed. Returns why there is nobody.
+/// Chooses an endpoint for each leg of `route` that needs one. Returns the reason if there is no endpoint.
 std::optional<pdroute::NoEndpoint> choose(Router::Dispatcher& dispatcher, Completion& completion,
                                           const pdroute::FailedEndpoints<>& failed, Router::Route& route) {
   const Prompt& prompt = completion.prompt();
-  std::optional<pdroute::NoEndpoint> nobody;
-  const auto keep = [&nobody](auto& place, auto chosen) {
+  std::optional<pdroute::NoEndpoint> reason;
+  const auto keep = [&reason](auto& place, auto chosen) {
     if (chosen) {
       place = std::move(*chosen);
     } else {
-      nobody = chosen.error();
+      reason = chosen.error();
     }
   };
   const std::uint64_t before = bench::allocations_of_this_thread();
@@ -38,7 +38,7 @@ std::optional<pdroute::NoEndpoint> choose(Router::Dispatcher& dispatcher, Comple
   }
   Counters::add(completion.counters().choices, 1);
   Counters::add(completion.counters().choice_allocations, bench::allocations_of_this_thread() - before);
-  return nobody;
+  return reason;
 }
 
 }  // namespace
@@ -46,7 +46,7 @@ std::optional<pdroute::NoEndpoint> choose(Router::Dispatcher& dispatcher, Comple
 pdroute::Result<Routing, ConfigMistake> Routing::create(const Config& config, std::uint64_t start) {
   const auto prefill = config.engines(pdroute::Role::prefill);
   const auto decode = config.engines(pdroute::Role::decode);
-  // Gateways in front of the same engines start elsewhere, so that they do not choose in step.
+  // Each gateway in front of the same engines starts at another turn, so that they do not choose in step.
   const examples::PolicySettings settings{.seed = start, .first_turn = static_cast<std::uint32_t>(start)};
   auto router = Router::create({.prefill = prefill,
                                 .decode = decode,
@@ -68,7 +68,7 @@ boost::asio::awaitable<Ending> Routing::serve(std::size_t loop, Completion& comp
   pdroute::FailedEndpoints<> failed;
   for (unsigned retries = 0;; ++retries) {
     if (const auto nobody = choose(dispatchers_[loop], completion, failed, route)) {
-      route = {};  // nothing is held while the client takes its time
+      route = {};  // no lease is held while the client reads the reply
       if (failed.size() > 0 && !nobody->overloaded()) co_return co_await completion.give_up();
       co_return co_await completion.refuse(*nobody);
     }
@@ -106,7 +106,7 @@ boost::asio::awaitable<Ending> Routing::serve(std::size_t loop, Completion& comp
   }
 }
 
-bool Routing::somebody_for(pdroute::Role role) const {
+bool Routing::has_eligible(pdroute::Role role) const {
   for (const auto& status : router_.endpoints(role)) {
     if (status.eligible()) return true;
   }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the gateway and the emulated engine, starts two engines for prefill, two for decode and the gateway in front of
-# them, on free ports of this machine, and prints a line that asks it something. Ends them all when it ends: Ctrl-C.
+# Builds the gateway and the emulated engine. Starts two prefill engines, two decode engines and the gateway in front of
+# them, on free ports of this machine. Prints a command that sends a request. Ctrl-C ends all of them.
 set -euo pipefail
 root="$(cd "$(dirname "$0")/../.." && pwd)"
 programs="${PDROUTE_GATEWAY_PROGRAMS:-}"
@@ -24,7 +24,7 @@ end() {
 trap end EXIT
 trap 'exit 0' INT TERM
 
-# start NAME PROGRAM...: runs it, and sets `address` to where it listens.
+# start NAME PROGRAM...: runs the program, and sets `address` to the address on which it listens.
 start() {
   local name="$1" i
   shift

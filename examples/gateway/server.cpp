@@ -33,7 +33,7 @@ void start(EventLoop& loop, asio::awaitable<void> task) {
   asio::co_spawn(loop.io, std::move(task), asio::detached);
 }
 
-/// The target without what follows a question mark.
+/// The target of a request without its query.
 std::string_view path_of(const ClientConnection::Request& request) {
   const auto target = request.target();
   const std::string_view text(target.data(), target.size());
@@ -63,10 +63,10 @@ Server::Server(const Config& config, Routing& routing, std::uint64_t process)
 
 void Server::run() {
   EventLoop& first = loops_.front()->loop;
-  asio::signal_set signals(first.io, SIGTERM, SIGINT);  // first: whoever hears that we listen may want us to end
+  asio::signal_set signals(first.io, SIGTERM, SIGINT);  // before listening: a signal may follow the printed address
   listen();
   signals.async_wait([this, &signals](boost::system::error_code error, int /*signal*/) {
-    signals.clear();  // a second one ends the process at once
+    signals.clear();  // a second signal ends the process at once
     if (!error) drain();
   });
   health_.start(first);
@@ -81,7 +81,7 @@ void Server::listen() {
     auto& acceptor = each->acceptor;
     acceptor.open(address.protocol());
     acceptor.set_option(asio::socket_base::reuse_address(true));
-    if (&each == &loops_.front()) {  // our loops share the port, which must not hide that somebody else has it
+    if (&each == &loops_.front()) {  // shared ports must not hide that another process has this one
       asio::ip::tcp::acceptor alone(each->loop.io, address.protocol());
       alone.set_option(asio::socket_base::reuse_address(true));
       alone.bind(address);
@@ -89,7 +89,7 @@ void Server::listen() {
     acceptor.set_option(asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>(true));
     acceptor.bind(address);
     acceptor.listen();
-    address = acceptor.local_endpoint();  // the others follow the first to its port
+    address = acceptor.local_endpoint();  // the other loops use the port of the first
     start(each->loop, accept(*each));
     start(each->loop, each->loop.deadlines.watch());
   }
@@ -104,7 +104,7 @@ asio::awaitable<void> Server::accept(Loop& at) {
   while (true) {
     auto socket = co_await at.acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
     if (!at.acceptor.is_open()) co_return;
-    if (error) {  // out of descriptors, say: some will be free soon
+    if (error) {  // for example no descriptors are left; some will be free soon
       pause.expires_after(std::chrono::milliseconds{100});
       co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
       continue;
@@ -127,7 +127,7 @@ asio::awaitable<void> Server::serve(Loop& at, std::shared_ptr<ClientConnection> 
   client->close();
 }
 
-/// A completion request, from its ticket's first entry to the last.
+/// Serves a completion request and counts its start and its end.
 asio::awaitable<void> Server::complete(Loop& at, ClientConnection& client, CompletionKind kind) {
   Ticket ticket(at.loop.counters);
   if (client.request().method() != http::verb::post) {
@@ -141,7 +141,7 @@ asio::awaitable<void> Server::complete(Loop& at, ClientConnection& client, Compl
     co_await client.write(reply);
     co_return ticket.ends_as(Ending::client_error);
   }
-  // The client's own id is not taken over: engines find each other by it.
+  // The client's own id is not used, since engines find each other by the id.
   std::string id = fmt::format("{:016x}-{:x}-{:x}", process_, at.number, at.requests++);
   Completion completion(at.loop, client, std::move(*request), std::move(id));
   ticket.ends_as(co_await routing_.serve(at.number, completion));
@@ -157,11 +157,11 @@ Reply Server::page(std::string_view path, http::verb method) const {
   return metrics_page();
 }
 
-/// Whether requests should be sent here: each role has somebody, and the gateway is not about to end.
+/// Whether the gateway is ready for requests: each role has an eligible endpoint, and the gateway is not draining.
 Reply Server::ready_page() const {
   if (draining_) return error_reply(503, "the gateway is draining", "draining");
   for (const Role role : {Role::prefill, Role::decode}) {
-    if (!routing_.somebody_for(role))
+    if (!routing_.has_eligible(role))
       return error_reply(503, fmt::format("no eligible endpoint for {}", to_string(role)), "no_endpoint");
   }
   return {.body = R"({"status":"ready"})"};
@@ -183,7 +183,7 @@ void Server::drain() {
   }
 }
 
-/// No new connections; requests that run, or come over those that are open, may end within the time given.
+/// Stops accepting connections. Requests on open connections may end within the configured time.
 asio::awaitable<void> Server::drain(Loop& at) {
   at.acceptor.close();
   at.loop.draining = true;
@@ -195,10 +195,10 @@ asio::awaitable<void> Server::drain(Loop& at) {
     co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   }
   if (at.number == 0) health_.stop();
-  at.loop.deadlines.expire_all();  // what is left ends with an error, and the loop runs out of work
+  at.loop.deadlines.expire_all();  // all remaining operations end with an error, so the loop runs out of work
 }
 
-/// Completion requests, in all loops.
+/// The running completion requests of all loops.
 std::uint64_t Server::running() const {
   std::uint64_t count = 0;
   for (const auto& each : loops_) count += each->loop.counters.running();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The server: event loops, each with an acceptor of its own, over one routing.
+// The server: event loops, each with its own acceptor, which share one routing.
 #pragma once
 
 #include <atomic>
@@ -24,10 +24,10 @@ namespace gateway {
 
 class Server {
  public:
-  /// `process` tells this gateway's request ids from others'.
+  /// `process` makes this gateway's request ids different from those of other gateways.
   Server(const Config& config, Routing& routing, std::uint64_t process);
 
-  /// Serves until SIGTERM or SIGINT, and then until the running requests have ended.
+  /// Serves until SIGTERM or SIGINT, then until the running requests have ended.
   void run();
 
  private:

@@ -15,10 +15,10 @@ namespace replay {
 
 /// One incarnation of an endpoint. All copies of a `ReplayEndpoint` share it, so it lives as long as any of them.
 struct Life {
-  std::size_t number = 0;      ///< of the endpoint within its role
-  bool draining = false;       ///< gets no new requests
-  std::uint64_t requests = 0;  ///< requests that wait or run there
-  std::uint64_t tokens = 0;    ///< tokens of these requests: prompts for prefill, prompts and outputs for decode
+  std::size_t number = 0;               ///< of the endpoint within its role
+  bool draining = false;                ///< gets no new requests
+  std::uint64_t requests = 0;           ///< requests that wait or run there
+  std::uint64_t tokens = 0;             ///< of these requests: prompts, and for decode also outputs
   std::chrono::nanoseconds free_at{0};  ///< for prefill: when its last prompt is computed
 
   void enter(std::uint64_t tokens_of_request) noexcept {

@@ -58,7 +58,7 @@ asio::awaitable<Claims::Reply> Claims::claim(const nlohmann::json& params) {
   co_return reply.issued.is_discarded() ? Reply{} : std::move(reply);
 }
 
-/// One that is connected still, or a new one.
+/// A connection that is still open, or a new one.
 Claims::Stream Claims::take(const Address& address) {
   std::vector<Stream>& idle = idle_[address];
   while (!idle.empty()) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A decode engine asks a prefill engine for the prompt that it has computed.
+// The decode engine's side of a transfer: it claims a computed prompt from the prefill engine.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -12,18 +12,18 @@
 
 namespace emulated {
 
-/// Stands for NIXL's transfer from one engine's memory to another's.
+/// Emulates NIXL's transfer from the memory of one engine to another.
 class Claims {
  public:
   explicit Claims(boost::asio::io_context& io) : io_(io) {}
 
   struct Reply {
-    unsigned status = 0;    ///< 0: the prefill engine does not answer
-    nlohmann::json issued;  ///< if the status is 200
+    unsigned status = 0;    ///< 0 if the prefill engine does not answer
+    nlohmann::json issued;  ///< set if the status is 200
   };
-  /// Closes the connections that wait for their next use. They must not outlive the io_context.
+  /// Closes the idle connections. They must not outlive the io_context.
   void close_idle() { idle_.clear(); }
-  /// Asks the engine that these parameters name.
+  /// Claims the transfer from the engine that these parameters name.
   boost::asio::awaitable<Reply> claim(const nlohmann::json& params);
 
  private:

@@ -10,7 +10,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// What a client gets that sets no limit; it is OpenAI's default for /v1/completions.
+/// The number of tokens if the client sets no limit. It is OpenAI's default for /v1/completions.
 constexpr std::size_t usual_tokens = 16;
 constexpr std::size_t token_limit = 100000;
 
@@ -49,7 +49,7 @@ pdroute::Result<CompletionRequest, std::string> CompletionRequest::read(Completi
   if (request.words.empty()) return std::string("the prompt is empty");
 
   request.max_tokens = usual_tokens;
-  for (const char* name : {"max_tokens", "max_completion_tokens"}) {  // the second one wins, being the newer
+  for (const char* name : {"max_tokens", "max_completion_tokens"}) {  // the second one is newer, so it counts
     const auto found = fields.find(name);
     if (found == fields.end() || found->is_null()) continue;
     if (!found->is_number_unsigned() || *found == 0U || *found > token_limit)

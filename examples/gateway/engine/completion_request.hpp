@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an engine reads in the body of a completion request.
+// The parts of a completion request's body that an engine reads.
 #pragma once
 
 #include <cstddef>
@@ -18,14 +18,14 @@ struct CompletionRequest {
   CompletionKind kind{};
   nlohmann::json fields;
   std::string model;
-  std::vector<std::string> words;  ///< of the prompt; one is one token here
+  std::vector<std::string> words;  ///< of the prompt; a word is a token here
   std::size_t max_tokens = 0;
   bool stream = false;
   bool include_usage = false;
 
-  /// The error is the text for the client.
+  /// Reads a body. The error is a text for the client.
   [[nodiscard]] static pdroute::Result<CompletionRequest, std::string> read(CompletionKind kind, std::string_view body);
-  /// The same in every process.
+  /// Equal prompts have the same hash in every process.
   [[nodiscard]] std::uint64_t prompt_hash() const;
 };
 

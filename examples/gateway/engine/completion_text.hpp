@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an engine writes in reply to a completion request.
+// Writes an engine's reply to a completion request.
 #pragma once
 
 #include <cstddef>
@@ -10,12 +10,12 @@
 
 namespace emulated {
 
-/// An answer repeats the words of its prompt, so that a client can tell whether it got its own.
+/// An answer repeats the words of its prompt, so that a client can check that it is its own.
 class CompletionText {
  public:
   CompletionText(const CompletionRequest& request, std::string id);
 
-  /// The whole answer; a prefill's has parameters for decode, else they are null.
+  /// The whole answer. The answer of a prefill has transfer parameters for decode; otherwise they are null.
   [[nodiscard]] std::string whole(const nlohmann::json& kv_transfer_params) const;
 
   /// A stream is one event for each token, then `end`.

@@ -79,7 +79,7 @@ void Connection::watch() {
     if (error || !self->pausing_) return;
     char byte = 0;
     const auto size = ::recv(self->socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (size > 0) return;  // the next request already: it is there
+    if (size > 0) return;  // it has sent its next request, so it is still there
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return self->watch();
     self->gone_ = true;
     self->timer_.cancel();

@@ -14,7 +14,7 @@
 
 namespace emulated {
 
-/// Every wait throws boost::system::system_error once the client has gone away.
+/// A client's connection. Every wait throws boost::system::system_error once the client has gone away.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   using Request = boost::beast::http::request<boost::beast::http::string_body>;
@@ -22,7 +22,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   explicit Connection(boost::asio::ip::tcp::socket socket);
 
-  /// False: there will be no further request.
+  /// Reads the next request. Returns false if there is none.
   boost::asio::awaitable<bool> read_request();
   [[nodiscard]] const Request& request() const noexcept { return request_; }
   [[nodiscard]] std::string_view target() const;
@@ -30,7 +30,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   boost::asio::awaitable<void> write(std::string_view text);
   boost::asio::awaitable<void> pause_until(Clock::time_point moment);
-  /// No further request is read.
+  /// Makes the current request the last one that is read.
   void close();
 
  private:

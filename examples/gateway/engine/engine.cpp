@@ -18,14 +18,14 @@ using nlohmann::json;
 
 namespace {
 
-// In the order of what a large reasoning model takes; the time scale says how much of it.
+// About the times of a large reasoning model. The time scale multiplies them.
 constexpr double prefill_ms_per_token = 0.08;
 constexpr double decode_ms_per_token = 20;
 
 constexpr std::chrono::milliseconds slow_pause{100};
 constexpr std::size_t pieces_of_spoilt_reply = 10;
 
-/// As vLLM's engine ids do, it differs each time an engine is started.
+/// Differs each time an engine is started, as vLLM's engine ids do.
 std::string unique(const std::string& id) {
   std::random_device random;
   return fmt::format("{}-{:08x}", id, random());
@@ -43,7 +43,7 @@ asio::awaitable<void> Engine::serve(asio::ip::tcp::socket socket) {
   try {
     while (co_await client->read_request()) co_await answer(*client);
   } catch (const boost::system::system_error&) {
-    // The client has gone away, and what ran for it has been counted.
+    // The client has gone away. Its request is counted already.
   }
   client->close();
 }
@@ -102,7 +102,7 @@ asio::awaitable<void> Engine::decode(Connection& client, Run& run, const Complet
     const std::string reply = error_reply(500, "kv_load_failed", "the prefill engine does not answer");
     co_return co_await client.write(reply);
   }
-  // From here the prefill is used up, whatever goes wrong.
+  // From here on the prefill is used up, even if the decode fails.
   if (!co_await spoil(client, run, fault)) co_await generate(client, run, request, fault);
 }
 
@@ -145,7 +145,7 @@ asio::awaitable<void> Engine::refuse(Connection& client, Run& run, const Violati
   co_await refuse(client, run, 400, violation.rule, violation.detail);
 }
 
-/// Replies as the fault demands, if it demands a reply of its own.
+/// Sends the reply of the fault, if the fault has one.
 asio::awaitable<bool> Engine::spoil(Connection& client, Run& run, Fault fault) {
   std::string reply;
   switch (fault) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An engine that computes nothing: it takes the time, says the words, and checks the gateway.
+// An emulated engine: it computes nothing, but takes time, replies with words, and checks the gateway.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -25,18 +25,18 @@ namespace emulated {
 struct EngineOptions {
   EngineRole role = EngineRole::both;
   std::string id = "engine";
-  double time_scale = 1;  ///< 0: as fast as possible
+  double time_scale = 1;  ///< 0 means as fast as possible
   std::size_t max_running = 256;
   Fault fault = Fault::none;
   std::uint64_t fault_every = 1;
 };
 
-/// For one thread, the one that runs the io_context. The io_context is destroyed before it.
+/// Used only by the thread that runs the io_context. The io_context is destroyed before it.
 class Engine {
  public:
   Engine(const EngineOptions& options, boost::asio::io_context& io, const boost::asio::ip::tcp::endpoint& address);
 
-  /// To be called when the io_context runs no longer, before it is destroyed.
+  /// Call this after the io_context has stopped and before it is destroyed.
   void close_idle() { claims_.close_idle(); }
   /// Serves one client until it goes away.
   boost::asio::awaitable<void> serve(boost::asio::ip::tcp::socket socket);

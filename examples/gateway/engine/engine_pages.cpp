@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an engine answers at once: all but completions.
+// The engine's pages other than completions: they are answered at once.
 #include <boost/beast/http/verb.hpp>
 #include <nlohmann/json.hpp>
 #include <string>

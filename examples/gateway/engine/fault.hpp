@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an emulated engine does wrong when it is told to.
+// Faults of an emulated engine, for tests.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@ enum class Fault {
   hang,          ///< no reply, and the connection stays open
   cut,           ///< half a reply, then the connection is closed
   error_500,
-  refuse_429,  ///< as if too many requests were running
+  refuse_429,  ///< the reply of an engine that runs too many requests
 };
 
 constexpr std::array<std::pair<std::string_view, Fault>, 8> fault_names{{{"none", Fault::none},
@@ -32,7 +32,7 @@ constexpr std::array<std::pair<std::string_view, Fault>, 8> fault_names{{{"none"
 
 [[nodiscard]] std::optional<Fault> fault_named(std::string_view name);
 
-/// Every so many requests have the fault, the others have none.
+/// Every n-th request has the fault; the others have none.
 class Faults {
  public:
   void set(Fault fault, std::uint64_t every) noexcept {

@@ -54,7 +54,7 @@ asio::awaitable<void> accept(tcp::acceptor& acceptor, Engine& engine) {
   }
 }
 
-/// Until SIGTERM or SIGINT, which end it at once: an engine has nothing to save.
+/// Runs until SIGTERM or SIGINT, which end the engine at once, since it has nothing to save.
 void run(const EngineOptions& options, const tcp::endpoint& address) {
   std::unique_ptr<Engine> engine;  // outlives the coroutines, which the io_context destroys
   asio::io_context io(1);

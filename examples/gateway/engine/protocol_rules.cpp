@@ -14,7 +14,7 @@ const Json* find(const Json& fields, const char* name) {
   return found == fields.end() || found->is_null() ? nullptr : &*found;
 }
 
-/// All that a prefill's parameters may be.
+/// The only parameters that a prefill may have, with their values.
 const Json& prefill_params() {
   static const Json params{{"do_remote_decode", true},    {"do_remote_prefill", false}, {"remote_engine_id", nullptr},
                            {"remote_block_ids", nullptr}, {"remote_host", nullptr},     {"remote_port", nullptr}};

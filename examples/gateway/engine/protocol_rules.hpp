@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// vLLM's NIXL protocol, as far as a gateway can break it.
+// The rules of vLLM's NIXL protocol that a gateway can break.
 #pragma once
 
 #include <cstdint>
@@ -18,16 +18,17 @@ struct Violation {
 };
 
 enum class EngineRole { prefill, decode, both };
-/// What is asked of an engine. `whole`: it computes the prompt and answers, which is for engines of both roles only.
+/// The work of a request. `whole` means that one engine computes the prompt and answers; only an engine of both roles
+/// can do that.
 enum class Leg { prefill, decode, whole };
 
 [[nodiscard]] Leg leg_of(const CompletionRequest& request, EngineRole role);
-/// What is wrong with a request, as far as an engine can tell alone.
+/// The rule that a request breaks, as far as one engine can tell.
 [[nodiscard]] std::optional<Violation> check_request(const CompletionRequest& request, std::string_view request_id,
                                                      Leg leg, EngineRole role);
 
-/// What is wrong with a decode, once the prefill engine has said what it knows: the status of its reply to the claim,
-/// and what it had issued.
+/// The rule that a decode request breaks, after the prefill engine has answered the claim: with a status, and with the
+/// transfer that it had issued.
 [[nodiscard]] std::optional<Violation> check_claim(const CompletionRequest& request, std::string_view request_id,
                                                    unsigned status, const nlohmann::json& issued);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The texts that make up an HTTP reply.
+// The text of HTTP replies.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@ namespace emulated {
                                       std::string_view type = "application/json");
 [[nodiscard]] std::string error_reply(unsigned status, std::string_view code, std::string_view message);
 
-/// A stream is its head, pieces, and its end.
+/// A stream is a head, pieces and an end.
 [[nodiscard]] std::string stream_head();
 [[nodiscard]] std::string stream_piece(std::string_view text);
 [[nodiscard]] std::string stream_end();

@@ -22,8 +22,8 @@ void Report::Run::end(Ending ending) noexcept {
 }
 
 void Report::add(Violation violation) {
-  constexpr std::size_t most = 1000;  // enough to find the mistake, and a report that can still be read
-  if (violations_.size() < most) violations_.push_back(std::move(violation));
+  constexpr std::size_t max = 1000;  // enough to find the mistake, and few enough for a readable report
+  if (violations_.size() < max) violations_.push_back(std::move(violation));
 }
 
 nlohmann::json Report::json(std::size_t unclaimed) const {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an engine counts, and shows in /admin/report and /metrics.
+// The engine's counts, which /admin/report and /metrics show.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +23,7 @@ class Report {
  public:
   enum class Ending { finished, cancelled, failed, refused };
 
-  /// A request that runs. Destroying it without a call of `end` means that its client has gone away.
+  /// A running request. If it is destroyed without a call of `end`, its client has gone away.
   class Run {
    public:
     explicit Run(Report& report) noexcept : report_(&report) {
@@ -38,7 +38,7 @@ class Report {
       blocks_ += blocks;
       report_->blocks_ += blocks;
     }
-    /// Only the first call counts.
+    /// Counts how the request ends. Only the first call has an effect.
     void end(Ending ending) noexcept;
 
    private:

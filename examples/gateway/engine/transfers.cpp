@@ -11,7 +11,7 @@ namespace emulated {
 
 namespace {
 
-/// Longer than a gateway takes from one leg to the next. vLLM waits for eight minutes, too long for a test to see it.
+/// Longer than a gateway takes from one leg to the next. vLLM waits for eight minutes, which is too long for a test.
 constexpr std::chrono::seconds lifetime{60};
 
 std::optional<std::uint64_t> number_of(std::string_view text) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The computed prompts that a prefill engine keeps until a decode engine fetches them, once each.
+// The computed prompts that a prefill engine keeps. A decode engine fetches each of them once.
 #pragma once
 
 #include <chrono>
@@ -18,11 +18,11 @@ class Transfers {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// `engine` must be different each time the engine is started: a transfer does not outlive it.
+  /// `engine` must differ each time the engine is started, since a transfer does not outlive the engine.
   Transfers(std::string engine, std::string host, std::uint16_t port)
       : engine_(std::move(engine)), host_(std::move(host)), port_(port) {}
 
-  /// What the decode engine must be able to show: these parameters, with the same request id and prompt.
+  /// A transfer as issued. The decode engine must present these parameters, with the same request id and prompt.
   struct Issued {
     nlohmann::json params;
     std::string request_id;
@@ -33,7 +33,7 @@ class Transfers {
   enum class Refusal { unknown, used, expired };
   struct Claim {
     std::optional<Issued> issued;
-    Refusal refusal{};  ///< if there is no `issued`
+    Refusal refusal{};  ///< set if there is no `issued`
   };
   [[nodiscard]] Claim claim(std::string_view transfer_id);
 
@@ -53,7 +53,7 @@ class Transfers {
   std::string host_;
   std::uint16_t port_;
   std::uint64_t next_ = 0;
-  std::uint64_t expired_below_ = 0;  // who was used and who expired below this is not known any more
+  std::uint64_t expired_below_ = 0;  // below this, used and expired transfers are no longer told apart
   std::map<std::uint64_t, Kept> kept_;
   std::size_t blocks_ = 0;
 };
