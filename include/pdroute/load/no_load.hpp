@@ -41,7 +41,7 @@ inline namespace v0 {
 ///   that routes. If the demand would exceed a limit, it returns false and holds nothing; the endpoint then counts as
 ///   full.
 /// - `bool has_room(const Demand&) const`: whether `try_hold` would succeed now. Called by threads that route with a
-///   filter, that have met a full endpoint, or that explain a choice.
+///   filter, that explain a choice, or that route and have met a full endpoint or a policy that chose none.
 /// - `void grow(Held&, std::uint64_t tokens)`: `Lease::progress` was called. Called by the thread that uses the lease.
 /// - `void let_go(Held&)`: the lease has ended in any way, or the reservation is taken back. Called once per successful
 ///   `try_hold`, by the thread that ends the lease or routes.
@@ -61,7 +61,8 @@ inline namespace v0 {
 ///   once, before another thread sees the metric, by the thread that adds the endpoint, under the pool's lock.
 ///
 /// `now` is a time point of the router's clock, so make functions that take it templates. A route reads the clock at
-/// most once; all hooks and the policy get the same time.
+/// most once: `record`, `begin` and the policy get the same time. `first_token` and `complete` get the time that the
+/// caller passes to the lease.
 ///
 /// If a hook is missing or has another signature, the metric does not satisfy the concept of its group, and no hook of
 /// that group is ever called. There is no error, because the library cannot know what was intended. To be told, write
