@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Replaces the global operators new and delete. The array and nothrow forms need no replacement: by default they call
-// these. Clang's ThreadSanitizer links operators of its own that cannot be replaced, and calls a hook instead.
+// Replaces the global operators new and delete. The array and nothrow forms need no replacement, since they call these
+// by default. Clang's ThreadSanitizer links its own operators, which cannot be replaced; there a hook counts instead.
 #include "allocations.hpp"
 
 #include <algorithm>
@@ -36,7 +36,7 @@ namespace {
 
 void* allocate(std::size_t size, std::size_t alignment) {
   ++allocations;
-  // aligned_alloc wants a multiple of the alignment, and nothing is allocated as one.
+  // aligned_alloc needs a multiple of the alignment. A size of zero gets one such multiple, too.
   const std::size_t whole = (std::max(size, alignment) + alignment - 1) / alignment * alignment;
   void* const memory = std::aligned_alloc(alignment, whole);
   if (memory == nullptr) throw std::bad_alloc{};

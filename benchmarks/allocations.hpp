@@ -6,7 +6,7 @@
 
 namespace bench {
 
-/// How often the calling thread has allocated so far.
+/// The number of allocations of the calling thread so far.
 [[nodiscard]] std::uint64_t allocations_of_this_thread() noexcept;
 
 }  // namespace bench

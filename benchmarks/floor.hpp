@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The floor of a routing decision: what choosing, reserving and releasing cost when nothing else is done.
+// The floor of a routing decision: the cost of choosing, reserving and releasing, and of nothing else.
 #pragma once
 
 #include <array>
@@ -9,16 +9,16 @@
 #include <utility>
 #include <vector>
 
-// A yardstick, not a design: no membership change, no eligibility, no reasons, no pinning of snapshots.
+// This is a yardstick and no design: it has no membership changes, eligibility, reasons or pinned snapshots.
 namespace bench::floor {
 
-struct alignas(64) Endpoint {  // own cache line: neighbours are written by other threads
+struct alignas(64) Endpoint {  // own cache line: other threads write the neighbours
   std::atomic<std::uint32_t> in_flight{0};
 };
 
 using Pool = std::vector<Endpoint*>;
 
-/// wyrand, and a draw below `bound` by one multiplication.
+/// The generator wyrand. A draw below `bound` takes one multiplication.
 class Generator {
  public:
   explicit Generator(std::uint64_t seed) : state_(seed) {}
@@ -47,7 +47,7 @@ class Lease {
     return *this;
   }
   ~Lease() {
-    // Release: what the holder did comes before the count says that it has ended.
+    // Release: what the holder did happens before the lowered count is seen.
     if (endpoint_ != nullptr) endpoint_->in_flight.fetch_sub(1, std::memory_order_release);
   }
 
@@ -59,7 +59,7 @@ inline std::uint32_t load(const Pool& pool, std::uint32_t i) {
   return pool[i]->in_flight.load(std::memory_order_relaxed);
 }
 
-/// The less loaded of two distinct endpoints.
+/// Power of two choices: the less loaded of two distinct random endpoints.
 struct TwoChoices {
   static std::uint32_t select(const Pool& pool, Generator& generator) {
     const auto n = static_cast<std::uint32_t>(pool.size());
@@ -70,7 +70,7 @@ struct TwoChoices {
   }
 };
 
-/// The least loaded of all, beginning anywhere.
+/// Full scan: the least loaded of all endpoints, from a random start.
 struct FullScan {
   static std::uint32_t select(const Pool& pool, Generator& generator) {
     const auto n = static_cast<std::uint32_t>(pool.size());
@@ -88,7 +88,7 @@ struct FullScan {
   }
 };
 
-/// A pool per role, shared by all threads.
+/// One pool per role. All threads share them.
 template <class Choice>
 class World {
  public:
@@ -99,13 +99,13 @@ class World {
     }
   }
 
-  /// One thread's generator and its outstanding pairs.
+  /// The generator and the outstanding pairs of one thread.
   class Worker {
    public:
     Worker(const World& world, std::uint64_t seed) : world_(&world), generator_(seed) {}
 
     void operator()(std::size_t decisions) {
-      Generator generator = generator_;  // a local one stays in registers
+      Generator generator = generator_;  // a local copy stays in registers
       const Pool& prefill_pool = world_->prefill_;
       const Pool& decode_pool = world_->decode_;
       for (std::size_t k = 0; k < decisions; ++k) {

@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::string_view usage =
     "options: --json FILE       write the results as one JSON array\n"
-    "         --filter REGEX    only benchmarks whose name matches, such as ^pd_pair/random/random$ or "
+    "         --filter REGEX    only benchmarks with a matching name, such as ^pd_pair/random/random$ or "
     "/n:64/threads:1$\n"
     "         --repetitions N   of each benchmark, all shuffled (default: 15)\n"
     "         --commit TEXT     what to print as the commit\n";
@@ -88,10 +88,11 @@ void run(const Options& options) {
     if (!json) throw UsageError(fmt::format("--json: cannot write to '{}'", options.json));
   }
 
-  // A program that never had a second thread gets cheaper locks from the C library: not to depend on the filter.
+  // The C library's locks are cheaper in a program that never had a second thread. Start one, so that results do not
+  // depend on the filter.
   std::thread([] {}).join();
 
-  // The library takes its settings as arguments only.
+  // The benchmark library takes its settings only as arguments.
   std::string repetitions = fmt::format("--benchmark_repetitions={}", options.repetitions);
   std::string shuffled = "--benchmark_enable_random_interleaving=true";
   std::string program = "pdroute_benchmarks";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A whole decision: choose and reserve a prefill and a decode endpoint, and release a pair taken 32 decisions ago.
+// Benchmarks of a whole decision: choose and reserve a prefill and a decode endpoint, and release the pair of 32
+// decisions ago.
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -26,15 +27,15 @@ namespace {
 struct Endpoint {
   std::string id;
 };
-/// The same, with limits that are tested at every choice and never reached.
+/// An endpoint with limits. They are tested at every choice and never reached.
 struct CappedEndpoint {
   std::string id;
   pdroute::Capacity capacity = {.requests = 1000};
 };
 
-/// Who routes: a dispatcher for each thread, or all threads by the router's internal one.
+/// What routes: a dispatcher for each thread, or the router's internal one for all threads.
 enum class Via { dispatcher, router };
-/// Whether requests have keys: one of a thousand sessions.
+/// Whether requests have keys; a keyed one belongs to one of a thousand sessions.
 enum class Requests { plain, keyed };
 
 template <class PrefillPolicy, class DecodePolicy, Via via = Via::dispatcher, class Endpoint = ::Endpoint,

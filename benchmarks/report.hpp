@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Collects what the benchmarks measured, prints it as a table, and writes it as JSON.
+// Collects the results of the benchmarks, prints them as a table, and writes them as JSON.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -16,9 +16,9 @@ class Report : public benchmark::BenchmarkReporter {
  public:
   explicit Report(std::string commit) : commit_(std::move(commit)) {}
 
-  /// Prints the machine, the compiler and how it is measured.
+  /// Prints the machine, the compiler and the method of measurement.
   bool ReportContext(const Context& context) override;
-  /// Takes all repetitions of one benchmark.
+  /// Adds all repetitions of one benchmark.
   void ReportRuns(const std::vector<Run>& runs) override;
   /// Prints the table.
   void Finalize() override;
@@ -37,7 +37,7 @@ class Report : public benchmark::BenchmarkReporter {
     double floor_ratio = 0;
     double floor_ratio_spread = 0;
     bool disturbed = false;  // the threads never ran together for long
-    double allocations = 0;  // per decision, the most of all repetitions
+    double allocations = 0;  // per decision, the maximum over all repetitions
   };
 
   std::string commit_;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Builds and runs the benchmarks: bash benchmarks/run.sh [--json FILE] [--filter REGEX] [--repetitions N]
-# With CXX=clang++ (or another compiler) in the environment, by that instead of g++.
+# To use another compiler than g++, set CXX in the environment, such as CXX=clang++.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$root/build/benchmarks
@@ -12,7 +12,7 @@ need_packages cmake ninja-build g++ libbenchmark-dev libfmt-dev nlohmann-json3-d
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 {
-  # Afresh, because the compiler may be another one than last time.
+  # Configures from scratch, because the compiler may have changed since the last time.
   cmake --fresh -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER="${CXX:-g++}" \
     -DPDROUTE_BUILD_TESTS=OFF -DPDROUTE_BUILD_EXAMPLES=OFF -DPDROUTE_BUILD_BENCHMARKS=ON -DPDROUTE_INSTALL=OFF &&
     cmake --build "$build"

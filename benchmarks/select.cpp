@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Only a policy's choice, over a plain vector: nothing is reserved, nothing is released.
+// Benchmarks of a policy's choice alone, over a plain vector. Nothing is reserved or released.
 #include <benchmark/benchmark.h>
 
 #include <chrono>
@@ -25,7 +25,7 @@ template <class Policy>
 class Select {
  public:
   explicit Select(std::size_t n) : candidates_(n) {
-    // Rates as a policy that evens them out leaves them: at most one arrival apart.
+    // The rates are at most one arrival apart, as after a policy that evens them out.
     const auto now = std::chrono::steady_clock::now();
     for (std::size_t i = 0; i < n; i += 2) candidates_[i].record(now);
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The middle and the spread of some measurements.
+// The median and the spread of measurements.
 #pragma once
 
 #include <algorithm>

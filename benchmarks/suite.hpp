@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Measures work beside the floor, batch by batch, so that the ratio of the two holds while the machine's speed wanders.
+// Measures work and the floor in alternating batches, so that their ratio stays valid while the machine's speed
+// changes.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -23,17 +24,17 @@
 
 namespace bench {
 
-inline constexpr std::size_t decisions_per_batch = 2000;  // long against reading the clock, short against a time slice
+inline constexpr std::size_t decisions_per_batch = 2000;  // much longer than a clock read, shorter than a time slice
 inline constexpr int batches = 60;                        // per repetition
 
-/// Where threads wait for each other to begin a batch together. Spins, because waking a thread takes as long as a
-/// batch, and yields now and then in case the others have no processor.
+/// A barrier at which threads wait for each other to begin a batch together. It spins, because waking a thread takes as
+/// long as a batch. Now and then it yields, in case the other threads have no processor.
 class StartLine {
  public:
   explicit StartLine(int threads) : threads_(threads) {}
 
   void wait() {
-    // Acquire and release: whoever starts sees what all others did before they arrived.
+    // Acquire and release: a thread that starts sees what all others did before they arrived.
     const int round = round_.load(std::memory_order_acquire);
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
       arrived_.store(0, std::memory_order_relaxed);
@@ -51,14 +52,15 @@ class StartLine {
   std::atomic<int> round_{0};
 };
 
-/// Not inlined: a worker is an object in memory, as in a gateway, and the floor is the same machine code every time.
+/// Not inlined, so that a worker is an object in memory, as in a gateway, and the floor is always the same machine
+/// code.
 template <class Worker>
 [[gnu::noinline]] void decide(Worker& worker) {
   worker(decisions_per_batch);
 }
 
-/// One benchmark for one number of threads. A `World` is made from a number of endpoints and shared by the threads;
-/// `world.worker(thread)` makes what a thread works with, and `worker(decisions)` makes so many decisions.
+/// One benchmark for one number of threads. A `World` is made from a number of endpoints, and the threads share it.
+/// `world.worker(thread)` makes the worker of a thread, and `worker(decisions)` makes this number of decisions.
 template <class World>
 class Comparison {
  public:
@@ -94,7 +96,7 @@ class Comparison {
     std::vector<double> ratios;
     std::uint64_t allocations = 0;
     std::uint64_t measured = 0;
-    int repeats = 2 * batches;  // a limit on what a busy machine may cost
+    int repeats = 2 * batches;  // bounds the time that a busy machine costs
     int together = 0;
     for (auto _ : state) {
       double floor_ns = 0;
@@ -134,7 +136,7 @@ class Comparison {
     Clock::time_point end;
   };
 
-  /// The time of one decision of one thread, in nanoseconds.
+  /// Measures a batch. Returns the time of one decision of one thread in nanoseconds.
   template <class Worker>
   double batch(Worker& worker, Times& times) {
     start_.wait();
@@ -145,8 +147,8 @@ class Comparison {
     return std::chrono::duration<double, std::nano>(end - begin).count() / static_cast<double>(decisions_per_batch);
   }
 
-  /// Whether all threads worked at once for most of a batch. On a busy machine some would have waited meanwhile, and
-  /// the others would seem fast.
+  /// Whether all threads worked at once for most of a batch. On a busy machine some threads wait, and the others seem
+  /// fast.
   [[nodiscard]] static bool overlap(const std::vector<Times>& threads) {
     Times common = threads.front();
     Times whole = common;
@@ -164,10 +166,10 @@ class Comparison {
   std::optional<floor::World<floor::TwoChoices>> floor_;
 };
 
-/// Registers benchmarks, each for every number of endpoints and threads.
+/// Registers each benchmark for every number of endpoints and of threads.
 class Suite {
  public:
-  /// Only what `filter` is found in: the name, or the name with its numbers as in "select/qps/n:64/threads:1".
+  /// Registers only benchmarks that match `filter`, by name or by name and numbers, as in "select/qps/n:64/threads:1".
   explicit Suite(std::regex filter) : filter_(std::move(filter)) {}
 
   [[nodiscard]] bool empty() const { return empty_; }
@@ -194,7 +196,7 @@ class Suite {
   bool empty_ = true;
 };
 
-// What there is to measure, by file.
+// The benchmarks, by file.
 void add_pd_pairs(Suite& suite);
 void add_selects(Suite& suite);
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Asks the same engines for completions directly, through nginx and through the example gateway, in turns and at a
-fixed load, and compares how long it takes. Starts what it needs, and ends it."""
+"""Compares latencies of completions from the same engines: directly, through nginx and through the example gateway. The
+three take turns, at a fixed load. Starts the programs that it needs, and ends them."""
 
 import argparse
 import gc
@@ -24,14 +24,14 @@ from dataclasses import dataclass
 from typing import Callable, Optional
 
 PERCENTILES = (50, 90, 99)
-WARM_UP = 100  # requests at the beginning of a round, which do not count
-AHEAD = 128  # prefills that have ended before a round's first decode: more than there are ever requests under way
+WARM_UP = 100  # requests at the beginning of a round that are not counted
+AHEAD = 128  # prefills that end before a round's first decode: more than the requests that are ever in progress
 PREFILL_PARAMS = {"do_remote_decode": True, "do_remote_prefill": False, "remote_engine_id": None,
                   "remote_block_ids": None, "remote_host": None, "remote_port": None}
 
 
 class Programs:
-    """Those that run, until the end of the `with`."""
+    """The running programs. They are ended at the end of the `with`."""
 
     def __init__(self):
         self.children = []
@@ -49,7 +49,7 @@ class Programs:
                 child.kill()
 
     def start(self, *command):
-        """A program that says where it listens. Returns its process id and the port."""
+        """Starts a program that prints the address on which it listens. Returns its process id and the port."""
         child = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True)
         self.children.append(child)
         line = child.stdout.readline()
@@ -58,7 +58,7 @@ class Programs:
         return child.pid, int(line.rsplit(":", 1)[1])
 
     def start_nginx(self, folder, port):
-        """Returns the worker's process id."""
+        """Starts nginx. Returns the worker's process id."""
         child = subprocess.Popen(["nginx", "-p", folder, "-c", "nginx.conf", "-e", "stderr", "-g", "daemon off;"],
                                  env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin"})
         self.children.append(child)
@@ -96,7 +96,7 @@ def completion_request(body):
 
 
 class Engines:
-    """One for prefill, one for decode, and what they are asked."""
+    """A prefill and a decode engine, and the requests for them."""
 
     def __init__(self, prefill, decode, words):
         self.prefill, self.decode = prefill, decode
@@ -110,8 +110,8 @@ class Engines:
         return itertools.repeat(completion_request(json.dumps(self.prefill_body).encode()))
 
     def decodes(self):
-        """Each request names the oldest prefill that has ended, not its own, so that nobody has to read a reply first:
-        nginx cannot. All prompts are the same, so the engines see no difference."""
+        """Each request names the oldest prefill that has ended, not its own, because nginx cannot read the reply of a
+        prefill. All prompts are the same, so the engines see no difference."""
         asked = [ask(self.prefill, "POST", "/v1/completions", self.prefill_body) for _ in range(AHEAD)]
         params = asked[0]["kv_transfer_params"]
         engine, first = params["transfer_id"].rsplit("/", 1)
@@ -120,7 +120,7 @@ class Engines:
         return (completion_request(b"%b%d%b" % (before, number, after)) for number in itertools.count(int(first)))
 
     def asked(self):
-        """How many completions, of each."""
+        """The number of completions of each engine."""
         reports = [ask(port, "GET", "/admin/report") for port in (self.prefill, self.decode)]
         for report in reports:
             if report["violations"] or report["failed"] or report["refused"] or report["cancelled"]:
@@ -130,19 +130,19 @@ class Engines:
 
 @dataclass
 class Arm:
-    """A way to ask."""
+    """One of the ways to the engines that are compared."""
 
     name: str
-    ports: tuple  # of the exchanges that the client makes in sequence for a request
-    requests: Callable  # of a round: an iterator for each exchange
-    asked: tuple  # how many completions a request makes prefill and decode engine compute
+    ports: tuple  # of the exchanges that the client makes in sequence for one request
+    requests: Callable  # the requests of a round: an iterator for each exchange
+    asked: tuple  # the completions that prefill and decode compute for one request
     process: Optional[int] = None  # of the proxy
 
 
 def run_round(arm, schedule, sources):
-    """Sends each request when it is due, on an idle connection or a new one: no other one's reply holds it up. Returns
-    the microseconds from sending to the last byte of the reply; where the client makes two exchanges, of both, without
-    what it does in between."""
+    """Sends each request when it is due, on an idle connection or a new one, so that it never waits for another reply.
+    Returns the microseconds from sending to the last byte of the reply. If the client makes two exchanges, this is the
+    sum of both, without the client's own work in between."""
     clock = time.perf_counter_ns
     busy, times = {}, []
 
@@ -196,7 +196,7 @@ def cpu_microseconds(process):
 
 
 def measure(arm, engines, schedule):
-    """One round: the percentiles, and the proxy's CPU time for a request."""
+    """Measures one round: the percentiles, and the proxy's CPU time per request."""
     sources = arm.requests()
     before, cpu = engines.asked(), arm.process and cpu_microseconds(arm.process)
     times = sorted(run_round(arm, schedule, sources))
@@ -210,7 +210,7 @@ def measure(arm, engines, schedule):
 
 
 def compare(rounds):
-    """What follows from each round's figures: latencies, what a proxy adds to the same exchanges without it, ratios."""
+    """Computes from each round: latencies, the latency that a proxy adds to the same exchanges, and ratios."""
     gateway, one, two = "gateway", "nginx, one exchange", "nginx, two exchanges"
     percentiles = [f"p{p}" for p in PERCENTILES]
     added = {one: "direct, one exchange", two: "direct, two exchanges", gateway: "direct, two exchanges"}
@@ -281,7 +281,7 @@ def main():
         rounds = []
         gc.disable()
         for number in range(options.rounds):
-            # Arrivals are independent, and the same for all arms, which begin by turns.
+            # Arrivals are independent of each other and the same for all arms. The arms take turns to be first.
             pauses = random.Random(number)
             count = WARM_UP + options.requests
             schedule = list(itertools.accumulate(pauses.expovariate(options.rate / 1e9) for _ in range(count)))

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Compares the example gateway's latency with nginx's, in front of the same emulated engines, in two and a half minutes:
+# Compares the latency of the example gateway with nginx, in front of the same emulated engines. Takes two and a half
+# minutes:
 # bash benchmarks/gateway/run.sh [--json FILE] [--rate N] [--rounds N] [--requests N] [--words N]
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)

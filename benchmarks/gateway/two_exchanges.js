@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Asks for prefill; then the client's request goes on as it has come.
+// Sends a request to prefill, then passes the client's request on to decode unchanged.
 async function in_sequence(request) {
   await request.subrequest('/prefill');
   request.internalRedirect('@decode');

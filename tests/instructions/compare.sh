@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# A route without a filter must cost the same whether or not the program uses filters elsewhere: counts instructions,
-# not time. Usage: compare.sh PLAIN_PROGRAM FILTERING_PROGRAM; exits with 77 if there is no valgrind.
+# Checks that a route without a filter costs the same whether or not the program uses filters elsewhere. Counts
+# instructions, not time. Usage: compare.sh PLAIN_PROGRAM FILTERING_PROGRAM; exits with 77 if there is no valgrind.
 set -euo pipefail
 command -v valgrind >/dev/null || { echo "skipped: valgrind is not installed"; exit 77; }
 
@@ -19,7 +19,7 @@ for policy in random round_robin; do
   difference=$((plain > filtering ? plain - filtering : filtering - plain))
   printf '%-12s instructions a route: %d.%02d alone, %d.%02d beside filters\n' $policy \
     $((plain / 100)) $((plain % 100)) $((filtering / 100)) $((filtering % 100))
-  # 2 % of what it is alone; nothing at all means that nothing was counted.
+  # The difference may be 2 % of the plain count. A plain count near zero means that the counting itself has failed.
   if ((plain < 1000 || difference * 50 > plain)); then status=1; fi
 done
 exit $status

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes so many routes without a filter; with PDROUTE_ALSO_FILTER, in a program that routes with filters, too.
+// Makes a number of routes without a filter. With PDROUTE_ALSO_FILTER, the same program also routes with filters.
 #include <array>
 #include <cstddef>
 #include <cstdlib>
