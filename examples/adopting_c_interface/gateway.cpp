@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The implementation of the C interface: keeps each lease under its id, and catches every exception.
 #include "gateway.h"
 
 #include <algorithm>
@@ -24,6 +25,7 @@ struct gateway {
 
 namespace {
 
+/// Writes the text to `error` and returns the status.
 gateway_status told(gateway_error* error, gateway_status status, std::string_view text) noexcept {
   if (error == nullptr) return status;
   const std::size_t length = std::min(text.size(), sizeof error->text - 1);
@@ -32,7 +34,7 @@ gateway_status told(gateway_error* error, gateway_status status, std::string_vie
   return status;
 }
 
-// The border that no exception crosses: choosing throws none, but text and tables take memory.
+// No exception leaves the interface. Choosing throws nothing, but texts and tables need memory.
 template <class Body>
 gateway_status guarded(gateway_error* error, const Body& body) noexcept {
   try {
@@ -45,15 +47,15 @@ gateway_status guarded(gateway_error* error, const Body& body) noexcept {
 }
 
 template <Role role>
-gateway_status end(const gateway& self, uint64_t token, gateway_ending how, gateway_error* error) noexcept {
-  auto lease = self.router.adopt<role>(LeaseId{token});
-  if (!lease) return told(error, gateway_bad_token, to_string(lease.error()));
+gateway_status end(const gateway& self, uint64_t lease_id, gateway_ending how, gateway_error* error) noexcept {
+  auto lease = self.router.adopt<role>(LeaseId{lease_id});
+  if (!lease) return told(error, gateway_bad_lease_id, to_string(lease.error()));
   switch (how) {
     case gateway_completed: lease->complete(); break;
     case gateway_unreachable: lease->fail(FailureKind::unreachable); break;
     case gateway_timed_out: lease->fail(FailureKind::timed_out); break;
     case gateway_cut_off: lease->fail(FailureKind::bad_response); break;
-    case gateway_cancelled: break;  // as the lease is destroyed
+    case gateway_cancelled: break;  // destroying the lease cancels it
   }
   return gateway_ok;
 }
@@ -82,28 +84,28 @@ gateway_status gateway_route(gateway* self, uint64_t prompt_tokens, gateway_choi
     auto route = router.route({.prompt_tokens = prompt_tokens});
     if (!route) {
       const pdroute::NoEndpoint& reason = route.error();
-      return told(error, reason.overloaded() ? gateway_try_later : gateway_nobody, reason.text());
+      return told(error, reason.overloaded() ? gateway_try_later : gateway_no_endpoint, reason.text());
     }
     choice->prefill = route->prefill->id.c_str();
     choice->decode = route->decode->id.c_str();
     const auto prefill = router.detach(std::move(route->prefill));
     const auto decode = router.detach(std::move(route->decode));
     if (!prefill || !decode) {
-      // Whichever found no room is still in `route` and ends with it; the other one has to be taken back.
+      // A lease that found no room is still in `route` and ends with it. The other lease is taken back, which ends it.
       if (prefill) static_cast<void>(router.adopt<Role::prefill>(*prefill));
       if (decode) static_cast<void>(router.adopt<Role::decode>(*decode));
       return told(error, gateway_try_later, "too many requests run");
     }
-    choice->prefill_token = static_cast<uint64_t>(*prefill);
-    choice->decode_token = static_cast<uint64_t>(*decode);
+    choice->prefill_lease = static_cast<uint64_t>(*prefill);
+    choice->decode_lease = static_cast<uint64_t>(*decode);
     return gateway_ok;
   });
 }
 
-gateway_status gateway_end_prefill(gateway* self, uint64_t token, gateway_ending how, gateway_error* error) {
-  return end<Role::prefill>(*self, token, how, error);
+gateway_status gateway_end_prefill(gateway* self, uint64_t lease_id, gateway_ending how, gateway_error* error) {
+  return end<Role::prefill>(*self, lease_id, how, error);
 }
 
-gateway_status gateway_end_decode(gateway* self, uint64_t token, gateway_ending how, gateway_error* error) {
-  return end<Role::decode>(*self, token, how, error);
+gateway_status gateway_end_decode(gateway* self, uint64_t lease_id, gateway_ending how, gateway_error* error) {
+  return end<Role::decode>(*self, lease_id, how, error);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A gateway in C: it carries two integers per request through its callbacks, and gives each back once. */
+/* A gateway in C. It carries two integers per request through its callbacks and gives each back once. */
 #include <stdint.h>
 #include <stdio.h>
 
@@ -24,20 +24,20 @@ int main(void) {
   printf("first %s -> %s, second %s -> %s\n", first.prefill, first.decode, second.prefill, second.decode);
   print_refusal("third", gateway_route(gateway, 800, &third, &error), &error);
 
-  /* The first token, then the last; the second request loses its decode engine. */
-  print_refusal("prefill", gateway_end_prefill(gateway, first.prefill_token, gateway_completed, &error), &error);
-  print_refusal("decode", gateway_end_decode(gateway, first.decode_token, gateway_completed, &error), &error);
-  gateway_end_prefill(gateway, second.prefill_token, gateway_completed, &error);
-  gateway_end_decode(gateway, second.decode_token, gateway_unreachable, &error);
+  /* The first request gets its first token, then its last. The second request loses its decode engine. */
+  print_refusal("prefill", gateway_end_prefill(gateway, first.prefill_lease, gateway_completed, &error), &error);
+  print_refusal("decode", gateway_end_decode(gateway, first.decode_lease, gateway_completed, &error), &error);
+  gateway_end_prefill(gateway, second.prefill_lease, gateway_completed, &error);
+  gateway_end_decode(gateway, second.decode_lease, gateway_unreachable, &error);
 
-  /* Mistakes with tokens are told and change nothing. */
-  print_refusal("again", gateway_end_decode(gateway, first.decode_token, gateway_completed, &error), &error);
+  /* A wrong lease id gives an error and changes nothing. */
+  print_refusal("again", gateway_end_decode(gateway, first.decode_lease, gateway_completed, &error), &error);
   print_refusal("never given", gateway_end_decode(gateway, 12345, gateway_completed, &error), &error);
   if (gateway_route(gateway, 800, &third, &error) != gateway_ok) return 1;
   if (gateway_route(gateway, 800, &second, &error) != gateway_ok) return 1;
-  print_refusal("long after", gateway_end_decode(gateway, first.decode_token, gateway_completed, &error), &error);
-  print_refusal("mixed up", gateway_end_decode(gateway, third.prefill_token, gateway_completed, &error), &error);
+  print_refusal("long after", gateway_end_decode(gateway, first.decode_lease, gateway_completed, &error), &error);
+  print_refusal("mixed up", gateway_end_decode(gateway, third.prefill_lease, gateway_completed, &error), &error);
 
-  gateway_destroy(gateway); /* the third request is cancelled */
+  gateway_destroy(gateway); /* cancels the requests that still run */
   return 0;
 }
