@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What doxygen reads instead of a header: docs/reference_filter.py HEADER. Line numbers stay as they are.
+"""What doxygen reads instead of a file: docs/reference_filter.py FILE. Line numbers stay as they are.
 
-It makes the comment at the top of a header the description of its file, leaves out the inline version namespace and
-private names, and refers hooks without a comment of their own to the concept that describes them.
+Of a header, the comment at the top becomes the description of its file, the inline version namespace is left out, and
+hooks without a comment of their own are referred to the concept that describes them. Of a page, the headings get the
+anchors that GitHub gives them, which doxygen 1.9 does not, and links go there.
 """
+import os
 import re
 import sys
 
@@ -52,7 +54,29 @@ def blank_fmt_formatters(lines):
     return lines
 
 
-def main(path):
+def page(path):
+    """Anchors are global in doxygen, so the page's path goes before each."""
+    here = os.path.relpath(path)
+    label = lambda file, anchor: re.sub(r"\W+", "_", os.path.splitext(file)[0]) + "-" + anchor
+
+    def linked(link):
+        text, file, anchor = link.groups()
+        target = os.path.normpath(os.path.join(os.path.dirname(here), file)) if file else here
+        return f"[{text}](@ref {label(target, anchor)})"
+
+    code = False
+    for line in open(path, encoding="utf-8"):
+        code ^= line.startswith("```")
+        heading = re.match(r"##+ (.*)", line)
+        if heading and not code:
+            anchor = re.sub(r"[^\w\- ]", "", heading.group(1).lower()).replace(" ", "-")
+            line = f"{line.rstrip()} {{#{label(here, anchor)}}}\n"
+        elif not code:
+            line = re.sub(r"\[([^\]]*)\]\(([^)#:]*)#([^)]*)\)", linked, line)
+        sys.stdout.write(line)
+
+
+def header(path):
     lines = open(path, encoding="utf-8").read().split("\n")
     room = room_of(path)
     if path.endswith("adapt/fmt.hpp"):
@@ -83,4 +107,4 @@ def main(path):
     sys.stdout.write("\n".join(lines))
 
 
-main(sys.argv[1])
+(page if sys.argv[1].endswith(".md") else header)(sys.argv[1])
