@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The other of two translation units that include the whole library. They must link together.
 #include <pdroute/pdroute.hpp>
 
 #include "../engines.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Limits on requests under threads that always want more than there is. PDROUTE_STRESS_CHOICES says how many choices
-// are made: 10^7 in release builds, fewer where each is slow.
+// Limits on requests under threads that together ask for more than the limits. PDROUTE_STRESS_CHOICES is the number of
+// choices: 10^7 in release builds, fewer where each choice is slow.
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -19,15 +19,16 @@ namespace {
 constexpr std::uint32_t limit = 3;
 constexpr std::size_t threads = 8;
 
-/// Raised right after a reservation and lowered right before the lease ends: never more than the library counts.
+/// The test's own count. It is raised right after a reservation and lowered right before the lease ends, so it is never
+/// above the library's count.
 struct alignas(64) InUse {
   std::atomic<std::uint32_t> now{0};
-  std::atomic<std::uint32_t> most{0};
+  std::atomic<std::uint32_t> max_seen{0};
 
   void take() noexcept {
     const std::uint32_t taken = now.fetch_add(1) + 1;
-    std::uint32_t seen = most.load(std::memory_order_relaxed);
-    while (seen < taken && !most.compare_exchange_weak(seen, taken, std::memory_order_relaxed)) {
+    std::uint32_t seen = max_seen.load(std::memory_order_relaxed);
+    while (seen < taken && !max_seen.compare_exchange_weak(seen, taken, std::memory_order_relaxed)) {
     }
   }
   void give() noexcept { now.fetch_sub(1); }
@@ -49,8 +50,8 @@ void end(Route& route) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("eight threads, twelve places a role: no limit is passed in PDROUTE_STRESS_CHOICES choices", "",
-                   pdroute::RandomPolicy<>, pdroute::RoundRobinPolicy<>) {
+TEMPLATE_TEST_CASE("eight threads share twelve places per role: no limit is passed in PDROUTE_STRESS_CHOICES choices",
+                   "", pdroute::RandomPolicy<>, pdroute::RoundRobinPolicy<>) {
   constexpr std::uint64_t choices = PDROUTE_STRESS_CHOICES / 2;  // of each policy
   INFO("choices: " << choices);
   using Router = pdroute::DisaggregatedRouter<TestType, TestType, Capped>;
@@ -71,33 +72,34 @@ TEMPLATE_TEST_CASE("eight threads, twelve places a role: no limit is passed in P
     workers.emplace_back([&] {
       start.arrive_and_wait();
       auto dispatcher = router.dispatcher();
-      std::array<typename Router::Route, 4> held;  // of all threads, 32: more than there is room for
-      std::uint64_t had = 0;
-      std::uint64_t had_not = 0;
+      std::array<typename Router::Route, 4> held;  // 32 for all threads, which is more than there is room for
+      std::uint64_t chosen_here = 0;
+      std::uint64_t refused_here = 0;
       for (std::uint64_t i = 0; i < choices / threads; ++i) {
-        if (i % 16 == 0) std::this_thread::yield();  // with few processors, leave others what is held
+        // With few processors, this lets other threads run while this one holds leases.
+        if (i % 16 == 0) std::this_thread::yield();
         end(held[i % held.size()]);
         auto route = dispatcher.route();
         if (!route) {
           if (route.error().full != 4) ++wrong_reasons;
-          ++had_not;
+          ++refused_here;
           continue;
         }
         route->prefill->in_use->take();
         route->decode->in_use->take();
         held[i % held.size()] = std::move(*route);
-        ++had;
+        ++chosen_here;
       }
       for (auto& route : held) end(route);
-      chosen += had;
-      refused += had_not;
+      chosen += chosen_here;
+      refused += refused_here;
     });
   }
   for (auto& worker : workers) worker.join();
 
   for (const InUse& endpoint : in_use) {
-    CHECK(endpoint.most <= limit);
-    CHECK(endpoint.most > 0);
+    CHECK(endpoint.max_seen <= limit);
+    CHECK(endpoint.max_seen > 0);
     CHECK(endpoint.now == 0);
   }
   CHECK(chosen > 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One router, several dispatchers on threads of their own, and members that come, drain and go meanwhile. Run under
-// ThreadSanitizer and AddressSanitizer; the invariants hold whatever the interleaving.
+// One router and several dispatchers, each on its own thread, while members come, drain and go. Runs under
+// ThreadSanitizer and AddressSanitizer. The invariants hold for every interleaving.
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -45,7 +45,7 @@ std::vector<Watched> list(const std::string& prefix, std::size_t count,
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("routing beside membership changes: nothing leaks, nothing is chosen after its drain", "",
+TEMPLATE_TEST_CASE("threads route while members change: nothing leaks, and no endpoint is chosen after its drain", "",
                    RoundRobinPolicy<>, RoundRobinPolicy<pdroute::Rotation::per_dispatcher>, RandomPolicy<>,
                    QpsPolicy<>) {
   using Router = pdroute::DisaggregatedRouter<TestType, TestType, Watched>;
@@ -110,7 +110,7 @@ TEMPLATE_TEST_CASE("routing beside membership changes: nothing leaks, nothing is
   CHECK(*alive == 0);
 }
 
-TEST_CASE("exact round robin over threads: every endpoint gets the same share") {
+TEST_CASE("exact round robin over several threads: every endpoint gets the same share") {
   using Router = pdroute::DisaggregatedRouter<RoundRobinPolicy<>, RoundRobinPolicy<>, Watched>;
   constexpr int threads = 4;
   constexpr int routes_per_thread = 3000;
@@ -136,7 +136,7 @@ TEST_CASE("exact round robin over threads: every endpoint gets the same share") 
   }
 }
 
-TEST_CASE("the last lease of a removed endpoint may end on any thread") {
+TEST_CASE("the last lease of a removed endpoint ends on another thread, and no copy of it is left") {
   using Router = pdroute::DisaggregatedRouter<RandomPolicy<>, RandomPolicy<>, Watched>;
   const auto alive = std::make_shared<std::atomic<int>>(0);
   for (int round = 0; round < 200; ++round) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads that route, fail and complete, beside one that passes time, reports, explains, and changes limits and
-// members: for ThreadSanitizer; the books must balance whatever the interleaving.
+// Threads route, fail and complete requests, while another thread advances time, reports, explains, and changes limits
+// and health. Meant for ThreadSanitizer. The counts must add up for every interleaving.
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -34,7 +34,7 @@ using Router = pdroute::DisaggregatedRouter<Prefill, Decode, Engine, SharedClock
 
 }  // namespace
 
-TEST_CASE("measured, weighed, bound and ejected by many threads at once: the books balance") {
+TEST_CASE("many threads measure, report, bind and eject at once: the counts add up") {
   const SharedClock clock;
   const auto sessions = std::make_shared<pdroute::SessionTable>();
   Decode decode;
