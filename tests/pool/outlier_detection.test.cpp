@@ -31,8 +31,7 @@ TEST_CASE("outlier detection: at most a share may be ejected, at least one of tw
   CHECK(rules.max_ejected(9) == 4);
   CHECK(OutlierDetection{.max_ejected_share = 0.1}.max_ejected(3) == 1);
   CHECK(OutlierDetection{.max_ejected_share = 0.1}.max_ejected(30) == 3);
-  CHECK(OutlierDetection{.max_ejected_share = 0.29}.max_ejected(100) ==
-        29);  // although 0.29 * 100 is slightly less than 29
+  CHECK(OutlierDetection{.max_ejected_share = 0.29}.max_ejected(100) == 29);  // 0.29 * 100 is just below 29
 }
 
 TEST_CASE("outlier detection: a share of eligible members below the threshold is panic, at it is not") {
@@ -40,8 +39,7 @@ TEST_CASE("outlier detection: a share of eligible members below the threshold is
   CHECK_FALSE(rules.panics(4, 8));
   CHECK(rules.panics(3, 8));
   CHECK_FALSE(rules.panics(0, 0));
-  CHECK_FALSE(
-      OutlierDetection{.panic_threshold = 0.55}.panics(55, 100));  // although 0.55 * 100 is slightly more than 55
+  CHECK_FALSE(OutlierDetection{.panic_threshold = 0.55}.panics(55, 100));  // 0.55 * 100 is just above 55
   CHECK_FALSE(OutlierDetection{.panic_threshold = 0}.panics(0, 8));
 }
 

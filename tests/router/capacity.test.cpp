@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Limits on requests in flight, through the router: never passed, passed over, lifted and lowered while requests run.
+// Limits on requests in flight, through the router, also while limits change and while many threads route.
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -20,22 +20,22 @@ using pdroute::NoEndpoint;
 using pdroute::Role;
 using Router = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute::RoundRobinPolicy<>, Node>;
 
-/// Takes more in one role than in the other.
-struct Twofold {
+/// An endpoint with a higher limit for decode than for prefill.
+struct SizedByRole {
   std::string id;
 };
 
 }  // namespace
 
 template <>
-struct pdroute::EndpointTraits<Twofold> {
-  static const std::string& id(const Twofold& endpoint) { return endpoint.id; }
-  static pdroute::Capacity capacity(const Twofold& /*endpoint*/, pdroute::Role role) {
+struct pdroute::EndpointTraits<SizedByRole> {
+  static const std::string& id(const SizedByRole& endpoint) { return endpoint.id; }
+  static pdroute::Capacity capacity(const SizedByRole& /*endpoint*/, pdroute::Role role) {
     return {.requests = role == pdroute::Role::prefill ? 1U : 2U};
   }
 };
 
-TEST_CASE("a full endpoint is passed over, and taken again as soon as a place is free") {
+TEST_CASE("a full endpoint is skipped, and chosen again as soon as a place is free") {
   auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 2, {.requests = 1})}).value();
   auto dispatcher = router.dispatcher();
   auto d0 = dispatcher.decode().value();
@@ -50,7 +50,7 @@ TEST_CASE("a full endpoint is passed over, and taken again as soon as a place is
   }
 }
 
-TEST_CASE("all full: the reason says so and calls for another try later; nothing stays reserved") {
+TEST_CASE("all endpoints are full: the reason counts them as overload, and nothing stays reserved") {
   auto router =
       Router::create({.prefill = nodes("p", 2, {.requests = 3}), .decode = nodes("d", 1, {.requests = 1})}).value();
   auto dispatcher = router.dispatcher();
@@ -65,7 +65,7 @@ TEST_CASE("all full: the reason says so and calls for another try later; nothing
   CHECK(in_flight(router, Role::prefill) == 1);
 }
 
-TEST_CASE("somebody full among those who are ill: overloaded; nobody full: not") {
+TEST_CASE("a full endpoint beside an unhealthy one is overload, unhealthy endpoints alone are not") {
   auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 2, {.requests = 1})}).value();
   REQUIRE(router.set_health("d0", pdroute::Health::unhealthy));
   auto held = router.decode().value();
@@ -75,10 +75,11 @@ TEST_CASE("somebody full among those who are ill: overloaded; nobody full: not")
   CHECK_FALSE(router.decode().error().overloaded());
 }
 
-TEST_CASE("limits are read by role, and go with the endpoint into another one") {
-  using Both = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute::RoundRobinPolicy<>, Twofold>;
+TEST_CASE("limits are read per role, and an endpoint that changes roles gets those of the new role") {
+  using Both = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute::RoundRobinPolicy<>, SizedByRole>;
   auto router =
-      Both::create({.prefill = std::vector<Twofold>{{"x"}, {"y"}}, .decode = std::vector<Twofold>{{"z"}}}).value();
+      Both::create({.prefill = std::vector<SizedByRole>{{"x"}, {"y"}}, .decode = std::vector<SizedByRole>{{"z"}}})
+          .value();
   CHECK(status(router, Role::prefill, "x").capacity.requests == 1U);
   CHECK(status(router, Role::decode, "z").capacity.requests == 2U);
   CHECK(router.change_role("x", Role::decode) == pdroute::RoleChange::done);
@@ -88,7 +89,7 @@ TEST_CASE("limits are read by role, and go with the endpoint into another one") 
   CHECK(router.decode().error().full == 2);
 }
 
-TEST_CASE("a limit that is raised, lowered or lifted counts from the next choice on") {
+TEST_CASE("a limit that is raised, lowered or removed takes effect at the next choice") {
   auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1, {.requests = 1})}).value();
   auto dispatcher = router.dispatcher();
   std::vector<Router::DecodeLease> held;
@@ -103,7 +104,7 @@ TEST_CASE("a limit that is raised, lowered or lifted counts from the next choice
   CHECK_FALSE(router.set_capacity(Role::decode, "d0", {.requests = 5}));
   CHECK(take_all(100) == 5);
   CHECK_FALSE(router.set_capacity(Role::decode, "d0", {.requests = 2}));
-  CHECK(status(router, Role::decode, "d0").over_capacity());  // what runs stays
+  CHECK(status(router, Role::decode, "d0").over_capacity());  // running requests stay
   CHECK(dispatcher.decode().error().full == 1);
   held.resize(2);
   CHECK_FALSE(status(router, Role::decode, "d0").over_capacity());
@@ -115,7 +116,7 @@ TEST_CASE("a limit that is raised, lowered or lifted counts from the next choice
   CHECK_FALSE(status(router, Role::decode, "d0").over_capacity());
 }
 
-TEST_CASE("a capacity that cannot be is refused by its rule, and the old one stays") {
+TEST_CASE("an invalid capacity is refused with the rule that it breaks, and the old one stays") {
   auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1, {.requests = 7})}).value();
   using enum ConfigError::Rule;
   CHECK(router.set_capacity(Role::decode, "d0", {.requests = 0})->rule == capacity_in_range);
@@ -131,12 +132,12 @@ TEST_CASE("a capacity that cannot be is refused by its rule, and the old one sta
   CHECK(wrong.error().endpoint == ConfigError::Place{Role::decode, 0});
 }
 
-TEST_CASE("many threads at the limit: it is never passed, and all places are free in the end") {
+TEST_CASE("many threads at the limit: it is never passed, and all places are free at the end") {
   constexpr std::uint32_t cap = 3;
   auto router =
       Router::create({.prefill = nodes("p", 2, {.requests = cap}), .decode = nodes("d", 2, {.requests = cap})}).value();
   std::atomic<std::uint32_t> holding = 0;
-  std::atomic<std::uint32_t> most = 0;
+  std::atomic<std::uint32_t> max_holding = 0;
   std::atomic<int> wrong = 0;
   std::vector<std::thread> workers;
   for (int t = 0; t < 4; ++t) {
@@ -147,14 +148,14 @@ TEST_CASE("many threads at the limit: it is never passed, and all places are fre
         auto route = dispatcher.route();
         if (route) {
           const std::uint32_t now = ++holding;
-          for (std::uint32_t seen = most; seen < now && !most.compare_exchange_weak(seen, now);) {
+          for (std::uint32_t seen = max_holding; seen < now && !max_holding.compare_exchange_weak(seen, now);) {
           }
           mine.push_back(std::move(*route));
         } else if (route.error().full != 2) {
           ++wrong;
         }
         if (!route || mine.size() == 3) {
-          holding -= static_cast<std::uint32_t>(mine.size());  // first: the places are still held
+          holding -= static_cast<std::uint32_t>(mine.size());  // lowered first, while the places are still held
           mine.clear();
         }
       }
@@ -162,7 +163,7 @@ TEST_CASE("many threads at the limit: it is never passed, and all places are fre
     });
   }
   for (std::thread& worker : workers) worker.join();
-  CHECK(most <= 2 * cap);
+  CHECK(max_holding <= 2 * cap);
   CHECK(wrong == 0);
   CHECK(in_flight(router, Role::prefill) == 0);
   CHECK(in_flight(router, Role::decode) == 0);

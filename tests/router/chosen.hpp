@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who is chosen in an explanation, for tests.
+// Reads the chosen endpoint of an explanation, for tests.
 #pragma once
 
 #include <pdroute/router/explanation.hpp>
 
-/// The one that is chosen; if there is none, one without a name.
+/// The explanation of the chosen endpoint. It is default-constructed if no endpoint is chosen.
 template <class ExplainedRole>
 auto chosen(const ExplainedRole& role) {
   const auto* const found = role.chosen();

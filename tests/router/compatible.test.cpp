@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pairs that fit: the endpoint chosen second depends on the one chosen first, which is given up if nobody fits it.
+// Compatible pairs: the second choice must fit the first. A first choice that no endpoint fits is undone.
 #include <cstdlib>
 #include <map>
 #include <pdroute/pdroute.hpp>
@@ -20,9 +20,9 @@ constexpr auto same_group = [](const Node& p, const Node& d) { return p.group ==
 
 }  // namespace
 
-TEST_CASE("an endpoint that nobody fits is given up for another one, and keeps no trace of it") {
+TEST_CASE("a first choice without a partner is undone without a trace, and another one is chosen") {
   const Role first = GENERATE(Role::prefill, Role::decode);
-  // Whoever is chosen first begins with p0 or d0, of which the other role has no partner.
+  // The role chosen first begins with x0, which has no partner in the other role.
   const Nodes alone_first{{"x0", 'a'}, {"x1", 'b'}};
   const Nodes partners{{"y0", 'b'}, {"y1", 'b'}};
   using Qps = pdroute::DisaggregatedRouter<pdroute::QpsPolicy<>, pdroute::QpsPolicy<>, Node, pdroute::ManualClock>;
@@ -45,7 +45,7 @@ TEST_CASE("an endpoint that nobody fits is given up for another one, and keeps n
     CHECK((first == Role::prefill ? dispatcher.prefill()->id() : dispatcher.decode()->id()) == "x0");
 }
 
-TEST_CASE("a pair is asked for with the prefill endpoint first, whoever is chosen first") {
+TEST_CASE("the pair predicate gets prefill before decode, whichever role is chosen first") {
   const Role first = GENERATE(Role::prefill, Role::decode);
   auto router = Router::create({.prefill = nodes("p", 2), .decode = nodes("d", 2), .first = first}).value();
   bool in_order = true;
@@ -57,7 +57,7 @@ TEST_CASE("a pair is asked for with the prefill endpoint first, whoever is chose
   CHECK(names(route) == "p1 d1");
 }
 
-TEST_CASE("every pair that fits is found, whatever the choice began with") {
+TEST_CASE("only one pair fits: it is found, whichever endpoints the choice begins with") {
   auto router = Router::create({.prefill = nodes("p", 4), .decode = nodes("d", 4)}).value();
   auto dispatcher = router.dispatcher();
   for (int i = 0; i < 64; ++i) {
@@ -68,7 +68,7 @@ TEST_CASE("every pair that fits is found, whatever the choice began with") {
   }
 }
 
-TEST_CASE("no pair fits: the second role is named, and each of its members counts once") {
+TEST_CASE("no pair fits: the reason names the second role and counts each of its members once") {
   const Role first = GENERATE(Role::prefill, Role::decode);
   auto router = Router::create({.prefill = Nodes{{"p0", 'a'}, {"p1", 'b'}, {"p2", 'b'}},
                                 .decode = Nodes{{"d0", 'c'}, {"d1", 'd'}},
@@ -82,7 +82,7 @@ TEST_CASE("no pair fits: the second role is named, and each of its members count
   CHECK(router.refusals(error.role).requests == 1);  // one request, however many pairs were tried
 }
 
-TEST_CASE("the only partner that fits is full: the pair next to it is taken, and else the time is to try again later") {
+TEST_CASE("a fitting partner is full: another pair that fits is chosen, and without one it is overload") {
   auto router = Router::create({.prefill = Nodes{{"p0", 'a'}, {"p1", 'b'}},
                                 .decode = Nodes{{"d0", 'a', {.requests = 1}}, {"d1", 'b', {.requests = 1}}}})
                     .value();
@@ -91,12 +91,12 @@ TEST_CASE("the only partner that fits is full: the pair next to it is taken, and
   const auto b = dispatcher.route({}, {.compatible = same_group});
   CHECK(names(a) == "p0 d0");
   CHECK(names(b) == "p1 d1");
-  const auto nobody = dispatcher.route({}, {.compatible = same_group});
-  CHECK(nobody.error() == NoEndpoint{.role = Role::decode, .endpoints = 2, .incompatible = 1, .full = 1});
-  CHECK(nobody.error().overloaded());
+  const auto refused = dispatcher.route({}, {.compatible = same_group});
+  CHECK(refused.error() == NoEndpoint{.role = Role::decode, .endpoints = 2, .incompatible = 1, .full = 1});
+  CHECK(refused.error().overloaded());
 }
 
-TEST_CASE("groups of equal size: each pair within a group gets its share") {
+TEST_CASE("groups of equal size: each pair within a group gets an equal share") {
   auto router = Router::create({.prefill = Nodes{{"p0", 'a'}, {"p1", 'b'}, {"p2", 'a'}, {"p3", 'b'}},
                                 .decode = Nodes{{"d0", 'a'}, {"d1", 'a'}, {"d2", 'b'}, {"d3", 'b'}}})
                     .value();
@@ -106,25 +106,24 @@ TEST_CASE("groups of equal size: each pair within a group gets its share") {
   CHECK(pairs.size() == 8);
   for (const auto& [pair, times] : pairs) {
     INFO(pair);
-    CHECK(std::abs(times - 100) < 36);  // prefill takes turns, its partner is drawn: five standard deviations
+    CHECK(std::abs(times - 100) < 36);  // prefill rotates, its partner is drawn at random: five standard deviations
   }
 }
 
-TEST_CASE("a prefill that would fit is full, and the others fit nobody: the time is to try again later") {
+TEST_CASE("the only prefill endpoint with a partner is full: the answer is overload") {
   auto router =
       Router::create({.prefill = Nodes{{"p0", 'x'}, {"p1", 'a', {.requests = 1}}}, .decode = Nodes{{"d0", 'a'}}})
           .value();
   auto dispatcher = router.dispatcher();
   auto running = dispatcher.route({}, {.compatible = same_group});
   CHECK(names(running) == "p1 d0");
-  const auto nobody = dispatcher.route({}, {.compatible = same_group});
-  CHECK(nobody.error() == NoEndpoint{.role = Role::prefill, .endpoints = 2, .incompatible = 1, .full = 1});
+  const auto refused = dispatcher.route({}, {.compatible = same_group});
+  CHECK(refused.error() == NoEndpoint{.role = Role::prefill, .endpoints = 2, .incompatible = 1, .full = 1});
   running->complete();
   CHECK(names(dispatcher.route({}, {.compatible = same_group})) == "p1 d0");
 }
 
-TEST_CASE(
-    "one first choice meets a full partner, another fits nobody: the time is to try again later, whoever was first") {
+TEST_CASE("one first choice meets a full partner, another has none: it is overload, whichever comes first") {
   auto router = Router::create({.prefill = Nodes{{"p0", 'a'}, {"p1", 'x'}},
                                 .decode = Nodes{{"d0", 'a', {.requests = 1}}, {"d1", 'b'}}})
                     .value();
@@ -132,6 +131,6 @@ TEST_CASE(
   const auto running = dispatcher.route({}, {.compatible = same_group});
   for (int i = 0; i < 4; ++i) {
     CHECK(dispatcher.route({}, {.compatible = same_group}).error().overloaded());
-    static_cast<void>(dispatcher.prefill());  // the next one begins with the other
+    static_cast<void>(dispatcher.prefill());  // the next route begins with the other prefill endpoint
   }
 }

@@ -25,7 +25,7 @@ auto decode_first(std::size_t prefill, std::size_t decode) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("decode first: all pairs are used, evenly", "", RoundRobinPolicy<>,
+TEMPLATE_TEST_CASE("decode first: all pairs are used equally often", "", RoundRobinPolicy<>,
                    RoundRobinPolicy<Rotation::per_dispatcher>, pdroute::QpsPolicy<>) {
   const auto [p, d] = GENERATE(table<std::size_t, std::size_t>({{2, 2}, {3, 2}, {2, 3}, {4, 6}, {1, 3}}));
   auto router = decode_first<TestType>(p, d);
@@ -37,7 +37,7 @@ TEMPLATE_TEST_CASE("decode first: all pairs are used, evenly", "", RoundRobinPol
   for (const auto& [pair, times] : pairs) CHECK(times == 4);
 }
 
-TEST_CASE("decode first: all pairs are used when the two are chosen by separate calls, too") {
+TEST_CASE("decode first: separate calls for the two legs use all pairs equally often") {
   auto router = decode_first<RoundRobinPolicy<>>(2, 2);
   auto dispatcher = router.dispatcher();
   std::map<std::string, int> pairs;
@@ -49,8 +49,7 @@ TEST_CASE("decode first: all pairs are used when the two are chosen by separate 
   CHECK(pairs == std::map<std::string, int>{{"p0d0", 4}, {"p0d1", 4}, {"p1d0", 4}, {"p1d1", 4}});
 }
 
-TEST_CASE(
-    "decode first: with nobody in either role, decode is named; a decode endpoint without prefill is given back") {
+TEST_CASE("decode first: two empty roles name decode, a decode choice without prefill is undone") {
   auto router = decode_first<RoundRobinPolicy<>>(0, 0);
   CHECK(router.route().error() == NoEndpoint{.role = Role::decode});
   REQUIRE(router.assign(Role::decode, nodes("d", 2)));
@@ -69,7 +68,7 @@ TEST_CASE(
   CHECK(router.refusals(Role::decode).requests == 1);
 }
 
-TEST_CASE("decode first: the decode policy is asked before the prefill policy, and not the other way round") {
+TEST_CASE("decode first: the decode policy is asked before the prefill policy; prefill first: after it") {
   std::string asked;
   Scripted prefill;
   Scripted decode;

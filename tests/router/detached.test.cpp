@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Leases left in the router's keeping, through the router and through dispatchers that outlive it.
+// Detached leases, through the router and through dispatchers that outlive it.
 #include <memory>
 #include <optional>
 #include <pdroute/pdroute.hpp>
@@ -20,14 +20,14 @@ using Router = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute
 
 }  // namespace
 
-TEST_CASE("a detached lease counts until it is adopted and ended, and its token works once") {
+TEST_CASE("a detached lease counts until it is adopted and ended, and its id works once") {
   auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1)}).value();
   auto dispatcher = router.dispatcher();
   auto route = dispatcher.route().value();
   const LeaseId prefill = router.detach(std::move(route.prefill)).value();
   const LeaseId decode = dispatcher.detach(std::move(route.decode)).value();
   CHECK(prefill != decode);
-  route.complete();  // holds nothing any more
+  route.complete();  // both of its leases are empty
   CHECK(in_flight(router, Role::prefill) == 1);
   CHECK(in_flight(router, Role::decode) == 1);
 
@@ -42,38 +42,38 @@ TEST_CASE("a detached lease counts until it is adopted and ended, and its token 
   CHECK(status(router, Role::decode, "d0").outcomes == Outcomes{.timed_out = 1});
 }
 
-TEST_CASE("no room for another detached lease: it stays with the caller, running") {
+TEST_CASE("no room for another detached lease: it stays with the caller and keeps running") {
   auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1), .detached_leases = 1}).value();
   auto a = router.decode().value();
   auto b = router.decode().value();
-  const auto token = router.detach(std::move(a));
-  REQUIRE(token);
+  const auto id = router.detach(std::move(a));
+  REQUIRE(id);
   CHECK_FALSE(router.detach(std::move(b)));
   CHECK(b);
   CHECK(router.detach(router.prefill().value()));  // each role has room of its own
   CHECK(in_flight(router, Role::decode) == 2);
-  REQUIRE(router.adopt<Role::decode>(*token));  // and is dropped: cancelled
+  REQUIRE(router.adopt<Role::decode>(*id));  // the adopted lease is destroyed, which cancels it
   CHECK(router.detach(std::move(b)));
 }
 
-TEST_CASE("a token outlives its endpoint's membership: the lease comes back, and a new life knows nothing of it") {
+TEST_CASE("a lease id outlives its endpoint's membership, the lease does not touch the new incarnation") {
   auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1)}).value();
-  const LeaseId token = router.detach(router.decode().value()).value();
+  const LeaseId id = router.detach(router.decode().value()).value();
   REQUIRE(router.assign(Role::decode, Nodes{}));
   REQUIRE(router.assign(Role::decode, nodes("d", 1)));
-  auto lease = router.adopt<Role::decode>(token).value();
+  auto lease = router.adopt<Role::decode>(id).value();
   CHECK(lease.id() == "d0");
   lease.complete();
   CHECK(status(router, Role::decode, "d0").in_flight == 0);
   CHECK(status(router, Role::decode, "d0").outcomes == Outcomes{});
 }
 
-TEST_CASE("tokens work through a dispatcher when the router has gone, and leases when both have") {
+TEST_CASE("lease ids work through a dispatcher after the router is gone, leases after both are gone") {
   auto router = std::make_optional(Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1)}).value());
   auto dispatcher = std::make_optional(router->dispatcher());
-  const LeaseId token = router->detach(router->decode().value()).value();
+  const LeaseId id = router->detach(router->decode().value()).value();
   router.reset();
-  auto lease = dispatcher->adopt<Role::decode>(token).value();
+  auto lease = dispatcher->adopt<Role::decode>(id).value();
   const LeaseId again = dispatcher->detach(std::move(lease)).value();
   lease = dispatcher->adopt<Role::decode>(again).value();
   dispatcher.reset();
@@ -82,7 +82,7 @@ TEST_CASE("tokens work through a dispatcher when the router has gone, and leases
   CHECK_FALSE(lease);
 }
 
-TEST_CASE("leases still detached when router and dispatchers go are let go of, with their endpoints") {
+TEST_CASE("router and dispatchers are destroyed, leases still detached are released with their endpoints") {
   struct Watched {
     std::string id;
     std::shared_ptr<int> life;

@@ -37,7 +37,7 @@ int spread(const std::map<std::string, int>& count) {
 
 }  // namespace
 
-TEST_CASE("a router takes any contiguous list of the caller's own type") {
+TEST_CASE("any contiguous list of the caller's own endpoint type creates a router") {
   const std::array<Engine, 2> prefill{{{"p0"}, {"p1"}}};
   const Engine decode[] = {{"d0"}};
   auto router = RoundRobinRouter::create({.prefill = prefill, .decode = decode});
@@ -46,7 +46,7 @@ TEST_CASE("a router takes any contiguous list of the caller's own type") {
   CHECK(router->endpoints(Role::decode).at(0).id == "d0");
 }
 
-TEST_CASE("options that break a rule are refused by naming rule and value") {
+TEST_CASE("invalid options are refused, and the error names rule and value") {
   const auto repeated = RoundRobinRouter::create({.prefill = engines("p", 1), .decode = Engines{{"d"}, {"d"}}});
   REQUIRE_FALSE(repeated);
   CHECK(repeated.error().rule == ConfigError::Rule::id_unique);
@@ -60,7 +60,7 @@ TEST_CASE("options that break a rule are refused by naming rule and value") {
   CHECK_FALSE(window.error().endpoint);
 }
 
-TEST_CASE("an endpoint at fault is named by its role and its place in the list") {
+TEST_CASE("an invalid endpoint is named by its role and its place in the list") {
   using Place = ConfigError::Place;
   const auto at_fault = [](const Engines& prefill, const Engines& decode) {
     return RoundRobinRouter::create({.prefill = prefill, .decode = decode}).error().endpoint;
@@ -69,7 +69,7 @@ TEST_CASE("an endpoint at fault is named by its role and its place in the list")
   CHECK(at_fault({{"p"}, {""}}, {{"d"}}) == Place{Role::prefill, 1});
 }
 
-TEST_CASE("a router may start empty and be filled later") {
+TEST_CASE("an empty router refuses requests, and routes once both roles have endpoints") {
   auto router = RoundRobinRouter::create({}).value();
   CHECK_FALSE(router.route());
   const auto report = router.assign(Role::prefill, engines("p", 1)).value();
@@ -81,12 +81,12 @@ TEST_CASE("a router may start empty and be filled later") {
   CHECK(router.decode());
 }
 
-TEST_CASE("one endpoint may play both roles, and each role counts on its own") {
+TEST_CASE("one endpoint plays both roles: counts and drains are per role, its health is shared") {
   auto router = RoundRobinRouter::create({.prefill = engines("e", 1), .decode = engines("e", 1)}).value();
   const auto decode = router.decode();
   CHECK(router.endpoints(Role::prefill)[0].in_flight == 0);
   CHECK(router.endpoints(Role::decode)[0].in_flight == 1);
-  CHECK(router.set_health("e0", Health::unhealthy));  // its health is one
+  CHECK(router.set_health("e0", Health::unhealthy));  // health is shared by both roles
   CHECK(router.prefill().error().unhealthy == 1);
   CHECK(router.decode().error().unhealthy == 1);
   CHECK(router.set_health("e0", Health::healthy));
@@ -95,7 +95,7 @@ TEST_CASE("one endpoint may play both roles, and each role counts on its own") {
   CHECK_FALSE(router.decode());
 }
 
-TEST_CASE("unknown ids are told") {
+TEST_CASE("health, intake and drain of an unknown id return false") {
   auto router = RoundRobinRouter::create({.prefill = engines("p", 1), .decode = engines("d", 1)}).value();
   CHECK_FALSE(router.set_health("x", Health::unhealthy));
   CHECK(router.set_health("d0", Health::unhealthy));
@@ -103,7 +103,7 @@ TEST_CASE("unknown ids are told") {
   CHECK_FALSE(router.set_intake(Role::prefill, "d0", pdroute::Intake::paused));
 }
 
-TEMPLATE_TEST_CASE("round robin: between changes the counts of two endpoints differ by at most 1, on both legs", "",
+TEMPLATE_TEST_CASE("round robin: between membership changes, counts differ by at most 1 on both legs", "",
                    RoundRobinPolicy<>, RoundRobinPolicy<Rotation::per_dispatcher>) {
   using Router = DisaggregatedRouter<TestType, TestType, Engine>;
   auto router = Router::create({.prefill = engines("p", 3), .decode = engines("d", 4)}).value();
@@ -113,7 +113,7 @@ TEMPLATE_TEST_CASE("round robin: between changes the counts of two endpoints dif
   std::map<std::string, int> prefills;
   std::map<std::string, int> decodes;
   for (int change = 0; change < 300; ++change) {
-    // Sizes that divide each other and sizes that do not; sometimes another member, the size unchanged.
+    // Sizes that divide each other and sizes that do not. Sometimes a member is replaced and the size stays.
     const Engines prefill = engines("p", 1 + pick(5));
     Engines decode = engines("d", 1 + pick(5));
     if (pick(2) == 0) decode.back().id += "'";
@@ -137,11 +137,11 @@ TEMPLATE_TEST_CASE("round robin: between changes the counts of two endpoints dif
   }
 }
 
-TEST_CASE("round robin: a change costs a survivor at most one turn") {
+TEST_CASE("round robin: a membership change costs a remaining endpoint at most one turn") {
   auto router = RoundRobinRouter::create({.prefill = engines("p", 4), .decode = engines("d", 1)}).value();
   auto dispatcher = router.dispatcher();
   pdroute::SplitMix64 random{3};
-  std::map<std::string, int> count{{"p0", 0}, {"p1", 0}};  // never changed, while p2 and p3 come and go
+  std::map<std::string, int> count{{"p0", 0}, {"p1", 0}};  // members throughout, while p2 and p3 come and go
   for (int change = 0; change < 200; ++change) {
     for (auto routes = pdroute::below(random, 7); routes > 0; --routes) {
       const std::string id = dispatcher.route()->prefill->id;
@@ -152,7 +152,7 @@ TEST_CASE("round robin: a change costs a survivor at most one turn") {
   }
 }
 
-TEST_CASE("exact round robin is one rotation over all dispatchers") {
+TEST_CASE("exact round robin: all dispatchers share one rotation") {
   auto router = RoundRobinRouter::create({.prefill = engines("p", 3), .decode = engines("d", 2)}).value();
   auto a = router.dispatcher();
   auto b = router.dispatcher();
@@ -165,27 +165,28 @@ TEST_CASE("exact round robin is one rotation over all dispatchers") {
   CHECK(order == "p0p1p2p0p1p2p0p1p2");
 }
 
-TEST_CASE("destroying an endpoint's copy may call back into the router") {
-  struct Talkative {
+TEST_CASE("the destructor of a removed endpoint calls the router, there is no deadlock") {
+  struct CallsBack {
     std::string id;
     std::shared_ptr<void> at_end;
   };
-  using Router = DisaggregatedRouter<RandomPolicy<>, RandomPolicy<>, Talkative>;
+  using Router = DisaggregatedRouter<RandomPolicy<>, RandomPolicy<>, CallsBack>;
   std::optional<Router> router;
   bool called = false;
   {
     const std::shared_ptr<void> at_end(nullptr,
                                        [&](void* /*unused*/) { called = router->set_health("d", Health::healthy); });
-    router.emplace(Router::create({.prefill = std::vector<Talkative>{{"p", at_end}},
-                                   .decode = std::vector<Talkative>{{"d", nullptr}}})
+    router.emplace(Router::create({.prefill = std::vector<CallsBack>{{"p", at_end}},
+                                   .decode = std::vector<CallsBack>{{"d", nullptr}}})
                        .value());
   }
-  REQUIRE(router->route());  // by the internal dispatcher, which shows the endpoint from now on
-  REQUIRE(router->assign(Role::prefill, std::vector<Talkative>{}));  // would deadlock if it destroyed under a lock
+  REQUIRE(router->route());  // by the internal dispatcher, which holds a snapshot with the endpoint from now on
+  // Would deadlock if the router destroyed endpoints under a lock.
+  REQUIRE(router->assign(Role::prefill, std::vector<CallsBack>{}));
   CHECK(called);
 }
 
-TEST_CASE("a router can be moved, with its dispatchers and leases in use") {
+TEST_CASE("a router is moved while dispatchers and leases are in use, and all keep working") {
   auto router = RoundRobinRouter::create({.prefill = engines("p", 2), .decode = engines("d", 2)}).value();
   auto dispatcher = router.dispatcher();
   auto route = dispatcher.route();

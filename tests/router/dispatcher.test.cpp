@@ -24,7 +24,7 @@ using pdroute::RandomPolicy;
 using pdroute::Role;
 using pdroute::RoundRobinPolicy;
 
-/// Does what the test says, so that a test can decline, err, or change the world in the middle of a choice.
+/// Chooses by the test's `rule`, so that a test can decline, fail, or change the endpoints in the middle of a choice.
 struct ScriptedPolicy {
   std::function<std::optional<std::size_t>(std::size_t candidates)> rule = [](std::size_t n) {
     return n == 0 ? std::nullopt : std::optional<std::size_t>{0};
@@ -78,7 +78,7 @@ std::uint32_t in_flight(const auto& router, Role role) {
 
 }  // namespace
 
-TEST_CASE("a route reserves one endpoint per role until its two leases end, each at its own time") {
+TEST_CASE("a route reserves one endpoint per role, and each lease releases its own") {
   using Router = DisaggregatedRouter<RoundRobinPolicy<>, RoundRobinPolicy<>, Engine>;
   auto router = Router::create({.prefill = engines("p", 2), .decode = engines("d", 2)}).value();
   auto dispatcher = router.dispatcher();
@@ -95,7 +95,7 @@ TEST_CASE("a route reserves one endpoint per role until its two leases end, each
   CHECK(in_flight(router, Role::decode) == 0);
 }
 
-TEST_CASE("prefill alone and decode alone can be routed, and still use all pairs") {
+TEST_CASE("prefill and decode are routed by separate calls, and all pairs are used") {
   using Router = DisaggregatedRouter<RoundRobinPolicy<>, RoundRobinPolicy<>, Engine>;
   auto router = Router::create({.prefill = engines("p", 2), .decode = engines("d", 2)}).value();
   auto dispatcher = router.dispatcher();
@@ -109,7 +109,7 @@ TEST_CASE("prefill alone and decode alone can be routed, and still use all pairs
   CHECK(pairs == std::vector<std::string>{"p0d0", "p1d1", "p0d1", "p1d0"});
 }
 
-TEST_CASE("when the decode policy declines, the prefill reservation is undone, its arrival included") {
+TEST_CASE("the decode policy declines: the prefill reservation is undone, including its arrival") {
   using Router = DisaggregatedRouter<QpsPolicy<pdroute::TieRule::first>, ScriptedPolicy, Engine, pdroute::ManualClock>;
   bool decline = true;
   ScriptedPolicy decode;
@@ -124,11 +124,11 @@ TEST_CASE("when the decode policy declines, the prefill reservation is undone, i
   }
   CHECK(in_flight(router, Role::prefill) == 0);
   decline = false;
-  CHECK(dispatcher.route()->prefill->id == "p0");  // still no arrival anywhere, so the first
+  CHECK(dispatcher.route()->prefill->id == "p0");  // no endpoint has an arrival yet, so the first one is chosen
   CHECK(dispatcher.route()->prefill->id == "p1");
 }
 
-TEST_CASE("a route that fails takes nobody's turn") {
+TEST_CASE("a route that fails uses up no turn") {
   using Router = DisaggregatedRouter<RoundRobinPolicy<>, ScriptedPolicy, Engine>;
   bool decline = false;
   ScriptedPolicy decode;
@@ -146,12 +146,12 @@ TEST_CASE("a route that fails takes nobody's turn") {
   CHECK(order == "p0p1p0p1");
 }
 
-TEST_CASE("a choice in progress finds the list that replaces its own") {
+TEST_CASE("the endpoints are replaced during a choice, one of the new ones is chosen") {
   using Router = DisaggregatedRouter<ScriptedPolicy, RandomPolicy<>, Engine>;
   std::optional<Router> router;
   ScriptedPolicy policy;
   policy.rule = [&](std::size_t n) -> std::optional<std::size_t> {
-    // Meanwhile, on another thread, the whole list is replaced.
+    // This stands for another thread, which replaces the whole list.
     if (n == 500) REQUIRE(router->assign(Role::prefill, Engines{{"new"}}));
     return 0;
   };
@@ -160,7 +160,7 @@ TEST_CASE("a choice in progress finds the list that replaces its own") {
   CHECK(router->dispatcher().route()->prefill->id == "new");
 }
 
-TEST_CASE("a dispatcher that takes the place of another lets go of the other's router") {
+TEST_CASE("a dispatcher of another router is assigned over one, and routes for the new router") {
   using Router = DisaggregatedRouter<RandomPolicy<>, RandomPolicy<>, Engine>;
   auto gone = std::make_optional(Router::create({.prefill = engines("a", 1), .decode = engines("b", 1)}).value());
   auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 1)}).value();
@@ -177,14 +177,14 @@ TEST_CASE("a metric that throws while it records leaves no lease behind") {
   CHECK(in_flight(router, Role::prefill) == 0);
 }
 
-TEST_CASE("a policy of the caller's own request type is checked for that type") {
+TEST_CASE("a policy for the caller's own request type routes requests of that type") {
   using Router = DisaggregatedRouter<OnlyForTenants, OnlyForTenants, Engine>;
   auto router = Router::create({.prefill = engines("p", 2), .decode = engines("d", 3)}).value();
   CHECK(router.route(Tenant{5})->prefill->id == "p1");
   CHECK(router.dispatcher().decode(Tenant{5}).value()->id == "d2");
 }
 
-TEST_CASE("a reason counts every endpoint of the role once") {
+TEST_CASE("no endpoint is eligible: the reason counts each endpoint of the role once") {
   using Router = DisaggregatedRouter<RandomPolicy<>, RandomPolicy<>, Engine>;
   auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 4)}).value();
   auto dispatcher = router.dispatcher();
@@ -202,7 +202,7 @@ TEST_CASE("a reason counts every endpoint of the role once") {
   CHECK(dispatcher.prefill().error() == pdroute::NoEndpoint{.role = Role::prefill});
 }
 
-TEST_CASE("an endpoint that closes in the middle of a choice is taken out, and another is chosen") {
+TEST_CASE("an endpoint is drained in the middle of a choice, and another one is chosen") {
   using Router = DisaggregatedRouter<ScriptedPolicy, RandomPolicy<>, Engine>;
   std::optional<Router> router;
   std::vector<std::size_t> asked;
@@ -210,7 +210,7 @@ TEST_CASE("an endpoint that closes in the middle of a choice is taken out, and a
   ScriptedPolicy policy;
   policy.rule = [&](std::size_t n) -> std::optional<std::size_t> {
     asked.push_back(n);
-    // The policy has its candidates; now, on another thread, the operator drains the one it is about to take.
+    // The policy has its candidates. Now another thread drains the endpoint that the policy is about to choose.
     if (n == 3) router->drain(Role::prefill, "p1");
     if (n == 2) router->drain(Role::prefill, "p2");
     if (n == 1 && policy_drains_last) router->drain(Role::prefill, "p0");
@@ -227,13 +227,13 @@ TEST_CASE("an endpoint that closes in the middle of a choice is taken out, and a
     CHECK(route->prefill->id == "p0");
     CHECK(asked == std::vector<std::size_t>{3, 2, 1});
   }
-  SECTION("nobody left: the refusals count as draining") {
+  SECTION("none is left: all count as draining") {
     policy_drains_last = true;
     const auto route = dispatcher.route();
     REQUIRE_FALSE(route);
     CHECK(route.error() == pdroute::NoEndpoint{.role = Role::prefill, .endpoints = 3, .draining = 3});
     CHECK(asked == std::vector<std::size_t>{3, 2, 1, 0});
-    CHECK(dispatcher.route().error() == route.error());  // and so says the list that has been published since
+    CHECK(dispatcher.route().error() == route.error());  // the snapshot published since then gives the same reason
   }
 }
 
@@ -248,7 +248,7 @@ TEST_CASE("an index out of range counts as declined, and reserves nothing") {
   CHECK(in_flight(router, Role::prefill) == 0);
 }
 
-TEST_CASE("a policy may read its own facts from a request of the caller's own type") {
+TEST_CASE("a policy reads its own facts from a request of the caller's own type") {
   using Router = DisaggregatedRouter<ByShard, ByShard, Engine>;
   auto router = Router::create({.prefill = engines("p", 3), .decode = engines("d", 2)}).value();
   auto route = router.dispatcher().route(Tenant{5});
@@ -279,7 +279,7 @@ TEST_CASE("the clock is read at most once per route, and only if a policy asks f
   CHECK(reads == 0);
 }
 
-TEST_CASE("a dispatcher sees a change at its next call, and lets go of removed endpoints then or at refresh") {
+TEST_CASE("a dispatcher sees a change at its next call, and releases removed endpoints then or at refresh") {
   struct Watched {
     std::string id;
     std::shared_ptr<int> life;
@@ -291,7 +291,7 @@ TEST_CASE("a dispatcher sees a change at its next call, and lets go of removed e
           .value();
   auto busy = router.dispatcher();
   auto idle = router.dispatcher();
-  REQUIRE(router.route());  // the router's own dispatcher exists now, too
+  REQUIRE(router.route());  // creates the router's own dispatcher, too
   REQUIRE(router.assign(Role::prefill, std::vector<Watched>{{"p1", nullptr}}));
   CHECK(busy.route()->prefill->id == "p1");
   CHECK(life.use_count() == 2);  // the idle dispatcher still shows it
@@ -299,7 +299,7 @@ TEST_CASE("a dispatcher sees a change at its next call, and lets go of removed e
   CHECK(life.use_count() == 1);
 }
 
-TEST_CASE("dispatchers and leases outlive the router") {
+TEST_CASE("dispatchers and leases keep working after the router is destroyed") {
   using Router = DisaggregatedRouter<RandomPolicy<>, RandomPolicy<>, Engine>;
   auto router = std::make_optional(Router::create({.prefill = engines("p", 1), .decode = engines("d", 1)}).value());
   auto dispatcher = std::make_optional(router->dispatcher());
@@ -312,7 +312,7 @@ TEST_CASE("dispatchers and leases outlive the router") {
   CHECK(late->decode->id == "d0");
 }
 
-TEST_CASE("same seed, same calls: same choices") {
+TEST_CASE("two routers with the same seed and calls make the same choices") {
   const auto choices = [](std::uint64_t seed) {
     using Router = DisaggregatedRouter<ByDraw, RandomPolicy<>, Engine>;
     auto router =

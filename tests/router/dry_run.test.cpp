@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random worlds in which every route is explained beforehand: the route does what was explained, and a twin of the
-// world, in which nothing is ever explained, goes the same way.
+// Random worlds in which each route is explained first. The route must do what was explained. A twin world without
+// explanations must make the same choices.
 #include <pdroute/router/detail/dry_run.hpp>
 
 #include <fmt/format.h>
@@ -27,7 +27,7 @@ using pdroute::Rotation;
 using pdroute::RoundRobinPolicy;
 using pdroute::TieRule;
 
-/// Has nobody now and then, and says nothing of its reasons.
+/// Declines now and then or returns an index out of range, and gives no reasons.
 struct Fickle {
   [[nodiscard]] int make_state(std::uint64_t /*stream*/) const { return 0; }
   std::optional<std::size_t> select(const auto& candidates, const auto& /*request*/, auto& context) const {
@@ -45,14 +45,14 @@ struct BySum : pdroute::LowestCostPolicy<Sum> {
   BySum() : pdroute::LowestCostPolicy<Sum>{Sum{{}, {1, 0.01}}} {}
 };
 
-struct Wishes {
+struct FilterParts {
   std::vector<pdroute::FailedEndpoint> exclude;
   std::vector<std::string_view> allowed;
   bool has_allowed = false;
   bool has_accept = false;
 };
 
-/// A world that a sequence of random numbers moves.
+/// A router that a sequence of random numbers changes and routes through.
 template <class Policy>
 class World {
  public:
@@ -66,14 +66,14 @@ class World {
         dispatcher_(router_.dispatcher()),
         held_(12) {}
 
-  /// Changes something, and then routes. What it did, and what came of it.
-  template <class BeforeTheRoute>
-  std::string step(const BeforeTheRoute& before) {
+  /// Changes something and then routes. Returns the chosen endpoints or the reason why there are none.
+  template <class BeforeRoute>
+  std::string step(const BeforeRoute& before) {
     change();
     const pdroute::Request request{.prompt_tokens = 1 + below(40)};
     const bool filtered = below(2) == 0;
-    const Wishes prefill = wishes(Role::prefill);
-    const Wishes decode = wishes(Role::decode);
+    const FilterParts prefill = filter_parts(Role::prefill);
+    const FilterParts decode = filter_parts(Role::decode);
     const bool has_compatible = below(2) == 0;
     const std::uint32_t strictness = below(5);
     const auto accept = [&](const Node& node) { return node.group != 'b'; };
@@ -94,7 +94,7 @@ class World {
     return answer;
   }
 
-  /// Everything that is to be seen of it.
+  /// The router's observable state, as text.
   [[nodiscard]] std::string state() const {
     std::string text;
     for (const Role role : {Role::prefill, Role::decode}) {
@@ -136,29 +136,28 @@ class World {
       default: held_[below(static_cast<std::uint32_t>(held_.size()))].complete(); break;
     }
   }
-  Wishes wishes(Role role) {
-    Wishes wishes;
+  FilterParts filter_parts(Role role) {
+    FilterParts parts;
     const auto kinds = {pdroute::FailureKind::bad_response, pdroute::FailureKind::overloaded};
     if (below(3) == 0) {
       for (const auto kind : kinds) {
         const auto members = router_.endpoints(role);
         if (members.empty()) continue;
-        wishes.exclude.push_back(
-            {{role, members[below(static_cast<std::uint32_t>(members.size()))].incarnation}, kind});
+        parts.exclude.push_back({{role, members[below(static_cast<std::uint32_t>(members.size()))].incarnation}, kind});
       }
     }
-    wishes.has_allowed = below(4) == 0;
+    parts.has_allowed = below(4) == 0;
     const Nodes& list = role == Role::prefill ? prefill_ : decode_;
     for (const Node& node : list) {
-      if (below(2) == 0) wishes.allowed.push_back(node.id);
+      if (below(2) == 0) parts.allowed.push_back(node.id);
     }
-    wishes.has_accept = below(3) == 0;
-    return wishes;
+    parts.has_accept = below(3) == 0;
+    return parts;
   }
-  static void apply(const Wishes& wishes, pdroute::Filter<Node>& filter, const auto& accept) {
-    filter.exclude = wishes.exclude;
-    if (wishes.has_allowed) filter.allowed = wishes.allowed;
-    if (wishes.has_accept) filter.accept = accept;
+  static void apply(const FilterParts& parts, pdroute::Filter<Node>& filter, const auto& accept) {
+    filter.exclude = parts.exclude;
+    if (parts.has_allowed) filter.allowed = parts.allowed;
+    if (parts.has_accept) filter.accept = accept;
   }
 
   pdroute::SplitMix64 draws_;
@@ -179,7 +178,7 @@ std::uint32_t ruled_out_by(const Role& role, std::string_view reason) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("what is explained is what the next route does, and explaining changes nothing", "",
+TEMPLATE_TEST_CASE("a route does what was explained just before, and explaining changes nothing", "",
                    RoundRobinPolicy<>, RoundRobinPolicy<Rotation::per_dispatcher>, pdroute::RandomPolicy<>,
                    pdroute::QpsPolicy<TieRule::random>, pdroute::LeastTokensPolicy, pdroute::WeightedRoundRobinPolicy,
                    (pdroute::LowestCostPolicy<pdroute::QueuedTokens, 3>), BySum, AnyTwoChoices, Fickle) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shares when not everybody may be chosen: filters that differ from call to call, and endpoints that are full.
+// Shares when only some endpoints may be chosen: filters differ from call to call, or endpoints are full.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -27,7 +27,7 @@ auto site(std::size_t prefill, std::size_t decode) {
   return Router::create({.prefill = nodes("p", prefill), .decode = nodes("d", decode)}).value();
 }
 
-/// The shares of those that take requests, while the other prefill endpoints are full.
+/// The requests of each prefill endpoint while those in `full` are full.
 template <class Policy>
 std::map<std::string, int> shares_beside_full(std::size_t n, const std::vector<std::string>& full) {
   auto router = site<Policy>(n, 1);
@@ -42,7 +42,7 @@ std::map<std::string, int> shares_beside_full(std::size_t n, const std::vector<s
   return count;
 }
 
-/// Two tenants take turns; each may use half of the prefill endpoints.
+/// The requests of each prefill endpoint while two tenants alternate. Each may use half of the endpoints.
 template <class Policy>
 std::map<std::string, int> shares_of_two_tenants() {
   auto router = site<Policy>(4, 1);
@@ -57,7 +57,7 @@ std::map<std::string, int> shares_of_two_tenants() {
 
 using Shares = std::map<std::string, int>;
 
-/// Whether these, and no others, share 1200 requests, give or take five standard deviations of a random draw.
+/// Whether exactly these endpoints share 1200 requests, within five standard deviations of a random draw.
 bool even(const Shares& shares, const std::vector<std::string>& ids) {
   const double mean = 1200.0 / static_cast<double>(ids.size());
   return shares.size() == ids.size() && std::all_of(ids.begin(), ids.end(), [&](const std::string& id) {
@@ -68,28 +68,29 @@ bool even(const Shares& shares, const std::vector<std::string>& ids) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("some are full, in whatever pattern: the others share evenly", "", RoundRobinPolicy<>, OwnTurns) {
+TEMPLATE_TEST_CASE("some endpoints are full, in any pattern: the others share evenly", "", RoundRobinPolicy<>,
+                   OwnTurns) {
   CHECK(even(shares_beside_full<TestType>(6, {"p0", "p2", "p4"}), {"p1", "p3", "p5"}));
   CHECK(even(shares_beside_full<TestType>(4, {"p0", "p2"}), {"p1", "p3"}));
   CHECK(even(shares_beside_full<TestType>(3, {"p0"}), {"p1", "p2"}));
 }
 
-TEMPLATE_TEST_CASE("two tenants take turns: each uses all of its endpoints", "", RoundRobinPolicy<>, OwnTurns) {
+TEMPLATE_TEST_CASE("two tenants alternate: each uses all of its endpoints evenly", "", RoundRobinPolicy<>, OwnTurns) {
   CHECK(even(shares_of_two_tenants<TestType>(), {"p0", "p1", "p2", "p3"}));
 }
 
-TEST_CASE("some are full, or tenants take turns: the lowest rate shares exactly") {
+TEST_CASE("some endpoints are full, or tenants alternate: the QPS policy shares exactly") {
   CHECK(shares_beside_full<QpsPolicy<>>(6, {"p0", "p2", "p4"}) == Shares{{"p1", 400}, {"p3", 400}, {"p5", 400}});
   CHECK(shares_beside_full<QpsPolicy<>>(4, {"p0", "p2"}) == Shares{{"p1", 600}, {"p3", 600}});
   CHECK(shares_of_two_tenants<QpsPolicy<>>() == Shares{{"p0", 300}, {"p1", 300}, {"p2", 300}, {"p3", 300}});
 }
 
-TEST_CASE("calls with filters in between do not bring two legs of the lowest rate into lockstep") {
+TEST_CASE("filtered calls come between routes: two legs with the QPS policy still use all pairs") {
   auto router = site<QpsPolicy<>>(2, 2);
   auto dispatcher = router.dispatcher();
   Shares pairs;
   for (int i = 0; i < 400; ++i) {
-    static_cast<void>(dispatcher.decode({}, {.allowed = Ids{"d0"}}));  // other attempts, evenly spread
+    static_cast<void>(dispatcher.decode({}, {.allowed = Ids{"d0"}}));  // other calls, spread evenly
     static_cast<void>(dispatcher.decode({}, {.allowed = Ids{"d1"}}));
     ++pairs[names(dispatcher.route())];
   }

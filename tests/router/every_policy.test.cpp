@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What holds for every policy that we ship, on both legs of a router.
+// What holds for every policy of the library, on both legs of a router.
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -25,7 +25,7 @@ using std::chrono_literals::operator""ms;
 using LoadPolicies = std::tuple<LeastRequestPolicy, PowerOfTwoChoicesPolicy<>, LeastTokensPolicy, LeastKvPolicy,
                                 PeakEwmaPolicy, LowestCostPolicy<ReportedRequests>, LowestCostPolicy<ReportedQueue, 2>,
                                 LowestCostPolicy<ReportedKvUsage, all_candidates, TieRule::random>>;
-/// The others.
+/// All other policies.
 using BlindPolicies =
     std::tuple<RoundRobinPolicy<>, RoundRobinPolicy<Rotation::per_dispatcher>, RandomPolicy<>, QpsPolicy<>,
                QpsPolicy<TieRule::random>, LowestCostPolicy<MeanLatency>, LowestCostPolicy<MeanTimeToFirstToken, 2>,
@@ -85,7 +85,7 @@ struct World {
 
 }  // namespace
 
-TEMPLATE_LIST_TEST_CASE("every policy: nobody is a reason, and one is the one", "", EveryPolicy) {
+TEMPLATE_LIST_TEST_CASE("every policy: an empty role is refused, a single endpoint is always chosen", "", EveryPolicy) {
   World<TestType> world(0);
   const auto route = world.dispatcher.route();
   REQUIRE_FALSE(route);
@@ -109,7 +109,7 @@ TEMPLATE_LIST_TEST_CASE("every policy: equal endpoints get equal shares", "", Ev
     route.complete(world.clock.now());
   }
   CHECK(given.size() == 8);
-  const double sigma = std::sqrt(choices * 0.25 * 0.75);  // of independent draws; turns do better
+  const double sigma = std::sqrt(choices * 0.25 * 0.75);  // of independent draws; a rotation deviates less
   for (const auto& [id, count] : given) {
     INFO(id);
     CHECK(count == Approx(choices / 4).margin(4.5 * sigma));
@@ -117,7 +117,7 @@ TEMPLATE_LIST_TEST_CASE("every policy: equal endpoints get equal shares", "", Ev
   CHECK(world.in_flight() == 0);
 }
 
-TEMPLATE_LIST_TEST_CASE("every policy: the same seed and calls, the same choices", "", EveryPolicy) {
+TEMPLATE_LIST_TEST_CASE("every policy: the same seed and calls give the same choices", "", EveryPolicy) {
   World<TestType> one(5, 42);
   World<TestType> other(5, 42);
   std::array<typename World<TestType>::Route, 16> ours;
@@ -164,7 +164,7 @@ TEMPLATE_LIST_TEST_CASE("every policy: choosing allocates nothing once warm", ""
   CHECK(bench::allocations_of_this_thread() == before);
 }
 
-TEMPLATE_LIST_TEST_CASE("load policies: who has fifty requests gets none until the others have as many", "",
+TEMPLATE_LIST_TEST_CASE("load policies: an endpoint with fifty requests gets none until the others have as many", "",
                         LoadPolicies) {
   World<TestType> world(1);
   std::vector<typename World<TestType>::Route> held;

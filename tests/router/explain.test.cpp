@@ -36,7 +36,7 @@ auto router_of(std::size_t prefill, std::size_t decode, Policy policy = {}) {
       .value();
 }
 
-/// What is said of the member `id`.
+/// The explanation of the member `id`.
 const auto& of(const auto& role, std::string_view id) {
   for (const auto& endpoint : role.endpoints) {
     if (endpoint.id == id) return endpoint;
@@ -50,7 +50,7 @@ Costs costs(const auto& endpoint) {
   return costs;
 }
 
-/// A lease of the endpoint that is meant.
+/// A lease of the endpoint `id`.
 auto lease_of(auto& router, Role role, std::string_view id, std::uint64_t tokens = 0) {
   using R = std::remove_reference_t<decltype(router)>;
   const auto accept = [id](const Node& node) { return node.id == id; };
@@ -64,7 +64,7 @@ auto lease_of(auto& router, Role role, std::string_view id, std::uint64_t tokens
   return std::pair{std::move(prefill), std::move(decode)};
 }
 
-/// Leaves an endpoint no room for as long as the answer is held.
+/// Fills an endpoint for as long as the returned leases are held.
 auto fill(auto& router, Role role, std::string_view id) {
   auto held = lease_of(router, role, id);
   REQUIRE_FALSE(router.set_capacity(role, id, {.requests = 1}));
@@ -73,13 +73,13 @@ auto fill(auto& router, Role role, std::string_view id) {
 
 }  // namespace
 
-TEST_CASE("explain: every member is told in registration order, with the first reason that rules it out") {
+TEST_CASE("explain: members are listed in registration order, each with the first reason that rules it out") {
   Nodes list = nodes("d", 9);
   list[5].group = 'b';
   auto router = Router<RoundRobin>::create({.prefill = nodes("p", 1), .decode = list}).value();
   router.set_health("d0", pdroute::Health::unhealthy);
   router.set_intake(Role::decode, "d1", pdroute::Intake::paused);
-  router.set_intake(Role::decode, "d0", pdroute::Intake::paused);  // unhealthy comes first
+  router.set_intake(Role::decode, "d0", pdroute::Intake::paused);  // unhealthy counts before paused
   router.drain(Role::decode, "d2");
   const auto filled = fill(router, Role::decode, "d6");
   const auto life = [&](const char* id) {
@@ -109,7 +109,7 @@ TEST_CASE("explain: every member is told in registration order, with the first r
   CHECK_FALSE(explanation.refusal);
 }
 
-TEST_CASE("explain: a reason for each count of NoEndpoint has that count's name") {
+TEST_CASE("explain: each reason has the name that NoEndpoint prints for it") {
   using pdroute::NoEndpoint;
   for (const auto reason :
        {&NoEndpoint::unhealthy, &NoEndpoint::paused, &NoEndpoint::draining, &NoEndpoint::excluded,
@@ -122,28 +122,28 @@ TEST_CASE("explain: a reason for each count of NoEndpoint has that count's name"
   CHECK(pdroute::detail::name_of(nullptr).empty());
 }
 
-TEST_CASE("explain: a policy that takes nobody has declined those that came into question") {
+TEST_CASE("explain: the policy declines, every endpoint that it could choose is shown as declined") {
   bool declines = false;
   Scripted decode;
   decode.rule = [&](std::size_t) { return declines ? std::nullopt : std::optional<std::size_t>{0}; };
-  auto moody =
+  auto router =
       Router<Scripted>::create({.prefill = nodes("p", 2), .decode = nodes("d", 3), .decode_policy = decode}).value();
-  const auto filled = fill(moody, Role::decode, "d1");
+  const auto filled = fill(router, Role::decode, "d1");
   declines = true;
-  const auto explanation = moody.explain();
+  const auto explanation = router.explain();
   CHECK(of(explanation.decode, "d0").ruled_out == "declined");
   CHECK(of(explanation.decode, "d1").ruled_out == "full");
   CHECK(of(explanation.decode, "d2").ruled_out == "declined");
   CHECK(explanation.decode.why == "nobody: 1 full, 2 declined of 3");
   CHECK(explanation.prefill.why == "nobody, because there is no decode endpoint");
   CHECK(explanation.prefill.chosen() == nullptr);
-  CHECK(explanation.refusal == moody.route().error());
+  CHECK(explanation.refusal == router.route().error());
   declines = false;
-  CHECK(chosen(moody.explain().decode).id == "d0");
-  CHECK(moody.explain().decode.why == "the policy's choice");
+  CHECK(chosen(router.explain().decode).id == "d0");
+  CHECK(router.explain().decode.why == "the policy's choice");
 }
 
-TEST_CASE("explain: if one role is empty, the other says so, with what can be known of it") {
+TEST_CASE("explain: one role is empty, the other names it and still shows full endpoints and costs") {
   const Role empty = GENERATE(Role::prefill, Role::decode);
   const std::size_t p = empty == Role::prefill ? 0 : 2;
   auto router = router_of<pdroute::LeastRequestPolicy>(p, 2 - p);
@@ -151,10 +151,10 @@ TEST_CASE("explain: if one role is empty, the other says so, with what can be kn
   const std::string first = there == Role::prefill ? "p0" : "d0";
   const auto filled = fill(router, there, first);
   const auto explanation = router.explain();
-  const auto& nobody = empty == Role::prefill ? explanation.prefill : explanation.decode;
+  const auto& missing = empty == Role::prefill ? explanation.prefill : explanation.decode;
   const auto& other = empty == Role::prefill ? explanation.decode : explanation.prefill;
-  CHECK(nobody.why == "nobody: there are none");
-  CHECK(nobody.endpoints.empty());
+  CHECK(missing.why == "nobody: there are none");
+  CHECK(missing.endpoints.empty());
   CHECK(other.why == "nobody, because there is no " + std::string(to_string(empty)) + " endpoint");
   CHECK(other.endpoints[0].ruled_out == "full");
   CHECK(other.endpoints[1].ruled_out.empty());
@@ -162,7 +162,7 @@ TEST_CASE("explain: if one role is empty, the other says so, with what can be kn
   CHECK(explanation.refusal == pdroute::NoEndpoint{.role = empty});
 }
 
-TEST_CASE("explain: costs are those that the policy compares") {
+TEST_CASE("explain: the costs shown are those that the policy compares") {
   SECTION("requests in flight") {
     auto router = router_of<pdroute::LeastRequestPolicy>(1, 3);
     const auto one = lease_of(router, Role::decode, "d0");
@@ -187,7 +187,7 @@ TEST_CASE("explain: costs are those that the policy compares") {
     CHECK(costs(of(explanation.decode, "d0")) == Costs{{"kv_tokens", 0}});
     CHECK(costs(of(explanation.decode, "d1")) == Costs{{"kv_tokens", 90}});
   }
-  SECTION("arrivals, as long as the window remembers them") {
+  SECTION("arrivals within the window") {
     pdroute::ManualClock clock;
     auto router =
         Router<pdroute::QpsPolicy<>>::create({.prefill = nodes("p", 1), .decode = nodes("d", 2), .clock = clock})
@@ -214,7 +214,7 @@ TEST_CASE("explain: costs are those that the policy compares") {
     CHECK(costs(of(explanation.decode, "d0")) == Costs{{"in_flight", 1}, {"kv_tokens", 10}, {"sum", 3.5}});
     CHECK(costs(of(explanation.decode, "d1")) == Costs{{"in_flight", 0}, {"kv_tokens", 0}, {"sum", 0}});
   }
-  SECTION("a lambda has no name") {
+  SECTION("a lambda, which is shown under the name cost") {
     using ById = pdroute::LowestCostPolicy<decltype([](const auto& c) { return c.endpoint().id == "d1" ? 1.5 : 2.0; })>;
     const auto decode = router_of<ById>(1, 2).explain().decode;
     CHECK(costs(of(decode, "d0")) == Costs{{"cost", 2}});
@@ -222,7 +222,7 @@ TEST_CASE("explain: costs are those that the policy compares") {
   }
 }
 
-TEST_CASE("explain: of some drawn at random, only those have costs, and one of them is chosen") {
+TEST_CASE("explain: two of six are drawn at random, only these two have costs, and one of them is chosen") {
   auto router = router_of<pdroute::PowerOfTwoChoicesPolicy<>>(2, 6);
   auto dispatcher = router.dispatcher();
   std::vector<pdroute::Route<decltype(router)::PrefillLease, decltype(router)::DecodeLease>> held;
@@ -241,14 +241,14 @@ TEST_CASE("explain: of some drawn at random, only those have costs, and one of t
     CHECK((explanation.decode.why == "lowest cost of 2 drawn at random, shared by 2: drawn first") ==
           (chosen(explanation.decode).costs[0].value == other));
     CHECK(explanation.prefill.why.starts_with("lowest cost of 2"));
-    CHECK(explanation.prefill.why.find("at random") == std::string::npos);  // there are no more
+    CHECK(explanation.prefill.why.find("at random") == std::string::npos);  // there are only two
     ++reasons[explanation.decode.why];
     held.push_back(dispatcher.route().value());
   }
   CHECK(reasons.size() == 2);
 }
 
-TEST_CASE("explain: the others say in a few words how they choose") {
+TEST_CASE("explain: each policy says in a few words how it has chosen") {
   CHECK(router_of<RoundRobin>(2, 2).explain().prefill.why == "its turn");
   CHECK(router_of<RoundRobin>(3, 2)
             .explain({}, {.prefill = {.accept = [](const Node& node) { return node.id != "p0"; }}})
@@ -268,7 +268,7 @@ TEST_CASE("explain: the others say in a few words how they choose") {
   CHECK(router_of<Drawn>(2, 3).explain().decode.why == "lowest cost of 3, shared by 3: drawn at random");
 }
 
-TEST_CASE("explain: by weight, by key, by session") {
+TEST_CASE("explain: a choice by weight, key or session says so") {
   CHECK(router_of<pdroute::WeightedRoundRobinPolicy>(2, 2).explain().prefill.why == "its turn");
   CHECK(router_of<pdroute::WeightedRoundRobinPolicy>(3, 2)
             .explain({}, {.prefill = {.accept = [](const Node& node) { return node.id != "p0"; }}})
@@ -292,7 +292,7 @@ TEST_CASE("explain: by weight, by key, by session") {
   CHECK(chosen(by_session.explain(keyed).prefill).id == lease.id());
 }
 
-TEST_CASE("explain: what was measured, by name") {
+TEST_CASE("explain: measured and reported costs are shown by name") {
   CHECK(costs(router_of<pdroute::PeakEwmaPolicy>(2, 2).explain().prefill.endpoints[0]) == Costs{{"peak_ewma", 1}});
   using pdroute::LowestCostPolicy;
   using Two = pdroute::Lexicographic<pdroute::MeanLatency, pdroute::MeanTimeToFirstToken>;
@@ -306,19 +306,20 @@ TEST_CASE("explain: what was measured, by name") {
         Costs{{"requests", 5}, {"queue_depth", 2}, {"kv_cache_usage", 0.5}});
 }
 
-TEST_CASE("explain: one that is full and had been looked at keeps its costs, and whoever is next is explained") {
+TEST_CASE("explain: a full endpoint that was compared keeps its costs, and the next choice is explained") {
   using ById = pdroute::LowestCostPolicy<decltype([](const auto& c) { return c.endpoint().id; })>;
   auto router = router_of<ById>(1, 3);
   CHECK(chosen(router.explain().decode).id == "d0");
   const auto filled = fill(router, Role::decode, "d2");
-  CHECK(router.explain().decode.why == "lowest cost of 3");  // d2 was not asked for
+  // d2 was compared but not reserved, so it does not show as full.
+  CHECK(router.explain().decode.why == "lowest cost of 3");
   const auto filled_too = fill(router, Role::decode, "d0");
   REQUIRE_FALSE(router.set_capacity(Role::decode, "d2", {}));
   const auto decode = router.explain().decode;
   CHECK(of(decode, "d0").ruled_out == "full");
   CHECK(chosen(decode).id == "d1");
   CHECK(decode.why == "lowest cost of 2");
-  CHECK(costs(decode.endpoints[1]).empty());  // text is no number
+  CHECK(costs(decode.endpoints[1]).empty());  // a cost that is text is not shown
 
   auto counted = router_of<pdroute::LeastRequestPolicy>(1, 2);
   const auto filled_here = fill(counted, Role::decode, "d1");
@@ -326,7 +327,7 @@ TEST_CASE("explain: one that is full and had been looked at keeps its costs, and
   CHECK(costs(of(counted.explain().decode, "d1")) == Costs{{"in_flight", 1}});
 }
 
-TEST_CASE("explain: a dispatcher explains what has become of the members since its last route") {
+TEST_CASE("explain: the members change after a dispatcher's last route, it explains the current ones") {
   auto router = router_of<RoundRobin>(2, 1);
   auto dispatcher = router.dispatcher();
   REQUIRE(router.assign(Role::decode, nodes("e", 2)));
@@ -337,7 +338,7 @@ TEST_CASE("explain: a dispatcher explains what has become of the members since i
   CHECK(chosen(explanation.prefill).id == "p1");
 }
 
-TEST_CASE("explain: the clock is read once if a policy asks for it, and else not at all") {
+TEST_CASE("explain: the clock is read once if a policy asks for the time, otherwise not at all") {
   struct CountingClock {
     using time_point = pdroute::ManualClock::time_point;
     int* readings = nullptr;

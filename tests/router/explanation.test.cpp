@@ -17,7 +17,7 @@ namespace {
 
 using pdroute::Role;
 
-/// What a JSON library does: takes names and values of plain types, and escapes text.
+/// Stands for a JSON library: takes names and values of plain types, and escapes text.
 class Json {
  public:
   void operator()(std::string_view name, std::string_view value) { add(name, quoted(value)); }
@@ -52,7 +52,7 @@ std::string json(const auto& level) {
 
 }  // namespace
 
-TEST_CASE("explanation: each level calls a visitor with every field, of a plain type") {
+TEST_CASE("explanation: a visitor gets every field of each level, as a plain type") {
   const Nodes decode{{"d\"0\\", 'a', {}}, {"d1", 'a', {.requests = 1}}};
   using Router = pdroute::DisaggregatedRouter<pdroute::LeastTokensPolicy, pdroute::LeastRequestPolicy, Node>;
   auto router = Router::create({.prefill = nodes("p", 1), .decode = decode}).value();
@@ -77,7 +77,7 @@ TEST_CASE("explanation: each level calls a visitor with every field, of a plain 
   CHECK(json(router.explain()) == R"({"refused":true,"overloaded":false})");
 }
 
-TEMPLATE_TEST_CASE("explanation: ids that are numbers are numbers", "", std::uint16_t, std::int32_t) {
+TEMPLATE_TEST_CASE("explanation: a visitor gets integer ids as numbers", "", std::uint16_t, std::int32_t) {
   struct Numbered {
     TestType id;
   };
@@ -89,7 +89,7 @@ TEMPLATE_TEST_CASE("explanation: ids that are numbers are numbers", "", std::uin
         "{\"id\":" + std::to_string(id) + R"(,"incarnation":1,"in_flight":0,"ruled_out":"","chosen":true})");
 }
 
-TEST_CASE("explanation: it owns what it says, beyond the router and its endpoints") {
+TEST_CASE("explanation: it owns its data and outlives the router and its endpoints") {
   using Router = pdroute::DisaggregatedRouter<pdroute::LeastTokensPolicy, pdroute::LeastRequestPolicy, Node>;
   const std::string prefix = "an id that is too long to be kept within the string itself ";
   auto explanation = [&] {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Faults seen by running other gateways, each as a test with its name: ours must not have them. This file: what is
-// counted, and for how long.
+// Faults seen by running other gateways. Each test is named after one fault, and shows that this library does not have
+// it. This file is about counts and lifetimes. faults_of_others.test.cpp is about choices and reasons.
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -29,9 +29,9 @@ using Capped = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute
 TEST_CASE("fault: an endpoint that crashes leaks its in-flight count for ever") {
   auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 1)}).value();
   auto route = router.route();
-  REQUIRE(router.assign(Role::decode, Engines{}));          // it crashes with a request running
+  REQUIRE(router.assign(Role::decode, Engines{}));          // the endpoint crashes with a request running
   REQUIRE(router.assign(Role::decode, engines("d", 1)));    // and rejoins under its name
-  CHECK(router.endpoints(Role::decode)[0].in_flight == 0);  // the new life starts at zero
+  CHECK(router.endpoints(Role::decode)[0].in_flight == 0);  // the new incarnation starts at zero
 }
 
 TEST_CASE("fault: an in-flight count of -5 for ever after remove and re-add") {
@@ -41,7 +41,7 @@ TEST_CASE("fault: an in-flight count of -5 for ever after remove and re-add") {
   REQUIRE(router.assign(Role::decode, Engines{}));
   REQUIRE(router.assign(Role::decode, engines("d", 1)));
   auto fresh = router.decode();
-  old.clear();  // five late releases reach only the old life
+  old.clear();  // five late releases reach only the old incarnation
   CHECK(router.endpoints(Role::decode)[0].in_flight == 1);
 }
 
@@ -58,7 +58,7 @@ TEST_CASE("fault: disconnects drive counts negative") {
   auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 1)}).value();
   {
     auto route = router.route();
-    route->prefill.complete();  // first token, and then the client goes away: the lease is destroyed
+    route->prefill.complete();  // first token; then the client disconnects and the lease is destroyed
   }
   CHECK(router.endpoints(Role::prefill)[0].in_flight == 0);
   CHECK(router.endpoints(Role::decode)[0].in_flight == 0);
@@ -83,7 +83,7 @@ TEST_CASE("fault: an endpoint that crashes with a cap of 2 never serves again af
     REQUIRE(router.assign(Role::decode, Nodes{}));
     REQUIRE(router.assign(Role::decode, nodes("d", 1, {.requests = 2})));
   }
-  lost.clear();  // late, and far more than the new life has begun
+  lost.clear();  // late, and more leases than the new incarnation has
   CHECK(status(router, Role::decode, "d0").in_flight == 0);
   auto one = dispatcher.route();
   auto two = dispatcher.route();
@@ -91,7 +91,7 @@ TEST_CASE("fault: an endpoint that crashes with a cap of 2 never serves again af
   CHECK_FALSE(dispatcher.route());
 }
 
-TEST_CASE("fault: cap exceeded by concurrent picks, another pick between choosing and counting") {
+TEST_CASE("fault: cap exceeded by concurrent picks, when another pick comes between choosing and counting") {
   using Interleaved = pdroute::DisaggregatedRouter<Scripted, pdroute::RandomPolicy<>, Node>;
   const std::size_t n = GENERATE(1U, 2U);
   std::optional<Interleaved> router;
@@ -100,7 +100,7 @@ TEST_CASE("fault: cap exceeded by concurrent picks, another pick between choosin
   bool interfere = true;
   policy.rule = [&](std::size_t candidates) -> std::optional<std::size_t> {
     if (candidates == 0) return std::nullopt;
-    if (std::exchange(interfere, false)) {  // the choice is made; now another gateway thread takes the last place
+    if (std::exchange(interfere, false)) {  // before the choice is counted, another gateway thread takes the last place
       auto other = router->dispatcher();
       others.push_back(other.prefill().value());
     }
@@ -115,7 +115,7 @@ TEST_CASE("fault: cap exceeded by concurrent picks, another pick between choosin
   if (n == 1) {
     CHECK(route.error() == pdroute::NoEndpoint{.role = Role::prefill, .endpoints = 1, .full = 1});
   } else {
-    CHECK(names(route) == "p1 d0");  // not refused: somebody else had room
+    CHECK(names(route) == "p1 d0");  // not refused, because p1 has room
   }
 }
 
@@ -139,7 +139,7 @@ TEST_CASE("fault: cap exceeded by concurrent picks, in 143 of 300 trials") {
     for (const auto& lease : leases) served += lease ? 1 : 0;
   }
   CHECK(exceeded == 0);
-  CHECK(served == 600);  // and no place was left empty
+  CHECK(served == 600);  // no place stays empty
 }
 
 TEST_CASE("fault: a role flip is a no-op") {
@@ -155,7 +155,7 @@ TEST_CASE("fault: a role flip is a no-op") {
   CHECK(decodes == 5);
 }
 
-TEST_CASE("fault: a role flip loses what runs, or counts it in the wrong role") {
+TEST_CASE("fault: a role flip loses running requests, or counts them in the wrong role") {
   auto router = Router::create({.prefill = engines("p", 2), .decode = engines("d", 1)}).value();
   std::vector<Router::PrefillLease> running;
   for (int i = 0; i < 4; ++i) running.push_back(router.prefill().value());
@@ -168,7 +168,7 @@ TEST_CASE("fault: a role flip loses what runs, or counts it in the wrong role") 
   CHECK(status(router, Role::decode, "p1").outcomes == Outcomes{});
 }
 
-TEST_CASE("fault: 429 opens breakers, and so does a client that goes away") {
+TEST_CASE("fault: 429 opens breakers, and so does a client that disconnects") {
   auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 1)}).value();
   for (int i = 0; i < 50; ++i) router.decode().value().fail(FailureKind::overloaded);
   for (int i = 0; i < 50; ++i) static_cast<void>(router.decode());
@@ -180,7 +180,7 @@ TEST_CASE("fault: 429 opens breakers, and so does a client that goes away") {
   CHECK(status(router, Role::decode, "d0").outcomes.failed() == 1);
 }
 
-TEST_CASE("fault: prefill released twice by a cancel between first and last token") {
+TEST_CASE("fault: prefill released twice by a cancel between first and last id") {
   auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 1)}).value();
   const auto other = router.route().value();
   {
@@ -192,12 +192,12 @@ TEST_CASE("fault: prefill released twice by a cancel between first and last toke
     auto moved = std::move(route);
     moved.complete();
   }
-  CHECK(status(router, Role::prefill, "p0").in_flight == 1);  // the other's
+  CHECK(status(router, Role::prefill, "p0").in_flight == 1);  // that of the other route
   CHECK(status(router, Role::decode, "d0").in_flight == 1);
   CHECK(status(router, Role::prefill, "p0").outcomes == Outcomes{.completed = 1});
 }
 
-TEST_CASE("fault: prefill load is not released at the first token, so decode time keeps others out") {
+TEST_CASE("fault: prefill load is not released at the first token, so requests in decode keep others out of prefill") {
   auto router = Capped::create({.prefill = nodes("p", 1, {.requests = 1}), .decode = nodes("d", 1)}).value();
   std::vector<Capped::Route> decoding;
   for (int i = 0; i < 10; ++i) {
@@ -213,7 +213,7 @@ TEST_CASE("fault: credit is given back at the next poll and not at completion") 
   auto dispatcher = router.dispatcher();
   auto first = dispatcher.decode().value();
   auto second = dispatcher.decode().value();
-  for (int i = 0; i < 20; ++i) {  // no poll, no report, no time between
+  for (int i = 0; i < 20; ++i) {  // without a poll, a report or time in between
     auto& ended = i % 3 == 0 ? first : second;
     ended.complete();
     ended = dispatcher.decode().value();
@@ -226,7 +226,7 @@ TEST_CASE("fault: choose, then count: two picks before the first is counted take
   auto router = Interleaved::create({.prefill = nodes("p", 8), .decode = nodes("d", 8)}).value();
   std::vector<Interleaved::Dispatcher> gateways;
   for (int i = 0; i < 8; ++i) gateways.push_back(router.dispatcher());
-  std::vector<Interleaved::Route> chosen;  // nothing is sent yet
+  std::vector<Interleaved::Route> chosen;  // no request is sent yet
   for (auto& gateway : gateways) chosen.push_back(gateway.route().value());
   for (const Role role : {Role::prefill, Role::decode}) {
     for (const auto& endpoint : router.endpoints(role)) CHECK(endpoint.in_flight == 1);
@@ -236,10 +236,10 @@ TEST_CASE("fault: choose, then count: two picks before the first is counted take
 TEST_CASE("fault: a lease that went through a wire id or a callback is released twice, or never") {
   auto router = Capped::create({.prefill = nodes("p", 1), .decode = nodes("d", 1, {.requests = 1})}).value();
   for (int i = 0; i < 20; ++i) {
-    const auto token = router.detach(router.decode().value()).value();
-    CHECK_FALSE(router.decode());  // counted while nobody holds it
-    router.adopt<Role::decode>(token).value().complete();
-    CHECK(router.adopt<Role::decode>(token).error() == pdroute::LeaseIdError::used);
+    const auto id = router.detach(router.decode().value()).value();
+    CHECK_FALSE(router.decode());  // counted while it is detached
+    router.adopt<Role::decode>(id).value().complete();
+    CHECK(router.adopt<Role::decode>(id).error() == pdroute::LeaseIdError::used);
   }
   CHECK(status(router, Role::decode, "d0").outcomes == Outcomes{.completed = 20});
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Faults seen by running other gateways, each as a test with its name: ours must not have them. This file: who is
-// picked, and why nobody is. Counts and lifetimes are in faults_counting.test.cpp.
+// Faults seen by running other gateways. Each test is named after one fault, and shows that this library does not have
+// it. This file is about choices and reasons. faults_counting.test.cpp is about counts and lifetimes.
 #include <chrono>
 #include <cstdlib>
 #include <map>
@@ -68,15 +68,15 @@ TEST_CASE("fault: an endpoint without observations wins every comparison it is i
   auto router = QpsRouter::create({.prefill = engines("p", 7), .decode = engines("d", 1), .clock = clock}).value();
   auto dispatcher = router.dispatcher();
   for (int i = 0; i < 700; ++i) static_cast<void>(dispatcher.prefill());
-  clock.advance(std::chrono::seconds{61});                 // the others are idle now, with a past
-  REQUIRE(router.assign(Role::prefill, engines("p", 8)));  // p7 has none
+  clock.advance(std::chrono::seconds{61});                 // the others are idle now, but have been observed
+  REQUIRE(router.assign(Role::prefill, engines("p", 8)));  // p7 has not
   std::map<std::string, int> count;
   for (int i = 0; i < 1000; ++i) ++count[(*dispatcher.prefill())->id];
   CHECK(count["p7"] == 125);
 }
 
 TEST_CASE("fault: a snapshot keyed by address returns another pool's endpoint") {
-  // Routers made and destroyed in turn reuse memory; dispatchers made in between must never show the wrong one.
+  // Routers that are created and destroyed in turn reuse memory. A dispatcher shows only its own router's endpoints.
   for (int i = 0; i < 200; ++i) {
     const std::string name = "r" + std::to_string(i) + "-";
     std::optional<Router> router(Router::create({.prefill = engines(name, 2), .decode = engines(name, 2)}).value());
@@ -86,7 +86,7 @@ TEST_CASE("fault: a snapshot keyed by address returns another pool's endpoint") 
   }
 }
 
-TEST_CASE("fault: a removed endpoint hit twice running, or a survivor skipped, because the rotation was re-sorted") {
+TEST_CASE("fault: a removal re-sorts the rotation, so one endpoint is hit twice in a row or another is skipped") {
   auto router = Router::create({.prefill = engines("p", 3), .decode = engines("d", 1)}).value();
   auto dispatcher = router.dispatcher();
   std::map<std::string, int> count;
@@ -98,7 +98,7 @@ TEST_CASE("fault: a removed endpoint hit twice running, or a survivor skipped, b
 }
 
 TEST_CASE("fault: load counted at dispatch and not at choice, so choices in between herd") {
-  pdroute::ManualClock clock;  // stands still: no report, no heartbeat, nothing but our own choices
+  pdroute::ManualClock clock;  // stands still: no report and no heartbeat, only the router's own choices
   auto router = QpsRouter::create({.prefill = engines("p", 8), .decode = engines("d", 8), .clock = clock}).value();
   auto dispatcher = router.dispatcher();
   std::map<std::string, int> count;
@@ -129,14 +129,14 @@ TEST_CASE("fault: the retry picks the endpoint that has just failed") {
   }
 }
 
-TEST_CASE("fault: the retry picks the endpoint that has just failed, where the idlest one is the broken one") {
+TEST_CASE("fault: the retry picks the endpoint that has just failed, when the broken one is the idlest") {
   pdroute::ManualClock clock;
   auto router = QpsRouter::create({.prefill = engines("p", 1), .decode = engines("d", 2), .clock = clock}).value();
   auto dispatcher = router.dispatcher();
   const std::vector<std::string_view> d1{"d1"};
   for (int i = 0; i < 50; ++i) static_cast<void>(dispatcher.decode({}, {.allowed = d1}));
   auto lease = dispatcher.decode().value();
-  CHECK(lease->id == "d0");  // far behind, so the policy would take it again and again
+  CHECK(lease->id == "d0");  // has far fewer arrivals, so the policy would choose it again and again
   pdroute::FailedEndpoints<> failed;
   failed.add(lease);
   lease.fail(pdroute::FailureKind::bad_response);
@@ -161,7 +161,7 @@ TEST_CASE("fault: decode chosen without looking at prefill meets a partner of an
   }
 }
 
-TEST_CASE("fault: nobody can tell which of the rules left nobody, nor overload from absence") {
+TEST_CASE("fault: the answer does not tell which rules left no endpoint, nor overload from absence") {
   auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 5)}).value();
   auto dispatcher = router.dispatcher();
   REQUIRE(router.set_health("d0", pdroute::Health::unhealthy));

@@ -22,10 +22,10 @@ struct Rank {
   std::uint32_t id;
 };
 
-static_assert(std::is_trivially_copyable_v<RouteFilter>);  // refers to what the caller has, owns nothing
+static_assert(std::is_trivially_copyable_v<RouteFilter>);  // refers to the caller's objects, owns nothing
 static_assert(std::is_same_v<decltype(pdroute::Filter<Rank>::allowed)::value_type::element_type, const std::uint32_t>);
 
-/// A filter refers to temporaries for the time of a call, as here.
+/// A filter may refer to temporaries, which live until the call returns.
 bool empty(const Filter& filter) {
   return filter.empty();
 }
@@ -35,7 +35,7 @@ bool empty_route(const RouteFilter& filter) {
 
 }  // namespace
 
-TEST_CASE("a filter that says nothing is empty") {
+TEST_CASE("a filter without conditions is empty") {
   CHECK(empty({}));
   CHECK(empty_route({}));
   CHECK(empty({.exclude = pdroute::FailedEndpoints<>{}}));  // nothing has failed yet
@@ -44,7 +44,7 @@ TEST_CASE("a filter that says nothing is empty") {
   CHECK(empty_route({.prefill = {.exclude = {}}, .decode = {}, .compatible = {}}));
 }
 
-TEST_CASE("a filter that says something is not empty, and an empty list of the allowed says: nobody") {
+TEST_CASE("a filter with a condition is not empty, and an empty allowed list is a condition") {
   const std::array failed{pdroute::FailedEndpoint{.key = {pdroute::Role::decode, 1}}};
   const auto any = [](const Engine&) { return true; };
   const auto any_pair = [](const Engine&, const Engine&) { return true; };

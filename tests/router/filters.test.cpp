@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Filters of one call, through the router: who is left, who is tried, and what is said if that is nobody.
+// Filters of one call, through the router: which endpoints are left, and the reason if none is.
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -32,13 +32,13 @@ Router three_by_three() {
 
 }  // namespace
 
-TEST_CASE("each part of a filter narrows its own leg, in calls of one leg and of both, with and without dispatcher") {
+TEST_CASE("each part of a filter narrows its own leg, in calls for one leg or both, with or without dispatcher") {
   auto router = three_by_three();
   auto dispatcher = router.dispatcher();
   const auto is = [](const char* id) { return [id](const Node& node) { return node.id == id; }; };
   const auto p1 = is("p1");
   const auto d2 = is("d2");
-  const Ids only_d1{"d1", "somebody else"};
+  const Ids only_d1{"d1", "unknown"};
   for (int i = 0; i < 3; ++i) {
     CHECK(dispatcher.prefill({}, {.accept = p1})->id() == "p1");
     CHECK(router.prefill({}, {.accept = p1})->id() == "p1");
@@ -49,15 +49,15 @@ TEST_CASE("each part of a filter narrows its own leg, in calls of one leg and of
   }
 }
 
-TEST_CASE("an empty list of the allowed lets nobody pass") {
+TEST_CASE("an empty allowed list disallows every endpoint") {
   auto router = three_by_three();
-  const NoEndpoint nobody{.role = Role::decode, .endpoints = 3, .disallowed = 3};
-  CHECK(router.decode({}, {.allowed = Ids{}}).error() == nobody);
-  CHECK(router.dispatcher().route({}, {.decode = {.allowed = Ids{}}}).error() == nobody);
+  const NoEndpoint none_allowed{.role = Role::decode, .endpoints = 3, .disallowed = 3};
+  CHECK(router.decode({}, {.allowed = Ids{}}).error() == none_allowed);
+  CHECK(router.dispatcher().route({}, {.decode = {.allowed = Ids{}}}).error() == none_allowed);
   CHECK(in_flight(router, Role::prefill) == 0);
 }
 
-TEST_CASE("a filter without content changes nothing: the same choices as without one") {
+TEST_CASE("an empty filter gives the same choices as no filter") {
   auto with = three_by_three();
   auto without = three_by_three();
   auto a = with.dispatcher();
@@ -65,7 +65,7 @@ TEST_CASE("a filter without content changes nothing: the same choices as without
   for (int i = 0; i < 12; ++i) CHECK(names(a.route({}, {})) == names(b.route()));
 }
 
-TEST_CASE("endpoints with integers as ids are allowed by integers") {
+TEST_CASE("endpoints with integer ids are allowed by a list of integers") {
   struct Rank {
     std::uint32_t id;
   };
@@ -76,7 +76,7 @@ TEST_CASE("endpoints with integers as ids are allowed by integers") {
   CHECK(router.decode({}, {.allowed = std::array<std::uint32_t, 1>{8}}).error().disallowed == 3);
 }
 
-TEST_CASE("predicates see the very endpoint that the lease names, and are asked once for each that is eligible") {
+TEST_CASE("a predicate sees the lease's own endpoint object, and is asked once for each eligible endpoint") {
   auto router = three_by_three();
   REQUIRE(router.set_health("d2", pdroute::Health::unhealthy));
   std::vector<const Node*> seen;
@@ -88,7 +88,7 @@ TEST_CASE("predicates see the very endpoint that the lease names, and are asked 
   CHECK(std::count(seen.begin(), seen.end(), &*route->decode) == 1);
 }
 
-TEST_CASE("among the endpoints that pass, a rotation draws: each gets its share") {
+TEST_CASE("a filter leaves some endpoints: a rotation draws among them, and each gets an equal share") {
   using OwnTurns = pdroute::DisaggregatedRouter<RoundRobinPolicy<Rotation::per_dispatcher>,
                                                 RoundRobinPolicy<Rotation::per_dispatcher>, Node>;
   const auto check = [](auto router) {
@@ -103,7 +103,7 @@ TEST_CASE("among the endpoints that pass, a rotation draws: each gets its share"
   check(OwnTurns::create({.prefill = nodes("p", 1), .decode = nodes("d", 5)}).value());
 }
 
-TEST_CASE("a predicate that throws: what it throws comes through, and nothing is reserved") {
+TEST_CASE("a predicate throws: the exception reaches the caller, and nothing is reserved") {
   auto router = three_by_three();
   auto dispatcher = router.dispatcher();
   const auto throws = [](const Node&) -> bool { throw std::runtime_error("no"); };
@@ -119,7 +119,7 @@ TEST_CASE("a predicate that throws: what it throws comes through, and nothing is
   CHECK(dispatcher.route());
 }
 
-TEST_CASE("a reason counts each endpoint once, under the first rule that ruled it out, whatever its state") {
+TEST_CASE("random states and filters: the reason counts each endpoint once, under the first rule it breaks") {
   pdroute::SplitMix64 random{11};
   const auto chance = [&](std::uint32_t one_in) { return pdroute::below(random, one_in) == 0; };
   int refused = 0;
@@ -192,10 +192,10 @@ TEST_CASE("a reason counts each endpoint once, under the first rule that ruled i
       ++refused;
     }
   }
-  CHECK(refused > 100);  // or the generator has missed the point
+  CHECK(refused > 100);  // otherwise the generator makes too few refusals
 }
 
-TEST_CASE("a predicate that throws on the second leg leaves no trace on the first: no outcome, no arrival") {
+TEST_CASE("a predicate throws on the second leg: the first leg keeps no outcome and no arrival") {
   using Qps = pdroute::DisaggregatedRouter<pdroute::QpsPolicy<pdroute::TieRule::first>, RoundRobinPolicy<>, Node,
                                            pdroute::ManualClock>;
   auto router = Qps::create({.prefill = nodes("p", 2), .decode = nodes("d", 1)}).value();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Policies that know the load, in a router: as prefill and as decode policy, while requests come and end.
+// Load policies in a router, as prefill and as decode policy, while requests come and end.
 #include <cstdint>
 #include <pdroute/pdroute.hpp>
 #include <string>
@@ -37,8 +37,8 @@ auto prefill(Dispatcher& dispatcher, std::uint64_t prompt_tokens) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("load: requests that are held spread evenly over both roles", "", pdroute::LeastRequestPolicy,
-                   pdroute::LeastTokensPolicy, pdroute::LeastKvPolicy,
+TEMPLATE_TEST_CASE("load: many requests are held, they spread evenly over the endpoints of both roles", "",
+                   pdroute::LeastRequestPolicy, pdroute::LeastTokensPolicy, pdroute::LeastKvPolicy,
                    (pdroute::LowestCostPolicy<pdroute::InFlight, 4>)) {
   auto router = router_of<Router<TestType>>(4);
   auto dispatcher = router.dispatcher();
@@ -51,7 +51,7 @@ TEMPLATE_TEST_CASE("load: requests that are held spread evenly over both roles",
   CHECK(in_flight(router, Role::prefill) == std::vector<std::uint32_t>(4, 10));
   CHECK(in_flight(router, Role::decode) == std::vector<std::uint32_t>(4, 10));
 
-  // Whoever becomes free is filled again.
+  // An endpoint that becomes free is filled again.
   for (auto& route : held) {
     if (route.decode.id() != "d2") continue;
     route.decode.complete();
@@ -62,7 +62,7 @@ TEMPLATE_TEST_CASE("load: requests that are held spread evenly over both roles",
   }
 }
 
-TEST_CASE("load: least tokens sees that one long prompt is worth many short ones") {
+TEST_CASE("load: one long prompt runs, least tokens sends as many tokens of short ones elsewhere") {
   auto router = router_of<Router<pdroute::LeastTokensPolicy, pdroute::RandomPolicy<>>>(2);
   auto dispatcher = router.dispatcher();
   const auto longest = prefill(dispatcher, 1000);
@@ -74,7 +74,7 @@ TEST_CASE("load: least tokens sees that one long prompt is worth many short ones
   CHECK(in_flight(router, Role::prefill) == std::vector<std::uint32_t>{1, 10});
 }
 
-TEST_CASE("load: least requests does not see size") {
+TEST_CASE("load: least requests counts requests and ignores their size") {
   auto router = router_of<Router<pdroute::LeastRequestPolicy>>(2);
   auto dispatcher = router.dispatcher();
   const auto longest = prefill(dispatcher, 1000);
@@ -83,23 +83,23 @@ TEST_CASE("load: least requests does not see size") {
   CHECK(third.id() == longest.id());
 }
 
-TEST_CASE("load: least KV sees what decode has generated") {
+TEST_CASE("load: decode generates tokens, and least KV counts them") {
   auto router = router_of<Router<pdroute::RandomPolicy<>, pdroute::LeastKvPolicy>>(2);
   auto dispatcher = router.dispatcher();
-  auto talkative = dispatcher.decode({.prompt_tokens = 10});
-  auto brief = dispatcher.decode({.prompt_tokens = 50});
-  REQUIRE((talkative && brief));
-  CHECK(talkative->id() != brief->id());
+  auto long_answer = dispatcher.decode({.prompt_tokens = 10});
+  auto short_answer = dispatcher.decode({.prompt_tokens = 50});
+  REQUIRE((long_answer && short_answer));
+  CHECK(long_answer->id() != short_answer->id());
   {
     const auto next = dispatcher.decode({.prompt_tokens = 1});
-    CHECK(next->id() == talkative->id());
+    CHECK(next->id() == long_answer->id());
   }
-  talkative->progress(41);
+  long_answer->progress(41);
   const auto next = dispatcher.decode({.prompt_tokens = 1});
-  CHECK(next->id() == brief->id());
+  CHECK(next->id() == short_answer->id());
 }
 
-TEMPLATE_TEST_CASE("load: an endpoint that has gone is not chosen, and its return is empty", "",
+TEMPLATE_TEST_CASE("load: a removed endpoint is not chosen, and has no load when it returns", "",
                    pdroute::LeastRequestPolicy, pdroute::LeastTokensPolicy, pdroute::LeastKvPolicy,
                    pdroute::PowerOfTwoChoicesPolicy<>) {
   auto router = router_of<Router<TestType>>(2);
@@ -115,10 +115,10 @@ TEMPLATE_TEST_CASE("load: an endpoint that has gone is not chosen, and its retur
   REQUIRE(router.assign(Role::decode, engines("d", 1)));
   for (int i = 0; i < 6; ++i) CHECK(hold() == "d0");
   REQUIRE(router.assign(Role::decode, engines("d", 2)));
-  CHECK(hold() == "d1");  // two of two are looked at
+  CHECK(hold() == "d1");  // two choices among two endpoints compare both
 }
 
-TEST_CASE("load: what no policy of a role reads is not stored for it") {
+TEST_CASE("load: a slot stores no metric that its role's policy does not read") {
   constexpr auto size_for = []<class Policy>(Policy /*policy*/) {
     return sizeof(pdroute::detail::Slot<Role::prefill, Engine, pdroute::detail::LoadOf<Policy>>);
   };
@@ -129,7 +129,7 @@ TEST_CASE("load: what no policy of a role reads is not stored for it") {
   CHECK(size_for(pdroute::LeastKvPolicy{}) > bare);
 }
 
-TEST_CASE("load: a cost of the caller's own reads the caller's own endpoint") {
+TEST_CASE("load: a caller's own cost reads the caller's own endpoint") {
   struct Priced {
     std::string id;
     double price;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Requests of every ending leave nothing behind: no allocation from the choice to the end, and no object that stays.
+// Requests leave nothing behind, however they end: no allocation from the choice to the end, and no object after it.
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -25,7 +25,7 @@ struct Watched {
 using Policy = pdroute::WithMetrics<pdroute::QpsPolicy<>, pdroute::Tokens, pdroute::KvTokens>;
 using Router = pdroute::DisaggregatedRouter<Policy, Policy, Watched, pdroute::ManualClock>;
 
-/// One request, ended in the `ending`-th way; false if it found nobody.
+/// Routes one request and ends it in the `ending`-th way. False if a step finds no endpoint.
 bool serve(Router& router, Router::Dispatcher& dispatcher, int ending) {
   static constexpr std::array<std::string_view, 1> only_d1{"d1"};
   const auto not_p0 = [](const Watched& endpoint) { return endpoint.id != "p0"; };
@@ -38,9 +38,9 @@ bool serve(Router& router, Router::Dispatcher& dispatcher, int ending) {
   Router::Route route = std::move(*found);
   switch (ending % 9) {
     case 0: route.complete(); break;
-    case 1: route.decode.complete(); break;  // and never produced a byte
-    case 2: route.first_token(); break;      // and the client goes
-    case 3: break;                           // goes before
+    case 1: route.decode.complete(); break;  // without a byte of output
+    case 2: route.first_token(); break;      // then the client disconnects
+    case 3: break;                           // the client disconnects before
     case 4: route.prefill.fail(FailureKind::unreachable); break;
     case 5: route.decode.fail(FailureKind::overloaded); break;
     case 6:
@@ -48,8 +48,8 @@ bool serve(Router& router, Router::Dispatcher& dispatcher, int ending) {
       route.complete();
       break;
     case 7: {
-      const auto token = router.detach(std::move(route.decode));
-      return token && router.adopt<Role::decode>(*token).has_value();
+      const auto id = router.detach(std::move(route.decode));
+      return id && router.adopt<Role::decode>(*id).has_value();
     }
     default: {
       pdroute::FailedEndpoints<> failed;
@@ -72,12 +72,12 @@ TEST_CASE("fault: 325 bytes stay per finished request") {
     };
     auto router = Router::create({.prefill = list("p"), .decode = list("d"), .detached_leases = 1}).value();
     auto dispatcher = router.dispatcher();
-    for (int i = 0; i < 90; ++i) REQUIRE(serve(router, dispatcher, i));  // the router's own dispatcher is made here
+    for (int i = 0; i < 90; ++i) REQUIRE(serve(router, dispatcher, i));  // creates the router's own dispatcher, too
     const auto held = life.use_count();
 
     bool served = true;
     const std::uint64_t before = bench::allocations_of_this_thread();
-    REQUIRE(before > 0);  // it does count
+    REQUIRE(before > 0);  // which shows that the counter works
     for (int i = 0; i < 10'000; ++i) served = serve(router, dispatcher, i) && served;
     CHECK(bench::allocations_of_this_thread() == before);
     CHECK(served);

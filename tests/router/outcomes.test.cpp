@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How leases end, as the router reports it: each lease once, by its own word.
+// How leases end, as the router reports it: each lease counts once, under its own outcome.
 #include <cstdint>
 #include <map>
 #include <pdroute/pdroute.hpp>
@@ -23,7 +23,7 @@ std::uint64_t sum(const Outcomes& outcomes) {
 
 }  // namespace
 
-TEST_CASE("each end of a lease is counted under its own word, in the role where it happened") {
+TEST_CASE("each end of a lease counts under its own outcome, in the role where it happened") {
   auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1)}).value();
   for (const FailureKind kind :
        {FailureKind::unreachable, FailureKind::timed_out, FailureKind::bad_response, FailureKind::overloaded}) {
@@ -34,11 +34,11 @@ TEST_CASE("each end of a lease is counted under its own word, in the role where 
   {
     auto route = router.route().value();
     route.complete();
-    route.complete();  // again: nothing
+    route.complete();  // a second time, without effect
     route.decode.fail(FailureKind::bad_response);
     route.prefill.fail(FailureKind::bad_response);
   }
-  static_cast<void>(router.route());  // the client has gone
+  static_cast<void>(router.route());  // destroyed, as when the client disconnects
   CHECK(status(router, Role::prefill, "p0").outcomes == Outcomes{.completed = 5, .cancelled = 1});
   const Outcomes decode = status(router, Role::decode, "d0").outcomes;
   CHECK(decode ==
@@ -46,19 +46,19 @@ TEST_CASE("each end of a lease is counted under its own word, in the role where 
   CHECK(decode.failed() == 3);
 }
 
-TEST_CASE("a running lease and one that has been moved have not ended") {
+TEST_CASE("a running lease and a moved-from one add no outcome") {
   auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1)}).value();
   auto a = router.decode().value();
   auto b = std::move(a);
   a.complete();
   a.fail(FailureKind::bad_response);
   CHECK(status(router, Role::decode, "d0").outcomes == Outcomes{});
-  b = router.decode().value();  // what b held is cancelled
+  b = router.decode().value();  // cancels the lease that b held before
   CHECK(status(router, Role::decode, "d0").outcomes == Outcomes{.cancelled = 1});
   CHECK(in_flight(router, Role::decode) == 1);
 }
 
-TEST_CASE("a new life begins without outcomes, and a late end of the old one adds none") {
+TEST_CASE("a new incarnation begins without outcomes, and a late end of the old one adds none") {
   auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1)}).value();
   auto late = router.decode().value();
   router.decode().value().complete();
@@ -68,7 +68,7 @@ TEST_CASE("a new life begins without outcomes, and a late end of the old one add
   CHECK(status(router, Role::decode, "d0").outcomes == Outcomes{});
 }
 
-TEST_CASE("requests that find nobody end nothing") {
+TEST_CASE("requests that find no endpoint add no outcome") {
   auto router = Router::create({.prefill = nodes("p", 2), .decode = nodes("d", 1, {.requests = 1})}).value();
   auto held = router.decode().value();
   for (int i = 0; i < 10; ++i) CHECK_FALSE(router.route());
@@ -77,7 +77,7 @@ TEST_CASE("requests that find nobody end nothing") {
   CHECK(status(router, Role::decode, "d0").outcomes == Outcomes{.completed = 1});
 }
 
-TEST_CASE("many requests of all endings: outcomes and requests in flight add up to what was begun, at every moment") {
+TEST_CASE("random requests and endings: outcomes plus requests in flight always equal the requests begun") {
   auto router = Router::create({.prefill = nodes("p", 3), .decode = nodes("d", 4, {.requests = 20})}).value();
   auto dispatcher = router.dispatcher();
   pdroute::SplitMix64 random{5};

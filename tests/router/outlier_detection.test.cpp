@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Endpoints that keep failing are left out for a while, and tried again with care.
+// Outlier detection through the router: endpoints that keep failing are ejected for a while, and then probed.
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -29,12 +29,14 @@ using Router =
     pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute::RoundRobinPolicy<>, Engine, ManualClock>;
 
 struct World {
-  explicit World(std::size_t each, const OutlierDetection& ejection = {.consecutive_failures = 3})
-      : router(Router::create(
-                   {.prefill = engines("p", each), .decode = engines("d", each), .clock = clock, .outlier_detection = ejection})
+  explicit World(std::size_t each, const OutlierDetection& outlier_detection = {.consecutive_failures = 3})
+      : router(Router::create({.prefill = engines("p", each),
+                               .decode = engines("d", each),
+                               .clock = clock,
+                               .outlier_detection = outlier_detection})
                    .value()) {}
 
-  /// A lease of this decode endpoint, if it may be had.
+  /// A lease of this decode endpoint, if it can be reserved.
   [[nodiscard]] std::optional<Router::DecodeLease> lease(const std::string& id) {
     auto found = router.decode({}, {.accept = [&](const Engine& engine) { return engine.id == id; }});
     if (!found) return std::nullopt;
@@ -56,7 +58,7 @@ struct World {
     clock.advance(step);
     return router.advance(clock.now()).size();
   }
-  /// Ejects it.
+  /// Lets the endpoint fail until it is ejected.
   void eject(const std::string& id) {
     fail(id, 3);
     REQUIRE(advance() == 1);
@@ -71,7 +73,7 @@ struct World {
 
 }  // namespace
 
-TEST_CASE("ejection: so many failures in a row, and the endpoint is left out until its time is over") {
+TEST_CASE("outlier detection: consecutive failures eject an endpoint until its ejection time is over") {
   World world(4);
   world.fail("d1", 2);
   CHECK(world.advance() == 0);
@@ -92,7 +94,7 @@ TEST_CASE("ejection: so many failures in a row, and the endpoint is left out unt
   CHECK(world.status("d1").eligible());
 }
 
-TEST_CASE("ejection: a completion ends a row of failures") {
+TEST_CASE("outlier detection: a completion resets the count of consecutive failures") {
   World world(4);
   for (int i = 0; i < 5; ++i) {
     world.fail("d1", 2);
@@ -110,10 +112,10 @@ TEST_CASE("fault: 429 opens breakers") {
   world.fail("d1", 1, FailureKind::overloaded);
   static_cast<void>(world.lease("d1"));
   world.fail("d1", 1);
-  CHECK(world.advance() == 1);  // they do not end a row either
+  CHECK(world.advance() == 1);  // overloads and cancels do not reset the count either
 }
 
-TEST_CASE("ejection: every kind of failure of the endpoint's own counts") {
+TEST_CASE("outlier detection: unreachable, timed_out and bad_response all count as failures") {
   for (const FailureKind kind : {FailureKind::unreachable, FailureKind::timed_out, FailureKind::bad_response}) {
     World world(4);
     world.fail("d1", 3, kind);
@@ -121,7 +123,7 @@ TEST_CASE("ejection: every kind of failure of the endpoint's own counts") {
   }
 }
 
-TEST_CASE("ejection: a probe that works brings the endpoint back") {
+TEST_CASE("outlier detection: a probe completes, the endpoint serves in full again") {
   World world(4);
   world.eject("d1");
   world.advance(10s);
@@ -133,7 +135,7 @@ TEST_CASE("ejection: a probe that works brings the endpoint back") {
   CHECK((one && two));
 }
 
-TEST_CASE("ejection: a probe that fails costs twice the time, up to the longest") {
+TEST_CASE("outlier detection: a probe fails, the ejection time doubles up to the maximum") {
   World world(4, OutlierDetection{.consecutive_failures = 3, .base_ejection_time = 10s, .max_ejection_time = 35s});
   world.eject("d1");
   for (const auto time : {10s, 20s, 35s, 35s}) {
@@ -146,7 +148,7 @@ TEST_CASE("ejection: a probe that fails costs twice the time, up to the longest"
   }
 }
 
-TEST_CASE("ejection: what has worked for as long as the longest time begins anew, and earlier does not") {
+TEST_CASE("outlier detection: after max_ejection_time in service, and not before, the ejection time starts over") {
   for (const bool long_enough : {false, true}) {
     World world(4, OutlierDetection{.consecutive_failures = 3, .base_ejection_time = 10s, .max_ejection_time = 60s});
     world.eject("d1");
@@ -160,7 +162,7 @@ TEST_CASE("ejection: what has worked for as long as the longest time begins anew
   }
 }
 
-TEST_CASE("ejection: what ends while the endpoint is out says nothing about the probe") {
+TEST_CASE("outlier detection: leases end during the ejection, they do not decide the probe") {
   World world(4);
   auto before = world.lease("d1");
   auto other = world.lease("d1");
@@ -183,11 +185,11 @@ TEST_CASE("fault: half-open breakers admit unlimited traffic") {
   for (int i = 0; i < 20; ++i) CHECK(world.router.decode()->id() != "d1");
   CHECK_FALSE(world.lease("d1"));
 
-  // And from many threads at once.
+  // The bound also holds for many threads at once.
   World busy(2, OutlierDetection{.consecutive_failures = 3, .probes = 2});
   busy.eject("d1");
   busy.advance(10s);
-  std::atomic<int> most{0};
+  std::atomic<int> max_seen{0};
   std::vector<std::thread> threads;
   for (int t = 0; t < 8; ++t) {
     threads.emplace_back([&] {
@@ -196,18 +198,18 @@ TEST_CASE("fault: half-open breakers admit unlimited traffic") {
         auto lease = dispatcher.decode();
         if (!lease || lease->id() != "d1") continue;
         const int there = static_cast<int>(busy.router.endpoint(Role::decode, "d1")->in_flight);
-        int seen = most.load();
-        while (seen < there && !most.compare_exchange_weak(seen, there)) {
+        int seen = max_seen.load();
+        while (seen < there && !max_seen.compare_exchange_weak(seen, there)) {
         }
       }
     });
   }
   for (auto& thread : threads) thread.join();
-  CHECK(most > 0);
-  CHECK(most <= 2);
+  CHECK(max_seen > 0);
+  CHECK(max_seen <= 2);
 }
 
-TEST_CASE("ejection: eight threads begin no more probes than there were steps of time") {
+TEST_CASE("outlier detection: eight threads begin at most one probe per step of time") {
   ManualClock clock;
   auto router =
       Router::create(
@@ -217,7 +219,7 @@ TEST_CASE("ejection: eight threads begin no more probes than there were steps of
           .value();
   const auto d1 = [](const Engine& engine) { return engine.id == "d1"; };
   router.decode({}, {.accept = d1})->fail(FailureKind::bad_response);
-  REQUIRE(router.advance(clock.now()).size() == 1);  // from here on it never serves in full
+  REQUIRE(router.advance(clock.now()).size() == 1);  // from here on d1 never serves in full
 
   std::atomic<int> running = 8;
   std::atomic<int> probes = 0;
@@ -237,7 +239,7 @@ TEST_CASE("ejection: eight threads begin no more probes than there were steps of
   }
   int steps = 0;
   while (running > 0) {
-    // Time stands still while a probe runs, or that would be over without a word.
+    // Time stands still while a probe runs. Otherwise the probe would expire without a result.
     if (router.endpoint(Role::decode, "d1")->ejection == EjectionPhase::ejected) clock.advance(1s);
     static_cast<void>(router.advance(clock.now()));
     ++steps;
@@ -248,9 +250,9 @@ TEST_CASE("ejection: eight threads begin no more probes than there were steps of
   CHECK(probes <= steps);
 }
 
-TEST_CASE("ejection: a lease that never ends does not take the probe's place") {
+TEST_CASE("outlier detection: an older lease never ends, it does not take the probe's place") {
   World world(4);
-  const auto for_ever = world.lease("d1");
+  const auto endless = world.lease("d1");
   world.eject("d1");
   REQUIRE(world.advance(10s) == 1);
   auto probe = world.lease("d1");
@@ -261,12 +263,12 @@ TEST_CASE("ejection: a lease that never ends does not take the probe's place") {
   CHECK(world.phase("d1") == EjectionPhase::none);
 }
 
-TEST_CASE("ejection: a probe that never ends, or that nobody needs, is over after the longest time") {
+TEST_CASE("outlier detection: a probe that never ends or never begins is over after max_ejection_time") {
   World world(4);
   world.eject("d1");
   world.eject("d2");
   REQUIRE(world.advance(10s) == 2);
-  const auto for_ever = world.lease("d1");
+  const auto endless = world.lease("d1");
   CHECK(world.advance(5min - 1ns) == 0);
   CHECK_FALSE(world.lease("d1"));
   CHECK(world.advance(1ns) == 2);
@@ -274,7 +276,7 @@ TEST_CASE("ejection: a probe that never ends, or that nobody needs, is over afte
   CHECK(world.phase("d2") == EjectionPhase::none);
 }
 
-TEST_CASE("ejection: a probe that fails is the only one until time passes") {
+TEST_CASE("outlier detection: a probe fails, no other one begins until time passes") {
   using Least = pdroute::DisaggregatedRouter<pdroute::RandomPolicy<>, pdroute::LeastRequestPolicy, Engine, ManualClock>;
   ManualClock clock;
   auto router =
@@ -283,7 +285,7 @@ TEST_CASE("ejection: a probe that fails is the only one until time passes") {
   const auto d1 = [](const Engine& engine) { return engine.id == "d1"; };
   router.decode({}, {.accept = d1})->fail(FailureKind::bad_response);
   REQUIRE(router.advance(clock.now()).size() == 1);
-  std::vector<Least::DecodeLease> busy;  // so that a failing endpoint looks best
+  std::vector<Least::DecodeLease> busy;  // so that the failing endpoint has the fewest requests
   for (int i = 0; i < 30; ++i) busy.push_back(router.decode().value());
   for (int second = 10; second < 100; second += 10) {
     clock.set(std::chrono::seconds{second});
@@ -300,15 +302,15 @@ TEST_CASE("ejection: a probe that fails is the only one until time passes") {
   }
 }
 
-TEST_CASE("ejection: what had begun before does not decide a probe") {
+TEST_CASE("outlier detection: requests that began before the probe do not decide it") {
   World world(4);
   std::vector<Router::DecodeLease> before;
   for (int i = 0; i < 40; ++i) before.push_back(world.lease("d1").value());
   world.eject("d1");
   REQUIRE(world.advance(10s) == 1);
   before[0].fail(FailureKind::timed_out);
-  CHECK_FALSE(world.lease("d1"));  // it might have been the probe
-  CHECK(world.advance(1s) == 0);   // it was not
+  CHECK_FALSE(world.lease("d1"));  // the failure may have been the probe's
+  CHECK(world.advance(1s) == 0);   // it was not: the probe goes on
   before[1].complete();
   CHECK(world.advance(1s) == 0);
   CHECK(world.phase("d1") == EjectionPhase::probing);
@@ -318,7 +320,7 @@ TEST_CASE("ejection: what had begun before does not decide a probe") {
   CHECK(world.phase("d1") == EjectionPhase::none);
 }
 
-TEST_CASE("ejection: an endpoint that nobody has tried again does not keep another one in service") {
+TEST_CASE("outlier detection: probes were allowed but never used, another endpoint can be ejected") {
   World world(4);
   world.eject("d2");
   world.eject("d3");
@@ -327,7 +329,7 @@ TEST_CASE("ejection: an endpoint that nobody has tried again does not keep anoth
   world.eject("d0");
 }
 
-TEST_CASE("ejection: a probed endpoint that has a lower limit keeps that") {
+TEST_CASE("outlier detection: a probed endpoint with a capacity below the probe limit keeps that capacity") {
   World world(4, OutlierDetection{.consecutive_failures = 3, .probes = 5});
   CHECK_FALSE(world.router.set_capacity(Role::decode, "d1", {.requests = 2}));
   world.eject("d1");
@@ -338,7 +340,7 @@ TEST_CASE("ejection: a probed endpoint that has a lower limit keeps that") {
   CHECK_FALSE(world.lease("d1"));
 }
 
-TEST_CASE("ejection: a limit set during a probe counts once that is over") {
+TEST_CASE("outlier detection: a capacity set during a probe takes effect when the probe is over") {
   World world(4);
   world.eject("d1");
   world.advance(10s);
@@ -347,7 +349,7 @@ TEST_CASE("ejection: a limit set during a probe counts once that is over") {
     const auto probe = world.lease("d1");
     CHECK_FALSE(world.lease("d1"));
   }
-  CHECK_FALSE(world.lease("d1"));  // the probe was cancelled, and another one waits for its time
+  CHECK_FALSE(world.lease("d1"));  // the probe was cancelled, and the next one begins after an advance
   world.advance();
   world.complete("d1");
   world.advance();
@@ -356,8 +358,8 @@ TEST_CASE("ejection: a limit set during a probe counts once that is over") {
   CHECK_FALSE(world.lease("d1"));
 }
 
-TEST_CASE("ejection: at most a share at a time, those who failed most first") {
-  World world(5, OutlierDetection{.consecutive_failures = 3, .panic_threshold = 0});  // two of them
+TEST_CASE("outlier detection: at most a share is ejected, the endpoints with most failures first") {
+  World world(5, OutlierDetection{.consecutive_failures = 3, .panic_threshold = 0});  // at most two of five
   world.fail("d0", 3);
   world.fail("d1", 7);
   world.fail("d2", 5);
@@ -369,7 +371,7 @@ TEST_CASE("ejection: at most a share at a time, those who failed most first") {
   CHECK(world.phase("d0") == EjectionPhase::ejected);
 }
 
-TEST_CASE("ejection: the last eligible endpoint stays") {
+TEST_CASE("outlier detection: the last eligible endpoint is not ejected") {
   World world(2);
   REQUIRE(world.router.set_health("d0", pdroute::Health::unhealthy));
   world.fail("d1", 10);
@@ -380,7 +382,7 @@ TEST_CASE("ejection: the last eligible endpoint stays") {
   CHECK(alone.advance() == 0);
 }
 
-TEST_CASE("ejection: the last endpoint that serves in full stays, though another one is being probed") {
+TEST_CASE("outlier detection: the last endpoint in full service is not ejected while another is probed") {
   World world(2);
   world.eject("d1");
   world.advance(10s);
@@ -391,7 +393,7 @@ TEST_CASE("ejection: the last endpoint that serves in full stays, though another
   CHECK((held[0] && held[1] && held[2]));
 }
 
-TEST_CASE("ejection: a probe is bounded only while somebody serves in its place") {
+TEST_CASE("outlier detection: a probe is bounded only while another endpoint serves") {
   for (const double panic_threshold : {0.5, 0.0}) {
     World world(2, OutlierDetection{.consecutive_failures = 3, .panic_threshold = panic_threshold});
     world.eject("d1");
@@ -402,7 +404,7 @@ TEST_CASE("ejection: a probe is bounded only while somebody serves in its place"
       CHECK(held[2]);
     }
     world.fail("d1", 5);
-    CHECK(world.advance() == 0);  // the last one stays, and is probed
+    CHECK(world.advance() == 0);  // the last endpoint stays, and is probed
     CHECK(world.phase("d1") == EjectionPhase::probing);
     CHECK_FALSE(world.router.set_capacity(Role::decode, "d1", {.requests = 2}));
     {
@@ -415,7 +417,7 @@ TEST_CASE("ejection: a probe is bounded only while somebody serves in its place"
   }
 }
 
-TEST_CASE("ejection: who was spared is not held back in panic when its time is over") {
+TEST_CASE("outlier detection: the time of a spared endpoint ends in panic, it is not bounded until panic is over") {
   World world(8);
   for (const char* id : {"d0", "d1", "d2"}) world.eject(id);
   for (const char* id : {"d6", "d7"}) REQUIRE(world.router.set_health(id, pdroute::Health::unhealthy));
@@ -431,7 +433,7 @@ TEST_CASE("ejection: who was spared is not held back in panic when its time is o
   CHECK((held[0] && !held[1]));
 }
 
-TEST_CASE("ejection: in panic nobody is left out for failing, and health is as the caller says") {
+TEST_CASE("outlier detection: panic returns ejected endpoints to service, unhealthy ones stay out") {
   World world(8);
   for (const char* id : {"d0", "d1", "d2"}) world.eject(id);
   for (const char* id : {"d6", "d7"}) REQUIRE(world.router.set_health(id, pdroute::Health::unhealthy));
@@ -448,7 +450,7 @@ TEST_CASE("ejection: in panic nobody is left out for failing, and health is as t
   for (int i = 0; i < 20; ++i) CHECK(world.router.decode()->id() > "d2");
 }
 
-TEST_CASE("ejection: a probe that fails when panic comes is no probe any more") {
+TEST_CASE("outlier detection: a probe fails and panic begins, the endpoint is spared and not bounded") {
   World world(4);
   world.eject("d1");
   world.advance(10s);
@@ -461,28 +463,28 @@ TEST_CASE("ejection: a probe that fails when panic comes is no probe any more") 
   CHECK((one && two));
 }
 
-TEST_CASE("ejection: panic can be switched off") {
+TEST_CASE("outlier detection: with panic_threshold 0 there is no panic, ejected endpoints stay out") {
   World world(8, OutlierDetection{.consecutive_failures = 3, .panic_threshold = 0});
   for (const char* id : {"d0", "d1", "d2"}) world.eject(id);
   for (const char* id : {"d4", "d5", "d6", "d7"}) REQUIRE(world.router.set_health(id, pdroute::Health::unhealthy));
   for (int i = 0; i < 20; ++i) CHECK(world.router.decode()->id() == "d3");
 }
 
-TEST_CASE("ejection: the reason counts who was ejected, and all counts add up") {
+TEST_CASE("outlier detection: the reason counts ejected endpoints, and all counts add up") {
   World world(2, OutlierDetection{.consecutive_failures = 3, .panic_threshold = 0});
   world.eject("d0");
   REQUIRE(world.router.set_health("d1", pdroute::Health::unhealthy));
-  const auto nobody = world.router.decode();
-  REQUIRE_FALSE(nobody);
-  CHECK(nobody.error() == pdroute::NoEndpoint{.role = Role::decode, .endpoints = 2, .unhealthy = 1, .ejected = 1});
-  CHECK(nobody.error().text() == "no decode endpoint: 1 unhealthy, 1 ejected of 2");
-  CHECK_FALSE(nobody.error().overloaded());
+  const auto refused = world.router.decode();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error() == pdroute::NoEndpoint{.role = Role::decode, .endpoints = 2, .unhealthy = 1, .ejected = 1});
+  CHECK(refused.error().text() == "no decode endpoint: 1 unhealthy, 1 ejected of 2");
+  CHECK_FALSE(refused.error().overloaded());
   CHECK(world.router.refusals(Role::decode) == pdroute::Refusals{.requests = 1, .unhealthy = 1, .ejected = 1});
   const auto explained = world.router.explain();
   CHECK(explained.decode.endpoints[0].ruled_out == "ejected");
 }
 
-TEST_CASE("ejection: another life of the endpoint starts clean, and the old one's failures do not reach it") {
+TEST_CASE("outlier detection: a new incarnation is not ejected, and old leases' failures do not reach it") {
   World world(4);
   std::vector<Router::DecodeLease> old;
   for (int i = 0; i < 5; ++i) old.push_back(std::move(*world.lease("d3")));
@@ -494,17 +496,17 @@ TEST_CASE("ejection: another life of the endpoint starts clean, and the old one'
   CHECK(world.advance() == 0);
 }
 
-TEST_CASE("ejection: a list that keeps the endpoint keeps it out") {
+TEST_CASE("outlier detection: an assignment keeps an ejected endpoint, which stays ejected") {
   World world(4);
   world.eject("d1");
   REQUIRE(world.router.assign(Role::decode, engines("d", 5)));
   CHECK(world.phase("d1") == EjectionPhase::ejected);
   REQUIRE(world.router.set_health("d1", pdroute::Health::unhealthy));
   REQUIRE(world.router.set_health("d1", pdroute::Health::healthy));
-  CHECK(world.phase("d1") == EjectionPhase::ejected);  // that it answers health checks was so before
+  CHECK(world.phase("d1") == EjectionPhase::ejected);  // it answered health checks before, too
 }
 
-TEST_CASE("ejection: who drains is not probed, and who changes its role starts clean there") {
+TEST_CASE("outlier detection: a draining endpoint is not probed, and a role change ends an ejection") {
   World world(4);
   world.eject("d1");
   REQUIRE(world.router.drain(Role::decode, "d1"));
@@ -515,7 +517,7 @@ TEST_CASE("ejection: who drains is not probed, and who changes its role starts c
   CHECK(world.router.endpoint(Role::prefill, "d2")->eligible());
 }
 
-TEST_CASE("ejection: a clock that steps back does not keep any_endpoint out for longer than the longest time") {
+TEST_CASE("outlier detection: the clock steps back, an ejection lasts at most max_ejection_time more") {
   World world(4, OutlierDetection{.consecutive_failures = 3, .base_ejection_time = 10s, .max_ejection_time = 20s});
   world.clock.set(1000s);
   world.eject("d1");
@@ -525,7 +527,7 @@ TEST_CASE("ejection: a clock that steps back does not keep any_endpoint out for 
   CHECK(world.phase("d1") == EjectionPhase::probing);
 }
 
-TEST_CASE("ejection: none without rules, however an endpoint fails; empty braces are the usual rules") {
+TEST_CASE("outlier detection: off without options or with 0 failures, empty braces mean the defaults") {
   const auto after_failures = [](Router::Options options) {
     ManualClock clock;
     const auto decode = engines("d", 4);
@@ -541,7 +543,7 @@ TEST_CASE("ejection: none without rules, however an endpoint fails; empty braces
   CHECK(after_failures({.outlier_detection = {}}) == 1);
 }
 
-TEST_CASE("ejection: an empty router, and leases that fail after the router has gone") {
+TEST_CASE("outlier detection: an empty router and a failure after the router is gone have no effect") {
   World empty(0);
   CHECK(empty.advance(100s) == 0);
   std::optional<Router::DecodeLease> lease;
@@ -553,13 +555,13 @@ TEST_CASE("ejection: an empty router, and leases that fail after the router has 
   CHECK_FALSE(*lease);
 }
 
-TEST_CASE("ejection: rules that cannot be are refused where they are given") {
+TEST_CASE("outlier detection: invalid options are refused when the router is created") {
   const auto refused = Router::create({.outlier_detection = {.probes = 0}});
   REQUIRE_FALSE(refused);
   CHECK(refused.error().rule == pdroute::ConfigError::Rule::outlier_detection_in_range);
 }
 
-TEST_CASE("ejection: dispatchers see it at their next choice, and rotate over those who are left") {
+TEST_CASE("outlier detection: a dispatcher sees an ejection at its next choice and rotates over the rest") {
   World world(3);
   auto dispatcher = world.router.dispatcher();
   world.eject("d1");

@@ -17,7 +17,7 @@ using Compatible = pdroute::PredicateRef<Engine, Engine>;
 static_assert(sizeof(Accept) == 2 * sizeof(void*));
 static_assert(std::is_trivially_copyable_v<Accept>);
 
-// What can be asked: any class that takes const endpoints and answers yes or no.
+// Accepted: an object of any class that can be called with const endpoints and answers yes or no.
 constexpr auto by_reference = [](const Engine&) { return true; };
 constexpr auto by_value = [](Engine) { return true; };
 constexpr auto of_anything = [](const auto&) { return true; };
@@ -37,7 +37,7 @@ static_assert(!std::convertible_to<decltype(by_reference), Compatible>);
 static_assert(!std::convertible_to<decltype(changes_it), Accept>);
 static_assert(!std::convertible_to<decltype(says_nothing), Accept>);
 static_assert(!std::convertible_to<decltype(of_another_type), Accept>);
-static_assert(!std::convertible_to<bool (*)(const Engine&), Accept>);  // nothing to refer to for the time of a call
+static_assert(!std::convertible_to<bool (*)(const Engine&), Accept>);  // only objects of class type are accepted
 static_assert(!std::convertible_to<std::nullptr_t, Accept>);
 
 bool ask(Accept accept, const std::string& id) {
@@ -46,12 +46,12 @@ bool ask(Accept accept, const std::string& id) {
 
 }  // namespace
 
-TEST_CASE("a predicate that was not given is empty, and one that was is not") {
+TEST_CASE("a default predicate is empty, one with a callable is not") {
   CHECK_FALSE(Accept{});
   CHECK(Accept{by_reference});
 }
 
-TEST_CASE("a predicate answers what its callable answers, also if that counts or captures") {
+TEST_CASE("a predicate returns its callable's answer, also if the callable counts or captures") {
   const std::string wanted = "d1";
   int asked = 0;
   auto counting = [&wanted, &asked, own = 0](const Engine& engine) mutable {
@@ -63,7 +63,7 @@ TEST_CASE("a predicate answers what its callable answers, also if that counts or
   CHECK(asked == 2);  // the caller's own object was called, not a copy
 }
 
-TEST_CASE("an answer may be anything that reads as yes or no") {
+TEST_CASE("an answer of another type is read as true or false") {
   CHECK(ask([](const Engine& engine) { return engine.id.size(); }, "d1"));
   CHECK_FALSE(ask([](const Engine& engine) { return engine.id.size(); }, ""));
 }
@@ -78,7 +78,7 @@ TEST_CASE("a copy of a predicate refers to the same callable") {
   CHECK(asked == 2);
 }
 
-TEST_CASE("a predicate over a pair is asked in the order of the arguments") {
+TEST_CASE("a predicate over a pair gets its arguments in the given order") {
   const Compatible compatible = [](const Engine& p, const Engine& d) { return p.id == "p0" && d.id == "d0"; };
   CHECK(compatible(Engine{"p0"}, Engine{"d0"}));
   CHECK_FALSE(compatible(Engine{"d0"}, Engine{"p0"}));

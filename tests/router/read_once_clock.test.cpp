@@ -17,7 +17,7 @@ struct CountedClock {
 
 }  // namespace
 
-TEST_CASE("read-once clock: the caller's clock is read at the first question and not again") {
+TEST_CASE("read-once clock: the first now() reads the caller's clock, later ones do not") {
   int reads = 0;
   const CountedClock clock{&reads};
   pdroute::detail::ReadOnceClock once{clock};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How often a role had nobody, and why, over all who ask.
+// How often a role had no endpoint for a request, and why, over all callers.
 #include <pdroute/router/refusals.hpp>
 
 #include <cstdint>
@@ -41,7 +41,7 @@ TEST_CASE("a refusal counts once for each of its reasons, however many endpoints
                                     .declined = 1});
 }
 
-TEST_CASE("a refused request counts in the role that had nobody, once, whoever asked and how") {
+TEST_CASE("a refused request counts once, in the role without an endpoint, whichever call was made") {
   auto router = Router::create({.prefill = nodes("p", 2), .decode = nodes("d", 2, {.requests = 1})}).value();
   auto a = router.dispatcher();
   auto b = router.dispatcher();
@@ -60,7 +60,7 @@ TEST_CASE("a refused request counts in the role that had nobody, once, whoever a
   CHECK(router.refusals(Role::decode).requests == 5);
 }
 
-TEST_CASE("requests that are served are no refusals, though a full endpoint or a pair that does not fit was passed") {
+TEST_CASE("a served request is no refusal, even if full endpoints or unfit pairs were skipped") {
   auto router = Router::create({.prefill = Nodes{{"p0", 'x'}, {"p1", 'a'}},
                                 .decode = Nodes{{"d0", 'a', {.requests = 1}}, {"d1", 'a'}}})
                     .value();
@@ -73,7 +73,7 @@ TEST_CASE("requests that are served are no refusals, though a full endpoint or a
   CHECK(router.refusals(Role::decode) == Refusals{});
 }
 
-TEST_CASE("a role without members: the request counts, without a reason") {
+TEST_CASE("a role without members refuses, and the request counts without a reason") {
   auto router = Router::create({.prefill = nodes("p", 1)}).value();
   CHECK(router.route().error() == NoEndpoint{.role = Role::decode});
   CHECK(router.route().error().text() == "no decode endpoint: there are none");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Engines' own reports in a router: own requests on top of them, silent engines, herds.
+// Engine reports in a router: requests since the last report, engines without reports, and herding.
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -54,7 +54,7 @@ struct Shares {
 
 }  // namespace
 
-TEST_CASE("reports: herding: a thousand requests between two reports spread evenly") {
+TEST_CASE("reports: a thousand requests between two reports spread evenly, without herding") {
   ManualClock clock;
   auto router = router_of(8, clock);
   report_all(router, 8, report_of(3, 0.25), clock.now());
@@ -64,7 +64,7 @@ TEST_CASE("reports: herding: a thousand requests between two reports spread even
   for (const auto& [id, count] : shares.decode) CHECK(count == 125);
 }
 
-TEST_CASE("reports: two choices between two reports spread evenly, too") {
+TEST_CASE("reports: a thousand requests by two choices between two reports spread evenly") {
   ManualClock clock;
   using TwoChoices = pdroute::PowerOfTwoChoicesPolicy<pdroute::ReportedRequests>;
   using R = pdroute::DisaggregatedRouter<TwoChoices, TwoChoices, Engine, ManualClock>;
@@ -86,11 +86,12 @@ TEST_CASE("fault: 1000 cold prompts between heartbeats go to one pair") {
   ManualClock clock;
   auto router = router_of(4, clock);
   report_all(router, 4, report_of(50, 0.5), clock.now());
-  CHECK_FALSE(router.report<Role::prefill>("p2", report_of(0, 0.5), clock.now()));  // idle, says its heartbeat
+  CHECK_FALSE(router.report<Role::prefill>("p2", report_of(0, 0.5), clock.now()));  // idle, according to its heartbeat
   CHECK_FALSE(router.report<Role::decode>("d1", report_of(50, 0.4), clock.now()));
   Shares shares;
   shares.add(router, 1000);
-  // p2 is filled up to the others first: 50 + 950 / 4. d1: a tenth of 100,000 tokens is all of the 1000 requests.
+  // p2 is filled up to the level of the others first: 50 + 950 / 4. d1 is a tenth of 100,000 tokens below the others,
+  // which is as much as all of the 1000 requests.
   CHECK(shares.prefill["p2"] == Approx(50 + 950 / 4).margin(1));
   CHECK(shares.prefill["p0"] == Approx(950 / 4).margin(1));
   CHECK(shares.decode["d1"] == Approx(1000).margin(1));
@@ -112,17 +113,17 @@ TEST_CASE("fault: least-load credit cleared at the 10 s poll, not at completion"
   }
   for (int i = 0; i < 50; ++i) {
     auto lease = router.prefill();
-    CHECK(lease->id() == "p0");  // p1 still has its fifty, whatever it says
+    CHECK(lease->id() == "p0");  // p1 still has its fifty requests, whatever it reports
     shares.held.push_back({std::move(*lease), {}});
   }
 }
 
-TEST_CASE("reports: what ends is gone before the next report") {
+TEST_CASE("reports: a request that ends is subtracted before the next report") {
   ManualClock clock;
   auto router = router_of(2, clock);
   Shares shares;
   shares.add(router, 20);
-  report_all(router, 2, report_of(10, 0.1), clock.now());  // all of it our own
+  report_all(router, 2, report_of(10, 0.1), clock.now());  // all of these requests are the router's own
   for (auto& route : shares.held) {
     if (route.prefill.id() == "p1") route.prefill.complete();
   }
@@ -133,7 +134,7 @@ TEST_CASE("reports: what ends is gone before the next report") {
   }
 }
 
-TEST_CASE("reports: a silent endpoint among eight is neither flooded nor starved") {
+TEST_CASE("reports: one of eight endpoints never reports, it gets an equal share") {
   ManualClock clock;
   auto router = router_of(8, clock);
   Shares shares;
@@ -147,7 +148,7 @@ TEST_CASE("reports: a silent endpoint among eight is neither flooded nor starved
   CHECK(shares.decode["d7"] == Approx(1000).epsilon(0.1));
 }
 
-TEST_CASE("reports: a brand-new endpoint among eight is neither flooded nor starved") {
+TEST_CASE("reports: a new endpoint joins seven others, it gets an equal share") {
   ManualClock clock;
   auto router = router_of(7, clock);
   report_all(router, 7, report_of(30, 0.3), clock.now());
@@ -159,7 +160,7 @@ TEST_CASE("reports: a brand-new endpoint among eight is neither flooded nor star
   CHECK(shares.decode["d7"] == Approx(125).epsilon(0.1));
 }
 
-TEST_CASE("reports: one from a clock that is ahead counts as of now, and blocks no later one") {
+TEST_CASE("reports: a report with a future time counts as of now, and blocks no later one") {
   ManualClock clock;
   auto router = router_of(2, clock);
   CHECK_FALSE(router.report<Role::prefill>("p0", report_of(200, 0), clock.now() + 1h));
@@ -170,7 +171,7 @@ TEST_CASE("reports: one from a clock that is ahead counts as of now, and blocks 
   CHECK(router.prefill()->id() == "p0");
 }
 
-TEST_CASE("reports: a mistake is named, and changes nothing") {
+TEST_CASE("reports: an unknown id or an invalid value is refused, and the error names the rule") {
   ManualClock clock;
   auto router = router_of(1, clock);
   CHECK(router.report<Role::prefill>("d0", report_of(1, 0), clock.now())->text() ==
@@ -185,7 +186,7 @@ TEST_CASE("reports: a mistake is named, and changes nothing") {
   CHECK(refused.error().rule == pdroute::ConfigError::Rule::stale_after_in_range);
 }
 
-TEST_CASE("reports: an endpoint that comes back has not reported yet") {
+TEST_CASE("reports: an endpoint is removed and returns, it counts as one without a report") {
   ManualClock clock;
   auto router = router_of(2, clock);
   report_all(router, 2, report_of(5, 0), clock.now());
@@ -194,5 +195,5 @@ TEST_CASE("reports: an endpoint that comes back has not reported yet") {
   CHECK(router.prefill()->id() == "p0");
   REQUIRE(router.assign(Role::prefill, engines("p", 1)));
   REQUIRE(router.assign(Role::prefill, engines("p", 2)));
-  CHECK(router.prefill()->id() == "p1");  // as typical as p0, and its turn
+  CHECK(router.prefill()->id() == "p1");  // counts as typical, like p0, and it is its turn
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Another try after a failure: the endpoints that have failed are left out, the work that is done is kept.
+// Retries after a failure: the failed endpoints are excluded, and finished work is kept.
 #include <cstddef>
 #include <pdroute/pdroute.hpp>
 #include <string>
@@ -20,7 +20,7 @@ using Router = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute
 
 }  // namespace
 
-TEST_CASE("decode fails after the first token: another decode endpoint is tried, and the prompt is kept") {
+TEST_CASE("decode fails after the first token: another decode endpoint is tried, the prefill stays completed") {
   auto router = Router::create({.prefill = nodes("p", 2), .decode = nodes("d", 3)}).value();
   auto dispatcher = router.dispatcher();
   auto route = dispatcher.route().value();
@@ -39,13 +39,13 @@ TEST_CASE("decode fails after the first token: another decode endpoint is tried,
     route.decode = std::move(*next);
     tried += route.decode.id();
   }
-  CHECK(tried.size() == 6);  // three of them, each once:
+  CHECK(tried.size() == 6);  // three ids of two characters, each tried once:
   for (const auto& endpoint : router.endpoints(Role::decode)) CHECK(endpoint.outcomes == Outcomes{.unreachable = 1});
   CHECK(status(router, Role::prefill, "p0").outcomes == Outcomes{.completed = 1});
 }
 
-TEST_CASE("one list serves both roles: what failed in one is not left out in the other") {
-  // Both roles count lives from 1, and e0 plays both.
+TEST_CASE("one list serves both roles: an endpoint that failed in one is not excluded in the other") {
+  // Both roles number incarnations from 1, and e0 plays both.
   auto router = Router::create({.prefill = nodes("e", 2), .decode = nodes("e", 2)}).value();
   auto dispatcher = router.dispatcher();
   auto route = dispatcher.route().value();
@@ -64,7 +64,7 @@ TEST_CASE("one list serves both roles: what failed in one is not left out in the
     CHECK(names(dispatcher.route({}, {.prefill = {.exclude = failed}, .decode = {.exclude = failed}})) == "e1 e1");
 }
 
-TEST_CASE("more failures than the list holds: the oldest are forgotten, the last ones never") {
+TEST_CASE("more failures than the list holds: the oldest endpoint is tried again, the others are not") {
   auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 10)}).value();
   auto dispatcher = router.dispatcher();
   FailedEndpoints<> failed;
@@ -85,7 +85,7 @@ TEST_CASE("more failures than the list holds: the oldest are forgotten, the last
   CHECK(again);
 }
 
-TEST_CASE("an endpoint that has restarted, or that plays another role now, may be tried again") {
+TEST_CASE("a failed endpoint that restarts or changes its role may be tried again") {
   auto router = Router::create({.prefill = nodes("p", 2), .decode = nodes("d", 1)}).value();
   auto dispatcher = router.dispatcher();
   FailedEndpoints<> failed;
@@ -103,7 +103,7 @@ TEST_CASE("an endpoint that has restarted, or that plays another role now, may b
   CHECK(dispatcher.prefill({}, {.exclude = failed, .allowed = d0}));
 }
 
-TEST_CASE("the failed attempt may still hold its place while the next one is chosen") {
+TEST_CASE("a failed attempt still holds its place: the retry goes elsewhere, a further one finds it excluded") {
   auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 2, {.requests = 1})}).value();
   auto dispatcher = router.dispatcher();
   auto first = dispatcher.decode().value();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An endpoint plays the other role from now on: nothing that runs is lost, and no role is left without any_endpoint.
+// Role changes through the router: running requests are kept, and no role loses its last endpoint by accident.
 #include <algorithm>
 #include <atomic>
 #include <functional>
@@ -31,7 +31,7 @@ std::string ids(const Router& router, Role role) {
 
 }  // namespace
 
-TEST_CASE("after a change of role the endpoint is chosen in the new role only, by dispatchers old and new") {
+TEST_CASE("an endpoint changes its role: every dispatcher chooses it in the new role only") {
   auto router = Router::create({.prefill = nodes("p", 2), .decode = nodes("d", 1)}).value();
   auto dispatcher = router.dispatcher();
   REQUIRE(dispatcher.route());
@@ -44,29 +44,29 @@ TEST_CASE("after a change of role the endpoint is chosen in the new role only, b
     CHECK(route->prefill.id() == "p1");
     decodes += route->decode.id();
   }
-  CHECK(std::count(decodes.begin(), decodes.end(), 'd') == 2);  // p0 is d0's equal
+  CHECK(std::count(decodes.begin(), decodes.end(), 'd') == 2);  // p0 gets as many requests as d0
 }
 
-TEST_CASE("leases of both roles stay what they are when their endpoint flips and flips back") {
+TEST_CASE("an endpoint changes roles and back: leases of both roles keep counting where they began") {
   auto router = Router::create({.prefill = nodes("p", 2), .decode = nodes("d", 1)}).value();
   auto dispatcher = router.dispatcher();
   auto prompt = dispatcher.prefill().value();
   CHECK(prompt.id() == "p0");
-  const auto first_life = prompt.key();
+  const auto first_incarnation = prompt.key();
 
   CHECK(router.change_role("p0", Role::decode) == RoleChange::done);
-  CHECK(status(router, Role::prefill, "p0").in_flight == 1);  // still reported where it runs
+  CHECK(status(router, Role::prefill, "p0").in_flight == 1);  // still counted in the role where it runs
   CHECK_FALSE(status(router, Role::prefill, "p0").drained());
   const std::vector<std::string_view> p0{"p0"};
   auto answer = dispatcher.decode({}, {.allowed = p0}).value();
   CHECK(status(router, Role::decode, "p0").in_flight == 1);
 
   CHECK(router.change_role("p0", Role::prefill) == RoleChange::done);
-  CHECK(ids(router, Role::prefill) == "p1 p0 ");  // once: the new life takes the place of the one that drained
+  CHECK(ids(router, Role::prefill) == "p1 p0 ");  // listed once: the new incarnation replaces the one that drained
   CHECK(status(router, Role::prefill, "p0").in_flight == 0);
   CHECK(status(router, Role::decode, "p0").in_flight == 1);
   auto again = dispatcher.prefill({}, {.allowed = p0}).value();
-  CHECK_FALSE(again.key() == first_life);
+  CHECK_FALSE(again.key() == first_incarnation);
   CHECK(dispatcher.decode({}, {.allowed = p0}).error() ==
         NoEndpoint{.role = Role::decode, .endpoints = 2, .draining = 1, .disallowed = 1});
 
@@ -78,7 +78,7 @@ TEST_CASE("leases of both roles stay what they are when their endpoint flips and
   CHECK(status(router, Role::decode, "p0").outcomes == Outcomes{.bad_response = 1});
 }
 
-TEST_CASE("health and intake go along; what is unhealthy in one role is not healthy in the other") {
+TEST_CASE("an unhealthy or paused endpoint changes its role: its health and intake come along") {
   auto router = Router::create({.prefill = nodes("p", 3), .decode = nodes("d", 1)}).value();
   REQUIRE(router.set_health("p0", Health::unhealthy));
   REQUIRE(router.set_intake(Role::prefill, "p1", Intake::paused));
@@ -95,20 +95,20 @@ TEST_CASE("health and intake go along; what is unhealthy in one role is not heal
   CHECK(seen.find("p1") != std::string::npos);
 }
 
-TEST_CASE("the last eligible endpoint stays in its role, unless it is to be taken") {
+TEST_CASE("the last eligible endpoint keeps its role unless the caller takes it") {
   auto router = Router::create({.prefill = nodes("p", 2), .decode = nodes("d", 1)}).value();
-  REQUIRE(router.set_health("p1", Health::unhealthy));  // counts as none
+  REQUIRE(router.set_health("p1", Health::unhealthy));  // so p0 is the only eligible one
   CHECK(router.change_role("p0", Role::decode) == RoleChange::last_of_its_role);
   CHECK(ids(router, Role::prefill) == "p0 p1 ");
   CHECK(ids(router, Role::decode) == "d0 ");
   CHECK(router.route());
-  CHECK(router.change_role("p1", Role::decode) == RoleChange::done);  // is not the one that must stay
+  CHECK(router.change_role("p1", Role::decode) == RoleChange::done);  // is not eligible, so it may leave
   CHECK(router.change_role("p0", Role::decode, LastEndpoint::take) == RoleChange::done);
   CHECK(router.route().error() == NoEndpoint{.role = Role::prefill, .endpoints = 2, .unhealthy = 1, .draining = 1});
   CHECK(router.decode());
 }
 
-TEST_CASE("what cannot be done is told, and nothing has changed") {
+TEST_CASE("an impossible role change is refused with its reason, and nothing changes") {
   auto router = Router::create({.prefill = nodes("e", 2), .decode = Nodes{{"e0"}, {"d0"}}}).value();
   CHECK(router.change_role("x", Role::decode) == RoleChange::no_such_endpoint);
   CHECK(router.change_role("d0", Role::decode) == RoleChange::already_there);
@@ -121,7 +121,7 @@ TEST_CASE("what cannot be done is told, and nothing has changed") {
   CHECK(ids(router, Role::decode) == "e0 d0 e1 ");
 }
 
-TEST_CASE("the entry in the old role goes with a list without it, and its leases with their end") {
+TEST_CASE("the drained entry leaves the old role when a list omits it, its copy when its lease ends") {
   struct Watched {
     std::string id;
     std::shared_ptr<int> life;
@@ -139,12 +139,12 @@ TEST_CASE("the entry in the old role goes with a list without it, and its leases
   CHECK(router.prefill()->id() == "p0");
   REQUIRE(router.assign(Role::prefill, std::vector<Watched>{{"p0", nullptr}}));
   CHECK(router.endpoints(Role::prefill).size() == 1);
-  CHECK(life.use_count() == 3);  // here, the lease's, and that of the new role
+  CHECK(life.use_count() == 3);  // one here, one for the lease, one in the new role
   lease.complete();
   CHECK(life.use_count() == 2);
 }
 
-TEST_CASE("an endpoint that is drained in its new role may come back to the old one, and serves") {
+TEST_CASE("an endpoint changes roles and back repeatedly: it serves in its first role again") {
   auto router = Router::create({.prefill = nodes("p", 2), .decode = nodes("d", 1)}).value();
   for (int i = 0; i < 5; ++i) {
     CHECK(router.change_role("p0", Role::decode) == RoleChange::done);
@@ -155,7 +155,7 @@ TEST_CASE("an endpoint that is drained in its new role may come back to the old 
   CHECK(router.prefill()->id() != router.prefill()->id());
 }
 
-TEST_CASE("concurrent changes of the last two endpoints of a role leave one there") {
+TEST_CASE("two threads move the last two endpoints of a role: one of them stays") {
   for (int round = 0; round < 100; ++round) {
     auto router = Router::create({.prefill = nodes("p", 2), .decode = nodes("d", 1)}).value();
     std::atomic<int> ready = 0;
@@ -173,7 +173,7 @@ TEST_CASE("concurrent changes of the last two endpoints of a role leave one ther
   }
 }
 
-TEST_CASE("requests go on while endpoints flip to and fro: nobody is missing and nothing is lost") {
+TEST_CASE("requests run while endpoints change roles: none is refused and no count is left over") {
   auto router = Router::create({.prefill = nodes("p", 3), .decode = nodes("d", 3)}).value();
   std::atomic<bool> stop = false;
   std::atomic<int> failures = 0;
@@ -202,12 +202,12 @@ TEST_CASE("requests go on while endpoints flip to and fro: nobody is missing and
   CHECK(in_flight(router, Role::decode) == 0);
 }
 
-TEST_CASE("a change of role may destroy copies of the endpoint, whose destructors may call the router") {
-  struct Talkative {
-    explicit Talkative(std::string name, std::function<void()>* end) : id(std::move(name)), at_end(end) {}
-    Talkative(const Talkative&) = default;
-    Talkative& operator=(const Talkative&) = delete;
-    ~Talkative() {
+TEST_CASE("a role change destroys endpoint copies and the destructors call the router, without deadlock") {
+  struct CallsBack {
+    explicit CallsBack(std::string name, std::function<void()>* end) : id(std::move(name)), at_end(end) {}
+    CallsBack(const CallsBack&) = default;
+    CallsBack& operator=(const CallsBack&) = delete;
+    ~CallsBack() {
       if (*at_end) (*at_end)();
     }
     std::string id;
@@ -215,9 +215,9 @@ TEST_CASE("a change of role may destroy copies of the endpoint, whose destructor
   };
   std::function<void()> at_end;
   {
-    const std::vector<Talkative> prefill{Talkative{"e0", &at_end}, Talkative{"e1", &at_end}};
+    const std::vector<CallsBack> prefill{CallsBack{"e0", &at_end}, CallsBack{"e1", &at_end}};
     auto router =
-        pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute::RoundRobinPolicy<>, Talkative>::create(
+        pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute::RoundRobinPolicy<>, CallsBack>::create(
             {.prefill = prefill, .decode = {}})
             .value();
     int calls = 0;
@@ -233,7 +233,7 @@ TEST_CASE("a change of role may destroy copies of the endpoint, whose destructor
   }
 }
 
-TEST_CASE("a list that takes an endpoint back takes it back with its health and intake") {
+TEST_CASE("a list takes an endpoint back into its old role: the endpoint keeps its health") {
   auto router = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute::RoundRobinPolicy<>, Node>::create(
                     {.prefill = nodes("e", 2), .decode = {}})
                     .value();

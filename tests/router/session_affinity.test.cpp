@@ -38,7 +38,7 @@ struct Gateway {
                       .value();
   Router::Dispatcher dispatcher = router.dispatcher();
 
-  /// Routes a request, which the engines then accept; says who they are.
+  /// Routes a request and binds its session, as after a successful dispatch. Returns the ids of both endpoints.
   std::string serve(const Request& request) {
     auto route = dispatcher.route(request);
     if (route && request.key) {
@@ -51,7 +51,7 @@ struct Gateway {
 
 }  // namespace
 
-TEST_CASE("sessions: each leg keeps its own, while others rotate") {
+TEST_CASE("sessions: each leg keeps the session's endpoint while other requests rotate") {
   Gateway gateway;
   CHECK(gateway.serve({}) == "p0 d0");
   CHECK(gateway.serve(u42) == "p1 d1");
@@ -63,7 +63,7 @@ TEST_CASE("sessions: each leg keeps its own, while others rotate") {
   CHECK(gateway.serve(u42).substr(0, 2) == "p1");
 }
 
-TEST_CASE("sessions: two tables, one per leg, may keep them for different times") {
+TEST_CASE("sessions: each leg has a table of its own, and keeps sessions for that table's idle time") {
   ManualClock clock;
   const auto for_prefill = std::make_shared<SessionTable>(SessionTable::Options{.idle = 1h});
   const auto for_decode = std::make_shared<SessionTable>(SessionTable::Options{.idle = 1min});
@@ -88,10 +88,10 @@ TEST_CASE("sessions: two tables, one per leg, may keep them for different times"
     CHECK(route.prefill.id() == "p0");
     decode += route.decode.id();
   }
-  CHECK(decode != "d0d0d0");  // free to rotate
+  CHECK(decode != "d0d0d0");  // the binding has expired, so the fallback rotates
 }
 
-TEST_CASE("sessions: a dispatch that fails binds nobody, so the next try goes where the fallback says") {
+TEST_CASE("sessions: a dispatch fails, nothing is bound and the fallback chooses the next try") {
   Gateway gateway;
   auto route = gateway.dispatcher.route(u42).value();
   CHECK(route.decode.id() == "d0");
@@ -99,7 +99,7 @@ TEST_CASE("sessions: a dispatch that fails binds nobody, so the next try goes wh
   CHECK(gateway.dispatcher.decode(u42)->id() == "d1");
 }
 
-TEST_CASE("sessions: the bound endpoint is full: another serves, and the session stays unless it is bound anew") {
+TEST_CASE("sessions: the bound endpoint is full, another one serves until it has room again") {
   Gateway gateway;
   CHECK(gateway.serve(u42) == "p0 d0");
   std::array<Router::Route, 2> held{gateway.dispatcher.route(u42).value(), gateway.dispatcher.route(u42).value()};
@@ -109,7 +109,7 @@ TEST_CASE("sessions: the bound endpoint is full: another serves, and the session
   CHECK(gateway.dispatcher.route(u42)->decode.id() == "d0");
 }
 
-TEST_CASE("sessions: the bound endpoint has failed and is excluded: the session moves with the next success") {
+TEST_CASE("sessions: the bound endpoint fails and is excluded, the session moves at the next bind") {
   Gateway gateway;
   CHECK(gateway.serve(u42) == "p0 d0");
   pdroute::FailedEndpoints<> failed;
@@ -117,40 +117,40 @@ TEST_CASE("sessions: the bound endpoint has failed and is excluded: the session 
   auto retry = gateway.dispatcher.decode(u42, {.exclude = failed}).value();
   const std::string next(retry.id());
   CHECK(next != "d0");
-  CHECK(gateway.dispatcher.decode(u42)->id() == "d0");  // not yet
+  CHECK(gateway.dispatcher.decode(u42)->id() == "d0");  // the retry is not bound yet
   gateway.sessions->bind(*u42.key, retry, gateway.clock.now());
   CHECK(gateway.dispatcher.decode(u42)->id() == next);
 }
 
-TEST_CASE("sessions: unhealthy, removed, or restarted under its id: the fallback chooses") {
+TEST_CASE("sessions: the bound endpoint is unhealthy, removed or restarted, the fallback chooses") {
   Gateway gateway;
   CHECK(gateway.serve(u42) == "p0 d0");
   gateway.router.set_health("d0", pdroute::Health::unhealthy);
   for (int i = 0; i < 8; ++i) CHECK(gateway.dispatcher.decode(u42)->id() != "d0");
-  gateway.router.set_health("d0", pdroute::Health::healthy);  // the same life
+  gateway.router.set_health("d0", pdroute::Health::healthy);  // the same incarnation
   for (int i = 0; i < 8; ++i) CHECK(gateway.dispatcher.decode(u42)->id() == "d0");
 
   REQUIRE(gateway.router.assign(Role::decode, Nodes{{"d1"}, {"d2"}}));
   CHECK(gateway.dispatcher.decode(u42));
-  REQUIRE(gateway.router.assign(Role::decode, Nodes{{"d0"}, {"d1"}, {"d2"}}));  // another life
+  REQUIRE(gateway.router.assign(Role::decode, Nodes{{"d0"}, {"d1"}, {"d2"}}));  // another incarnation
   std::string chosen;
   for (int i = 0; i < 3; ++i) chosen += gateway.dispatcher.decode(u42)->id();
   CHECK(chosen.find("d1") != std::string::npos);
 }
 
-TEST_CASE("sessions: an endpoint that changes its role leaves its sessions behind") {
+TEST_CASE("sessions: the bound endpoint changes its role, the fallback chooses, also after it returns") {
   Gateway gateway;
   CHECK(gateway.serve(u42) == "p0 d0");
   REQUIRE(gateway.router.change_role("d0", Role::prefill) == pdroute::RoleChange::done);
   CHECK(gateway.dispatcher.decode(u42)->id() != "d0");
   for (int i = 0; i < 4; ++i) CHECK(gateway.dispatcher.prefill(u42)->id() == "p0");
-  REQUIRE(gateway.router.change_role("d0", Role::decode) == pdroute::RoleChange::done);  // and back, as another life
+  REQUIRE(gateway.router.change_role("d0", Role::decode) == pdroute::RoleChange::done);  // and back
   std::string chosen;
   for (int i = 0; i < 4; ++i) chosen += gateway.dispatcher.decode(u42)->id();
   CHECK(chosen.find("d1") != std::string::npos);
 }
 
-TEST_CASE("sessions: the first requests of one, routed at once, may part; the last one bound wins") {
+TEST_CASE("sessions: two first requests of a session go to different endpoints, the last bind wins") {
   Gateway gateway;
   auto first = gateway.dispatcher.route(u42).value();
   auto second = gateway.dispatcher.route(u42).value();
@@ -160,7 +160,7 @@ TEST_CASE("sessions: the first requests of one, routed at once, may part; the la
   CHECK(gateway.dispatcher.decode(u42)->id() == first.decode.id());
 }
 
-TEST_CASE("sessions: a router without a table is refused") {
+TEST_CASE("sessions: a policy without a session table is refused") {
   Router::Options options;
   options.prefill_policy.sessions = std::make_shared<SessionTable>();
   const auto refused = Router::create(std::move(options));
@@ -168,7 +168,7 @@ TEST_CASE("sessions: a router without a table is refused") {
   CHECK(refused.error().rule == pdroute::ConfigError::Rule::session_table_given);
 }
 
-TEST_CASE("sessions: as one of several policies") {
+TEST_CASE("sessions: a session is bound inside AnyPolicy, it keeps its endpoint") {
   using Any = pdroute::AnyPolicy<pdroute::RandomPolicy<>, Sticky>;
   const auto sessions = std::make_shared<SessionTable>();
   auto router = pdroute::DisaggregatedRouter<Any, Any, Node>::create({.prefill = nodes("p", 1),
@@ -182,7 +182,7 @@ TEST_CASE("sessions: as one of several policies") {
   for (int i = 0; i < 20; ++i) CHECK(dispatcher.decode(u42)->id() == lease.id());
 }
 
-TEST_CASE("sessions: threads that share a router and a table meet, once bound, the endpoint of their session") {
+TEST_CASE("sessions: threads share a router and a table, each session keeps the endpoint that it is bound to") {
   Gateway gateway;
   const auto alone = [](std::size_t thread, int i) {
     return Request{.key = key(static_cast<std::uint64_t>(i % 50) * 4 + thread)};

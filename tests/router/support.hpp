@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the tests of the router room share: a policy that does what a test says, and short ways to read a router.
+// Shared by the tests of router/: policies that a test controls, and short ways to read a router.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-/// An endpoint with what filters and limits look at.
+/// An endpoint with the fields that filters and limits read.
 struct Node {
   std::string id;
   char group = 'a';
@@ -29,7 +29,7 @@ inline Nodes nodes(const std::string& prefix, std::size_t count, const pdroute::
   return list;
 }
 
-/// Does what the test says, so that a test can decline, or change the world in the middle of a choice.
+/// Chooses by the test's `rule`, so that a test can decline, or change the endpoints in the middle of a choice.
 struct Scripted {
   std::function<std::optional<std::size_t>(std::size_t candidates)> rule = [](std::size_t n) {
     return n == 0 ? std::nullopt : std::optional<std::size_t>{0};
@@ -40,7 +40,7 @@ struct Scripted {
   }
 };
 
-/// Chooses as `Policy` does and then, while `refuse` says so, takes nobody after all.
+/// Chooses as `Policy` does, but declines while `refuse` is true.
 template <class Policy>
 struct Moody : Policy {
   const bool* refuse = nullptr;
@@ -57,7 +57,7 @@ inline std::uint32_t in_flight(const auto& router, pdroute::Role role) {
   return sum;
 }
 
-/// The report on one endpoint; the test ends if there is none.
+/// The status of one endpoint, which must be a member.
 inline auto status(const auto& router, pdroute::Role role, std::string_view id) {
   const auto all = router.endpoints(role);
   return *std::find_if(all.begin(), all.end(), [id](const auto& endpoint) { return endpoint.id == id; });
@@ -69,7 +69,7 @@ inline std::uint32_t sum_of_reasons(const pdroute::NoEndpoint& reason) {
   return sum;
 }
 
-/// Who answers: "p0 d1", or the reason why nobody does.
+/// The ids of the chosen endpoints, as in "p0 d1", or the text of the reason why there are none.
 inline std::string names(const auto& route) {
   return route ? std::string(route->prefill.id()).append(" ").append(route->decode.id()) : route.error().text();
 }

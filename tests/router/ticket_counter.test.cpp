@@ -7,7 +7,7 @@ using pdroute::Role;
 using pdroute::detail::TicketCounter;
 using Draw = TicketCounter::Draw;
 
-TEST_CASE("a call draws each leg's next turn, once, and only the legs it routes") {
+TEST_CASE("a call draws one turn for each leg that it routes, and none for the other leg") {
   TicketCounter turns;
   Draw both{turns, Draw::For::both};
   CHECK(both.turn(Role::prefill) == 0);
@@ -24,7 +24,7 @@ TEST_CASE("a call draws each leg's next turn, once, and only the legs it routes"
   CHECK(next.turn(Role::prefill) == 2);
 }
 
-TEST_CASE("a call that asks for no turn draws none") {
+TEST_CASE("a call that asks for no turn uses none up") {
   TicketCounter turns;
   {
     const Draw unused{turns, Draw::For::both};
@@ -32,7 +32,7 @@ TEST_CASE("a call that asks for no turn draws none") {
   CHECK(Draw{turns, Draw::For::both}.turn(Role::prefill) == 0);
 }
 
-TEST_CASE("undone turns are drawn again, unless somebody has drawn since") {
+TEST_CASE("an undone turn is drawn again unless another call has drawn since") {
   TicketCounter turns;
   Draw first{turns, Draw::For::both};
   CHECK(first.turn(Role::prefill) == 0);
@@ -45,7 +45,7 @@ TEST_CASE("undone turns are drawn again, unless somebody has drawn since") {
   CHECK(Draw{turns, Draw::For::both}.turn(Role::prefill) == 2);
 }
 
-TEST_CASE("the origin of a leg is its first turn after a change of the candidates") {
+TEST_CASE("the candidates change, the origin of a leg is its next turn") {
   TicketCounter turns;
   static_cast<void>(Draw{turns, Draw::For::both}.turn(Role::prefill));
   for (int i = 0; i < 2; ++i) static_cast<void>(Draw{turns, Draw::For::decode}.turn(Role::decode));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Roles that measure how long requests take: leases are told the time, and new endpoints are taken for typical ones.
+// Roles that measure how long requests take: leases are ended with the time, and new endpoints count as typical.
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -29,7 +29,8 @@ R router_of(std::size_t each, const ManualClock& clock) {
   return R::create({.prefill = engines("p", each), .decode = engines("d", each), .clock = clock}).value();
 }
 
-/// Endpoints that serve as many requests as they are given, each within its own time, in virtual time.
+/// Serves `requests` requests in virtual time, one after each `gap`. `time_of` is the time that an endpoint takes.
+/// Returns the number of requests of each endpoint.
 template <class Router, class TimeOf>
 std::map<std::string, int> serve(Router& router, ManualClock& clock, int requests, std::chrono::nanoseconds gap,
                                  const TimeOf& time_of) {
@@ -59,7 +60,7 @@ std::map<std::string, int> serve(Router& router, ManualClock& clock, int request
 
 }  // namespace
 
-TEST_CASE("time: the latency of a role is from the choice to complete(now)") {
+TEST_CASE("time: the latency of a request lasts from its choice to complete(now)") {
   ManualClock clock;
   auto router = router_of<Router<Fastest, pdroute::RandomPolicy<>>>(2, clock);
   auto dispatcher = router.dispatcher();
@@ -74,7 +75,7 @@ TEST_CASE("time: the latency of a role is from the choice to complete(now)") {
   for (int i = 0; i < 4; ++i) CHECK(dispatcher.prefill()->id() == quick);  // cancelled: no samples
 }
 
-TEST_CASE("time: it counts from the choice, whenever that was") {
+TEST_CASE("time: two requests are chosen at different times, each latency starts at its own choice") {
   ManualClock clock;
   auto router = router_of<Router<Fastest, pdroute::RandomPolicy<>>>(2, clock);
   auto dispatcher = router.dispatcher();
@@ -89,7 +90,7 @@ TEST_CASE("time: it counts from the choice, whenever that was") {
   for (int i = 0; i < 4; ++i) CHECK(dispatcher.prefill()->id() == quick);
 }
 
-TEST_CASE("time: a failure at once is not a fast answer, and a cancel no answer") {
+TEST_CASE("time: an early failure or a cancel adds no latency sample") {
   ManualClock clock;
   auto router = router_of<Router<Fastest, pdroute::RandomPolicy<>>>(2, clock);
   auto dispatcher = router.dispatcher();
@@ -98,14 +99,14 @@ TEST_CASE("time: a failure at once is not a fast answer, and a cancel no answer"
   const std::string works{good->id()};
   clock.advance(1s);
   good->complete(clock.now());
-  clock.advance(9s);  // what it showed has faded to a third
+  clock.advance(9s);  // the weight of the good endpoint's sample has decayed to about a third
   bad->fail(pdroute::FailureKind::unreachable);
   std::map<std::string, int> chosen;
   for (int i = 0; i < 10; ++i) ++chosen[std::string(dispatcher.prefill()->id())];
-  CHECK(chosen[works] == 5);  // the other is unknown, so it is alike
+  CHECK(chosen[works] == 5);  // the other one is unknown, so it counts as typical
 }
 
-TEST_CASE("time: route->first_token(now) ends prefill and tells decode") {
+TEST_CASE("time: route->first_token(now) ends prefill and gives decode its time to first token") {
   ManualClock clock;
   auto router = router_of<Router<Fastest, Soonest>>(2, clock);
   auto dispatcher = router.dispatcher();
@@ -127,7 +128,7 @@ TEST_CASE("time: route->first_token(now) ends prefill and tells decode") {
   }
 }
 
-TEST_CASE("time: a role that measures no time may be told it") {
+TEST_CASE("time: a role that measures no time accepts it and ends leases as usual") {
   ManualClock clock;
   auto router = router_of<Router<pdroute::LeastTokensPolicy>>(1, clock);
   auto dispatcher = router.dispatcher();
@@ -139,25 +140,25 @@ TEST_CASE("time: a role that measures no time may be told it") {
   CHECK(router.endpoints(Role::decode)[0].outcomes.completed == 1);
 }
 
-TEST_CASE("time: a lease that was detached keeps when it began") {
+TEST_CASE("time: a detached lease keeps its start time") {
   ManualClock clock;
   auto router = router_of<Router<Fastest, pdroute::RandomPolicy<>>>(2, clock);
   auto dispatcher = router.dispatcher();
   auto slow = dispatcher.prefill();
   auto fast = dispatcher.prefill();
   const std::string quick{fast->id()};
-  const auto token = router.detach(std::move(*slow));
-  REQUIRE(token);
+  const auto id = router.detach(std::move(*slow));
+  REQUIRE(id);
   clock.advance(1s);
   fast->complete(clock.now());
   clock.advance(5s);
-  auto again = router.adopt<Role::prefill>(*token);
+  auto again = router.adopt<Role::prefill>(*id);
   REQUIRE(again);
   again->complete(clock.now());
   CHECK(dispatcher.prefill()->id() == quick);
 }
 
-TEST_CASE("time: peak EWMA gives the slow less, as either policy") {
+TEST_CASE("time: peak EWMA gives a slow endpoint fewer requests") {
   ManualClock clock;
   auto router = router_of<Router<PeakEwmaPolicy>>(4, clock);
   const auto given = serve(router, clock, 4000, 50ms, [](auto id) { return id == "p0" ? 3200ms : 400ms; });
@@ -165,7 +166,7 @@ TEST_CASE("time: peak EWMA gives the slow less, as either policy") {
   CHECK(given.at("p0") > 0);
 }
 
-TEST_CASE("time: who becomes slow is seen, and forgiven once it is fast again") {
+TEST_CASE("time: peak EWMA avoids a slow endpoint, and returns to it once it is fast again") {
   ManualClock clock;
   auto router = router_of<Router<PeakEwmaPolicy>>(2, clock);
   bool slow = true;
@@ -173,12 +174,12 @@ TEST_CASE("time: who becomes slow is seen, and forgiven once it is fast again") 
   const auto before = serve(router, clock, 1000, 100ms, time_of);
   CHECK(before.at("p0") < before.at("p1") / 2);
   slow = false;
-  serve(router, clock, 600, 100ms, time_of);  // a minute to forgive
+  serve(router, clock, 600, 100ms, time_of);  // a minute for the average to recover
   const auto after = serve(router, clock, 2000, 100ms, time_of);
   CHECK(after.at("p0") == Approx(1000).epsilon(0.1));
 }
 
-TEST_CASE("time: a brand-new endpoint among eight is neither flooded nor starved") {
+TEST_CASE("time: a new endpoint joins seven others, it gets an equal share") {
   ManualClock clock;
   auto router = router_of<Router<PeakEwmaPolicy>>(7, clock);
   const auto time_of = [](auto /*id*/) { return 2s; };
@@ -188,7 +189,7 @@ TEST_CASE("time: a brand-new endpoint among eight is neither flooded nor starved
   CHECK(given.at("p7") == Approx(1000).epsilon(0.1));
 }
 
-TEST_CASE("time: an endpoint idle for long among eight is neither flooded nor starved") {
+TEST_CASE("time: one of eight endpoints was idle for long, it gets an equal share") {
   ManualClock clock;
   auto router = router_of<Router<PeakEwmaPolicy>>(8, clock);
   const auto time_of = [](auto /*id*/) { return 2s; };
@@ -196,7 +197,7 @@ TEST_CASE("time: an endpoint idle for long among eight is neither flooded nor st
   REQUIRE(router.set_health("p7", pdroute::Health::unhealthy));
   serve(router, clock, 20'000, 50ms, time_of);
   REQUIRE(router.set_health("p7", pdroute::Health::healthy));
-  std::vector<Router<PeakEwmaPolicy>::PrefillLease> held;  // nobody answers yet: what it once showed is all there is
+  std::vector<Router<PeakEwmaPolicy>::PrefillLease> held;  // no lease ends yet, so only its old samples count
   std::map<std::string, int> given;
   for (int i = 0; i < 1000; ++i) {
     held.push_back(router.prefill().value());
@@ -222,7 +223,7 @@ TEST_CASE("fault: an unobserved server wins every comparison it is in (245 of 10
   for (const auto& [id, count] : given) CHECK(count == Approx(125).epsilon(0.1));
 }
 
-TEST_CASE("time: late answers of a former life leave the new one alone") {
+TEST_CASE("time: late completions of an old incarnation do not reach the new one") {
   ManualClock clock;
   auto router = router_of<Router<PeakEwmaPolicy>>(2, clock);
   std::vector<Router<PeakEwmaPolicy>::PrefillLease> old;
@@ -232,5 +233,5 @@ TEST_CASE("time: late answers of a former life leave the new one alone") {
   clock.advance(1s);
   for (auto& lease : old) lease.complete(clock.now());
   for (const auto& endpoint : router.endpoints(Role::prefill)) CHECK(endpoint.in_flight == 0);
-  CHECK(router.endpoint(Role::prefill, "p1")->outcomes.completed == 0);  // not its own
+  CHECK(router.endpoint(Role::prefill, "p1")->outcomes.completed == 0);  // the completions were not its own
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Limits on tokens, through the router: what a request weighs, who has room for it, and what it weighs as it grows.
+// Limits on tokens, through the router: a request's demand, the endpoints with room for it, and its growth.
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -25,7 +25,7 @@ using pdroute::WithMetrics;
 using Both = WithMetrics<RoundRobinPolicy<>, Tokens, KvTokens>;
 using Router = pdroute::DisaggregatedRouter<Both, Both, Node>;
 
-/// Half of the prompt is cached in group b, and decode endpoints keep room for the answer, too.
+/// A request with half of its prompt cached in group b. On decode endpoints it also demands room for the answer.
 struct Prompt {
   std::uint64_t tokens = 0;
   std::uint64_t answer = 0;
@@ -36,16 +36,16 @@ struct Prompt {
   }
 };
 
-struct Unknowable {
+struct ThrowsForDecode {
   static pdroute::Demand demand(const Node& /*node*/, Role role) {
-    if (role == Role::decode) throw std::runtime_error("no weight");
+    if (role == Role::decode) throw std::runtime_error("no demand");
     return {};
   }
 };
 
 }  // namespace
 
-TEST_CASE("a lease weighs its request's prompt from the choice to its end, on both counts") {
+TEST_CASE("a lease holds its request's prompt tokens in both counts, from the choice to its end") {
   auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1)}).value();
   auto route = router.route({.prompt_tokens = 700}).value();
   auto second = router.decode({.prompt_tokens = 11}).value();
@@ -68,7 +68,7 @@ TEST_CASE("a role reports only what it counts") {
   CHECK(status(router, Role::decode, "d0").kv_tokens == 0U);
 }
 
-TEST_CASE("a request's own weight depends on the endpoint chosen and on the role") {
+TEST_CASE("a request's own demand depends on the endpoint chosen and on the role") {
   auto router = Router::create({.prefill = Nodes{{"p0", 'a', {.tokens = 100}}, {"p1", 'b', {.tokens = 100}}},
                                 .decode = Nodes{{"d0", 'a', {.kv_tokens = 210}}}})
                     .value();
@@ -86,7 +86,7 @@ TEST_CASE("a request's own weight depends on the endpoint chosen and on the role
   CHECK(status(router, Role::prefill, "p0").outcomes == pdroute::Outcomes{});
 }
 
-TEST_CASE("who has no room for this request may have room for a smaller one") {
+TEST_CASE("endpoints without room for one request still take a smaller one") {
   auto router =
       Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 2, {.tokens = 1000, .kv_tokens = 600})}).value();
   auto dispatcher = router.dispatcher();
@@ -100,20 +100,20 @@ TEST_CASE("who has no room for this request may have room for a smaller one") {
   CHECK(dispatcher.decode({.prompt_tokens = 100})->id() == a.id());
 }
 
-TEST_CASE("a request heavier than every limit finds all full; without a limit no weight is too much") {
+TEST_CASE("a demand above every limit finds all full, without a limit any demand is accepted") {
   auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 2, {.tokens = 1000})}).value();
   CHECK(router.route({.prompt_tokens = 1001}).error() == NoEndpoint{.role = Role::decode, .endpoints = 2, .full = 2});
   CHECK(router.route({.prompt_tokens = 1000}));
   CHECK(status(router, Role::prefill, "p0").tokens == 0U);
-  constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
-  auto heavy = router.prefill({.prompt_tokens = most}).value();
+  constexpr std::uint64_t max_tokens = std::numeric_limits<std::uint64_t>::max();
+  auto large = router.prefill({.prompt_tokens = max_tokens}).value();
   CHECK(router.prefill({.prompt_tokens = 1}).error().full == 1);  // the sum does not wrap
-  heavy.progress(5);
-  heavy.complete();
+  large.progress(5);
+  large.complete();
   CHECK(status(router, Role::prefill, "p0").tokens == 0U);
 }
 
-TEST_CASE("progress weighs more, may pass the limit, is reported, and keeps others out until it ends") {
+TEST_CASE("progress raises the demand, may pass the limit, and keeps other requests out until the end") {
   auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1, {.kv_tokens = 100})}).value();
   auto lease = router.decode({.prompt_tokens = 90}).value();
   lease.progress(10);
@@ -123,12 +123,12 @@ TEST_CASE("progress weighs more, may pass the limit, is reported, and keeps othe
   CHECK(status(router, Role::decode, "d0").over_capacity());
   CHECK(router.decode({.prompt_tokens = 0}).error().full == 1);
   lease.complete();
-  lease.progress(50);  // after the end: nothing
+  lease.progress(50);  // no effect after the end
   CHECK(status(router, Role::decode, "d0").kv_tokens == 0U);
   CHECK(router.decode({.prompt_tokens = 100}));
 }
 
-TEST_CASE("limits on tokens change while requests run") {
+TEST_CASE("limits on tokens change while requests run, and apply at once") {
   auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1, {.tokens = 100})}).value();
   auto lease = router.decode({.prompt_tokens = 100}).value();
   CHECK_FALSE(router.set_capacity(Role::decode, "d0", {.tokens = 150}));
@@ -141,7 +141,7 @@ TEST_CASE("limits on tokens change while requests run") {
   CHECK_FALSE(router.decode({.prompt_tokens = 2}));
 }
 
-TEST_CASE("one limit refuses what the others would take: none of them keeps anything of it") {
+TEST_CASE("one limit refuses a request that the others would take, and no count keeps any of it") {
   auto router = Router::create({.prefill = nodes("p", 1),
                                 .decode = nodes("d", 1, {.requests = 5, .tokens = 500, .kv_tokens = 100})})
                     .value();
@@ -154,15 +154,15 @@ TEST_CASE("one limit refuses what the others would take: none of them keeps anyt
   CHECK(after.outcomes == pdroute::Outcomes{});
 }
 
-TEST_CASE("a weight that throws leaves nothing reserved") {
+TEST_CASE("demand() throws for the second leg, nothing stays reserved") {
   auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1)}).value();
-  CHECK_THROWS_AS(router.route(Unknowable{}), std::runtime_error);
+  CHECK_THROWS_AS(router.route(ThrowsForDecode{}), std::runtime_error);
   CHECK(in_flight(router, Role::prefill) == 0);
   CHECK(in_flight(router, Role::decode) == 0);
   CHECK(router.route());
 }
 
-TEST_CASE("many threads at a limit on tokens: it is never passed, and all is given back") {
+TEST_CASE("many threads at a limit on tokens: it is never passed, and all tokens are free at the end") {
   auto router =
       Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1, {.tokens = 100, .kv_tokens = 90})}).value();
   std::atomic<int> above = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A request that finds nobody on its second leg leaves no trace on the first: a router that has seen such requests
-// chooses as one that has not.
+// A refused request leaves no trace: a router that has refused requests makes the same choices as one that has not.
+// A request that finds no endpoint for its second leg leaves no trace on the first.
 #include <cstddef>
 #include <pdroute/pdroute.hpp>
 #include <string>
@@ -24,7 +24,7 @@ using pdroute::Tokens;
 using pdroute::WithMetrics;
 using Ids = std::vector<std::string_view>;
 
-/// A router with 3 x 2 endpoints that can be told to find nobody on either leg.
+/// A router with 3 x 2 endpoints. A test can make the policy of either leg decline.
 template <class Policy>
 struct Site {
   using Legs = Moody<WithMetrics<Policy, Tokens, KvTokens>>;
@@ -56,7 +56,7 @@ struct Site {
   }
 };
 
-/// What the endpoints report, but for the lives.
+/// Compares what the endpoints of two routers report, except the incarnations.
 template <class Policy>
 void check_same_state(const Site<Policy>& a, const Site<Policy>& b) {
   for (const Role role : {Role::prefill, Role::decode}) {
@@ -93,17 +93,17 @@ void second_declines() {
 }
 
 template <class Policy>
-void nobody_passes() {
+void none_passes() {
   const Role first = GENERATE(Role::prefill, Role::decode);
   const int before = GENERATE(0, 1, 3, 5);
   Site<Policy> site(first);
   Site<Policy> twin(first);
   using RouteFilter = typename Site<Policy>::Router::RouteFilter;
   CHECK(site.choices(before) == twin.choices(before));
-  const Ids nobody;
+  const Ids none;
   const auto never = [](const Node&, const Node&) { return false; };
   RouteFilter by_list;
-  (first == Role::prefill ? by_list.decode : by_list.prefill).allowed = nobody;
+  (first == Role::prefill ? by_list.decode : by_list.prefill).allowed = none;
   for (int i = 0; i < 5; ++i) {
     CHECK_FALSE(site.dispatcher.route({.prompt_tokens = 10}, {.compatible = never}));
     CHECK_FALSE(site.router.route({.prompt_tokens = 10}, {.compatible = never}));
@@ -144,7 +144,7 @@ void second_is_full() {
 }
 
 template <class Policy>
-void one_leg_finds_nobody() {
+void one_leg_finds_none() {
   const Role first = GENERATE(Role::prefill, Role::decode);
   const int before = GENERATE(0, 1, 3, 5);
   Site<Policy> site(first);
@@ -164,36 +164,36 @@ void one_leg_finds_nobody() {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("the second policy declines: the same choices follow as if nobody had asked", "", RoundRobinPolicy<>,
+TEMPLATE_TEST_CASE("the second policy declines: the same choices follow as without the request", "", RoundRobinPolicy<>,
                    RoundRobinPolicy<Rotation::per_dispatcher>, QpsPolicy<TieRule::first>) {
   second_declines<TestType>();
 }
-TEMPLATE_TEST_CASE("a filter leaves nobody on the second leg: the same choices follow as if nobody had asked", "",
+TEMPLATE_TEST_CASE("a filter leaves no endpoint on the second leg: the same choices follow as without the request", "",
                    RoundRobinPolicy<>, RoundRobinPolicy<Rotation::per_dispatcher>, QpsPolicy<TieRule::first>) {
-  nobody_passes<TestType>();
+  none_passes<TestType>();
 }
-TEMPLATE_TEST_CASE("the second role is full: the same choices follow as if nobody had asked", "", RoundRobinPolicy<>,
+TEMPLATE_TEST_CASE("the second role is full: the same choices follow as without the request", "", RoundRobinPolicy<>,
                    RoundRobinPolicy<Rotation::per_dispatcher>, QpsPolicy<TieRule::first>) {
   second_is_full<TestType>();
 }
-TEMPLATE_TEST_CASE("one leg alone finds nobody: the same choices follow as if nobody had asked", "", RoundRobinPolicy<>,
-                   RoundRobinPolicy<Rotation::per_dispatcher>, QpsPolicy<TieRule::first>) {
-  one_leg_finds_nobody<TestType>();
+TEMPLATE_TEST_CASE("one leg alone finds no endpoint: the same choices follow as without the request", "",
+                   RoundRobinPolicy<>, RoundRobinPolicy<Rotation::per_dispatcher>, QpsPolicy<TieRule::first>) {
+  one_leg_finds_none<TestType>();
 }
-TEST_CASE("the second policy declines: ties are broken from where they would have been") {
+TEST_CASE("the second policy declines: ties are broken as without the request") {
   second_declines<QpsPolicy<>>();
 }
-TEST_CASE("a filter leaves nobody on the second leg: ties are broken from where they would have been") {
-  nobody_passes<QpsPolicy<>>();
+TEST_CASE("a filter leaves no endpoint on the second leg: ties are broken as without the request") {
+  none_passes<QpsPolicy<>>();
 }
-TEST_CASE("the second role is full: ties are broken from where they would have been") {
+TEST_CASE("the second role is full: ties are broken as without the request") {
   second_is_full<QpsPolicy<>>();
 }
-TEST_CASE("one leg alone finds nobody: ties are broken from where they would have been") {
-  one_leg_finds_nobody<QpsPolicy<>>();
+TEST_CASE("one leg alone finds no endpoint: ties are broken as without the request") {
+  one_leg_finds_none<QpsPolicy<>>();
 }
 
-TEST_CASE("a filtered request that finds nobody does not move the point where ties begin to be broken") {
+TEST_CASE("a filtered request is refused: the endpoint where ties begin to be broken does not move") {
   const Role first = GENERATE(Role::prefill, Role::decode);
   const int before = GENERATE(1, 2, 3, 5);
   Site<QpsPolicy<>> site(first);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shares by weight and homes by key, through a router.
+// Weighted round robin and rendezvous hashing, through a router: shares by weight, endpoints by key.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -58,7 +58,7 @@ bool near(int times, int of, double share) {
 
 }  // namespace
 
-TEST_CASE("weights: both roles get exactly their shares, whichever is chosen first") {
+TEST_CASE("weights: both roles give exact shares, whichever role is chosen first") {
   const Role first = GENERATE(Role::prefill, Role::decode);
   auto router = site<Weighted>({1, 2, 5}, {30, 10}, first);
   auto dispatcher = router.dispatcher();
@@ -104,7 +104,7 @@ TEST_CASE("fault: 8P8D uses 8 of 64 pairs, now by weight") {
   for (const auto& [pair, times] : pairs) CHECK(near(times, 64'000, 1.0 / 64));
 }
 
-TEST_CASE("weights: exact over all dispatchers together, on threads of their own") {
+TEST_CASE("weights: dispatchers on several threads give exact shares together") {
   auto router = site<Weighted>({1, 2, 5}, {3, 1});
   constexpr int each = 8'000;
   std::vector<Count> counts(4);
@@ -122,7 +122,7 @@ TEST_CASE("weights: exact over all dispatchers together, on threads of their own
   CHECK(all == Count{{"p0", 4'000}, {"p1", 8'000}, {"p2", 20'000}, {"d0", 24'000}, {"d1", 8'000}});
 }
 
-TEST_CASE("weights: a filter or a full endpoint leaves some, who are drawn in proportion") {
+TEST_CASE("weights: a filter or a full endpoint leaves some endpoints, they are drawn in proportion") {
   auto router = site<Weighted>({1, 2, 5, 4}, {1});
   auto dispatcher = router.dispatcher();
   const auto full = GENERATE(false, true);
@@ -142,7 +142,7 @@ TEST_CASE("weights: a filter or a full endpoint leaves some, who are drawn in pr
   }
   CHECK(shares.size() == 3);
   if (full) {
-    // The turns of p3 are shared out by weight, and the others keep theirs.
+    // The turns of p3 are distributed by weight, and the others keep their own.
     CHECK(near(shares["p0"], times, 1 / 8.0));
     CHECK(near(shares["p2"], times, 5 / 8.0));
   } else {
@@ -151,7 +151,7 @@ TEST_CASE("weights: a filter or a full endpoint leaves some, who are drawn in pr
   }
 }
 
-TEST_CASE("weights: when endpoints change, the shares are exact from the next turn on") {
+TEST_CASE("weights: the endpoints change, the shares are exact from the next turn on") {
   auto router = site<Weighted>({1, 2, 5}, {1, 3});
   auto dispatcher = router.dispatcher();
   for (int i = 0; i < 5; ++i) REQUIRE(dispatcher.route());
@@ -164,11 +164,11 @@ TEST_CASE("weights: when endpoints change, the shares are exact from the next tu
   CHECK(shares(12) == Count{{"p0", 4}, {"p1", 8}, {"d0", 3}, {"d1", 9}});
   REQUIRE(router.set_health("p2", Health::healthy));
   CHECK(shares(8) == Count{{"p0", 1}, {"p1", 2}, {"p2", 5}, {"d0", 2}, {"d1", 6}});
-  REQUIRE(router.assign(Role::decode, List{{"d2", 1}, {"d3", 1}}));  // as many, with other weights
+  REQUIRE(router.assign(Role::decode, List{{"d2", 1}, {"d3", 1}}));  // as many endpoints, other weights
   CHECK(shares(8) == Count{{"p0", 1}, {"p1", 2}, {"p2", 5}, {"d2", 4}, {"d3", 4}});
 }
 
-TEST_CASE("weights: a route that finds nobody for its second leg gives its turn back") {
+TEST_CASE("weights: a route finds no endpoint for its second leg and gives its turn back") {
   auto router = site<Weighted>({1, 2, 5}, {1});
   auto dispatcher = router.dispatcher();
   Count shares;
@@ -179,7 +179,7 @@ TEST_CASE("weights: a route that finds nobody for its second leg gives its turn 
   CHECK(shares == Count{{"p0", 1}, {"p1", 2}, {"p2", 5}, {"d0", 8}});
 }
 
-TEST_CASE("weights: what cannot be is refused when the router is created, or a list assigned") {
+TEST_CASE("weights: an invalid weight is refused when the router is created or a list is assigned") {
   const auto wrong = Weighted::create({.prefill = gpus("p", {1}), .decode = gpus("d", {1, 0})});
   REQUIRE_FALSE(wrong);
   CHECK(wrong.error().text() == "an endpoint's weight must be an integer from 1 to 10,000: d1: weight 0");
@@ -189,7 +189,7 @@ TEST_CASE("weights: what cannot be is refused when the router is created, or a l
   CHECK(router.endpoints(Role::prefill).size() == 2);
 }
 
-TEST_CASE("keys: a session stays where it is, in both roles, on every dispatcher and gateway") {
+TEST_CASE("keys: a key's requests go to the same endpoints, on every dispatcher and gateway") {
   auto router = site<Keyed>({1, 2, 5}, {1, 1, 1, 1});
   auto gateway = site<Keyed>({1, 2, 5}, {1, 1, 1, 1});
   auto one = router.dispatcher();
@@ -205,7 +205,7 @@ TEST_CASE("keys: a session stays where it is, in both roles, on every dispatcher
   }
 }
 
-TEST_CASE("keys: when an endpoint fails, its sessions move and no other; when it works again they return") {
+TEST_CASE("keys: an endpoint fails, only its keys move, and they return when it works again") {
   auto router = site<Keyed>({1, 1, 1, 1}, {1});
   auto dispatcher = router.dispatcher();
   const auto homes = [&] {
@@ -221,7 +221,7 @@ TEST_CASE("keys: when an endpoint fails, its sessions move and no other; when it
   REQUIRE(router.set_health("p1", Health::healthy));
   CHECK(homes() == before);
   REQUIRE(router.assign(Role::prefill, gpus("p", {1})));
-  REQUIRE(router.assign(Role::prefill, gpus("p", {1, 1, 1, 1})));  // new lives of the same ids
+  REQUIRE(router.assign(Role::prefill, gpus("p", {1, 1, 1, 1})));  // new incarnations of the same ids
   CHECK(homes() == before);
 }
 
@@ -231,12 +231,13 @@ TEST_CASE("fault: one hot block sends 1000 of 1000 requests to one of 8 endpoint
   const pdroute::Request hot{.key = pdroute::key("hot")};
   std::vector<Keyed::PrefillLease> held;
   for (int i = 0; i < 1000; ++i) held.push_back(dispatcher.prefill(hot).value());
-  std::uint32_t most = 0;
-  for (const auto& endpoint : router.endpoints(Role::prefill)) most = std::max(most, endpoint.in_flight);
-  CHECK(most == 157);  // 1.25 * 1000 / 8, rounded up
+  std::uint32_t max_in_flight = 0;
+  for (const auto& endpoint : router.endpoints(Role::prefill))
+    max_in_flight = std::max(max_in_flight, endpoint.in_flight);
+  CHECK(max_in_flight == 157);  // 1.25 * 1000 / 8, rounded up
 }
 
-TEST_CASE("keys: requests without one go where fewer are in flight") {
+TEST_CASE("keys: requests without a key go to the endpoint with fewer in flight") {
   auto router = site<Keyed>({1, 1}, {1});
   auto dispatcher = router.dispatcher();
   std::vector<Keyed::PrefillLease> held;
@@ -244,7 +245,7 @@ TEST_CASE("keys: requests without one go where fewer are in flight") {
   for (const auto& endpoint : router.endpoints(Role::prefill)) CHECK(endpoint.in_flight == 50);
 }
 
-TEST_CASE("keys: a retry that excludes the failed endpoint meets the next in the key's order, every time the same") {
+TEST_CASE("keys: a retry excludes the failed endpoint, and always gets the next one in the key's order") {
   auto router = site<Keyed>({1, 1, 1, 1}, {1});
   auto dispatcher = router.dispatcher();
   const pdroute::Request request{.key = pdroute::key("u42")};
@@ -258,7 +259,7 @@ TEST_CASE("keys: a retry that excludes the failed endpoint meets the next in the
   for (int i = 0; i < 10; ++i) CHECK(dispatcher.prefill(request, {.exclude = failed})->id() == second);
 }
 
-TEST_CASE("keys: a fallback that weighs, and both among policies named at run time") {
+TEST_CASE("keys: a weighted policy or fallback within AnyPolicy gives exact shares by weight") {
   using Any = pdroute::AnyPolicy<RendezvousPolicy<WeightedRoundRobinPolicy>, WeightedRoundRobinPolicy>;
   const auto policy = GENERATE(Any{RendezvousPolicy<WeightedRoundRobinPolicy>{}}, Any{WeightedRoundRobinPolicy{}});
   using Router = RouterOf<Any, WeightedRoundRobinPolicy>;
@@ -270,7 +271,7 @@ TEST_CASE("keys: a fallback that weighs, and both among policies named at run ti
   CHECK(shares == Count{{"p0", 10}, {"p1", 20}, {"p2", 50}, {"d0", 80}});
 }
 
-TEST_CASE("keys: a bound that cannot be is refused when the router is created") {
+TEST_CASE("keys: an invalid load bound is refused when the router is created") {
   const auto wrong = Keyed::create({.prefill_policy = {.bound = 0.5}});
   REQUIRE_FALSE(wrong);
   CHECK(wrong.error().rule == pdroute::ConfigError::Rule::load_bound_in_range);
