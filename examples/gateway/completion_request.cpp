@@ -89,8 +89,8 @@ std::optional<RequestMistake> check(dom::object fields, std::string_view model) 
   if (const auto options = find(fields, "stream_options"); options && !options->is_object() && !options->is_null())
     return mistake("stream_options", "must be an object");
   for (const std::string_view name : {"max_tokens", "max_completion_tokens"}) {
-    const auto most = find(fields, name);
-    if (most && !most->is_null() && !(most->is_uint64() && std::uint64_t{*most} > 0))
+    const auto max = find(fields, name);
+    if (max && !max->is_null() && !(max->is_uint64() && std::uint64_t{*max} > 0))
       return mistake(name, "must be a whole number above zero");
   }
   return std::nullopt;

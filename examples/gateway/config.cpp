@@ -35,8 +35,8 @@ std::optional<std::uint64_t> amount(std::string_view text, const std::array<Unit
   const auto number = whole_number(text.substr(0, digits));
   const auto unit = std::find_if(units.begin(), units.end(),
                                  [&](const Unit& candidate) { return candidate.name == text.substr(digits); });
-  constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max();
-  if (!number || unit == units.end() || *number > most / unit->worth) return std::nullopt;
+  constexpr std::uint64_t max = std::numeric_limits<std::uint32_t>::max();
+  if (!number || unit == units.end() || *number > max / unit->worth) return std::nullopt;
   return *number * unit->worth;
 }
 
@@ -136,8 +136,8 @@ class Reader {
     return next;
   }
 
-  [[nodiscard]] bool is(std::string_view form, std::size_t least, std::size_t most = 0) {
-    if (words_.size() >= least && words_.size() <= std::max(least, most)) return true;
+  [[nodiscard]] bool is(std::string_view form, std::size_t least, std::size_t max = 0) {
+    if (words_.size() >= least && words_.size() <= std::max(least, max)) return true;
     wrong(fmt::format("this statement is `{}`", form), fmt::format("{}", fmt::join(words_, " ")));
     return false;
   }
@@ -145,10 +145,10 @@ class Reader {
     if (text != "prefill" && text != "decode") wrong("a role is prefill or decode", text);
     return text == "decode" ? pdroute::Role::decode : pdroute::Role::prefill;
   }
-  unsigned number(std::string_view text, unsigned least, unsigned most) {
+  unsigned number(std::string_view text, unsigned least, unsigned max) {
     const auto value = whole_number(text);
-    if (value && *value >= least && *value <= most) return static_cast<unsigned>(*value);
-    wrong(fmt::format("this is a number from {} to {}", least, most), text);
+    if (value && *value >= least && *value <= max) return static_cast<unsigned>(*value);
+    wrong(fmt::format("this is a number from {} to {}", least, max), text);
     return least;
   }
   Config::Duration duration(std::string_view text) {

@@ -67,10 +67,10 @@ boost::asio::awaitable<Ending> Routing::serve(std::size_t loop, Completion& comp
   Router::Route route{};
   pdroute::FailedEndpoints<> failed;
   for (unsigned retries = 0;; ++retries) {
-    if (const auto nobody = choose(dispatchers_[loop], completion, failed, route)) {
+    if (const auto reason = choose(dispatchers_[loop], completion, failed, route)) {
       route = {};  // no lease is held while the client reads the reply
-      if (failed.size() > 0 && !nobody->overloaded()) co_return co_await completion.give_up();
-      co_return co_await completion.refuse(*nobody);
+      if (failed.size() > 0 && !reason->overloaded()) co_return co_await completion.give_up();
+      co_return co_await completion.refuse(*reason);
     }
 
     if (!completion.prompt_computed()) {

@@ -26,7 +26,7 @@ namespace {
 // Larger tables are unreadable, and memory runs short.
 constexpr std::uint64_t max_endpoints = 10'000;
 constexpr std::uint64_t max_requests = 10'000'000;
-constexpr std::uint64_t most_of_64_bits = std::numeric_limits<std::uint64_t>::max();
+constexpr std::uint64_t max_of_64_bits = std::numeric_limits<std::uint64_t>::max();
 
 std::string policy_in(std::string_view name) {
   if (examples::policy_named(name) != nullptr) return std::string{name};
@@ -58,11 +58,11 @@ std::chrono::nanoseconds window(const std::string& text) {
 
 /// Adds an option that takes a whole number.
 template <class Number>
-CLI::Option* add_number(CLI::App& app, const std::string& name, Number& number, std::uint64_t least, std::uint64_t most,
+CLI::Option* add_number(CLI::App& app, const std::string& name, Number& number, std::uint64_t least, std::uint64_t max,
                         const std::string& help) {
-  const auto read = [&number, name, least, most](const std::string& text) {
+  const auto read = [&number, name, least, max](const std::string& text) {
     try {
-      number = whole_number(text, least, most);
+      number = whole_number(text, least, max);
     } catch (const NotAWholeNumber& problem) {
       throw UsageError(name + ": " + problem.what());
     }
@@ -93,13 +93,13 @@ std::variant<Options, HelpText> parse_options(int argc, const char* const* argv)
          "--decode-policy", [&](const std::string& name) { options.decode_policy = policy_in(name); },
          "Decode policy [the prefill policy]")
       ->type_name("NAME");
-  add_number(app, "--seed", options.settings.seed, 0, most_of_64_bits,
+  add_number(app, "--seed", options.settings.seed, 0, max_of_64_bits,
              "Of the router and of policies that draw or hash [0]");
   app.add_option_function<std::string>(
          "--qps-window", [&](const std::string& text) { options.settings.qps_window = window(text); },
          "Window of the qps policy [60]")
       ->type_name("SECONDS");
-  add_number(app, "--churn", options.churn, 0, most_of_64_bits,
+  add_number(app, "--churn", options.churn, 0, max_of_64_bits,
              "Remove, drain and restore endpoints and cancel requests, at moments drawn from this seed")
       ->type_name("SEED");
   app.add_flag("--json", options.json, "Print one JSON array instead of tables");

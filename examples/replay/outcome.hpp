@@ -26,10 +26,10 @@ struct EndpointShare {
 /// The tokens outstanding at the endpoints of one role, summed over all routed requests. Each request adds what it
 /// finds just before it joins. Only endpoints that can be chosen count.
 struct Outstanding {
-  std::uint64_t looks = 0;  ///< the number of requests
-  double most = 0;          ///< at the endpoint with the most tokens
-  double mean = 0;          ///< on average over the endpoints
-  double ahead = 0;         ///< at the chosen endpoint
+  std::uint64_t requests = 0;  ///< the number of requests
+  double max = 0;              ///< at the endpoint with the most tokens
+  double mean = 0;             ///< on average over the endpoints
+  double ahead = 0;            ///< at the chosen endpoint
 };
 
 /// The cost of one routing decision.

@@ -42,20 +42,20 @@ struct Queues {
     std::uint64_t endpoints = 0;
     for (const ReplayEndpoint& member : fleet.members()) {
       if (member.life->draining) continue;
-      most = std::max(most, member.life->tokens);
+      max = std::max(max, member.life->tokens);
       sum += member.life->tokens;
       ++endpoints;
     }
     mean = static_cast<double>(sum) / static_cast<double>(endpoints);
   }
 
-  std::uint64_t most = 0;
+  std::uint64_t max = 0;
   double mean = 0;
 };
 
 void count(Outstanding& outstanding, const Queues& queues, const Life& chosen) {
-  ++outstanding.looks;
-  outstanding.most += static_cast<double>(queues.most);
+  ++outstanding.requests;
+  outstanding.max += static_cast<double>(queues.max);
   outstanding.mean += queues.mean;
   outstanding.ahead += static_cast<double>(chosen.tokens);
 }

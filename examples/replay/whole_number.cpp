@@ -13,12 +13,12 @@
 
 namespace replay {
 
-std::uint64_t whole_number(std::string_view text, std::uint64_t least, std::uint64_t most) {
+std::uint64_t whole_number(std::string_view text, std::uint64_t least, std::uint64_t max) {
   std::uint64_t value = 0;
   const char* const end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc{} || stop != end || value < least || value > most) {
-    throw NotAWholeNumber(fmt::format("must be a whole number from {} to {}, but is {}", least, most, shown(text)));
+  if (error != std::errc{} || stop != end || value < least || value > max) {
+    throw NotAWholeNumber(fmt::format("must be a whole number from {} to {}, but is {}", least, max, shown(text)));
   }
   return value;
 }

@@ -14,8 +14,8 @@ struct NotAWholeNumber : std::invalid_argument {
 };
 
 /// The number that `text` spells in decimal digits alone. Throws NotAWholeNumber for anything else: a sign, a fraction,
-/// an empty text, or a number outside [least, most]. The message begins with "must be".
-[[nodiscard]] std::uint64_t whole_number(std::string_view text, std::uint64_t least, std::uint64_t most);
+/// an empty text, or a number outside [least, max]. The message begins with "must be".
+[[nodiscard]] std::uint64_t whole_number(std::string_view text, std::uint64_t least, std::uint64_t max);
 
 /// `text` prepared for an error message: shortened, and without control characters.
 [[nodiscard]] std::string shown(std::string_view text);

@@ -696,7 +696,7 @@ test('no endpoint is healthy: 503 with the reason, until one is healthy again', 
   assert.equal(p.asked.length + d.asked.length, 0, 'no prompt is computed without a decode endpoint');
   assert.equal((await quiet(gw, [])).ended().refused, 1);
   d.healthy = true;
-  await until('somebody answers', async () => (await ask(gw, text)).status === 200);
+  await until('a request is answered', async () => (await ask(gw, text)).status === 200);
 });
 
 test('many requests: they go to all endpoints evenly', time_limit, async (t) => {

@@ -241,7 +241,7 @@ class Leg {
   }
 
   [[nodiscard]] const std::vector<std::uint64_t>& counts() const { return counts_; }
-  [[nodiscard]] double max_over_mean() const { return mean_ == 0 ? 0 : most_ / mean_; }
+  [[nodiscard]] double max_over_mean() const { return mean_ == 0 ? 0 : max_ / mean_; }
 
  private:
   void add(std::size_t number) {
@@ -250,13 +250,13 @@ class Leg {
   }
 
   void measure(const std::vector<Life>& candidates) {
-    std::uint64_t most = 0;
+    std::uint64_t max = 0;
     std::uint64_t sum = 0;
     for (const Life& m : candidates) {
-      most = std::max(most, m->final_tokens);
+      max = std::max(max, m->final_tokens);
       sum += m->final_tokens;
     }
-    most_ += static_cast<double>(most);
+    max_ += static_cast<double>(max);
     mean_ += static_cast<double>(sum) / static_cast<double>(candidates.size());
   }
 
@@ -370,7 +370,7 @@ class Leg {
   std::size_t after_last_ = 0;
   std::pair<std::optional<std::size_t>, std::size_t> sizes_;
   std::uint64_t choices_ = 0;
-  double most_ = 0;
+  double max_ = 0;
   double mean_ = 0;
 };
 

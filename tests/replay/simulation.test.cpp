@@ -118,13 +118,13 @@ TEST_CASE("simulation: the outstanding tokens equal those computed by hand") {
   REQUIRE(outcome.prefill[0].tokens == 3000);
   REQUIRE(outcome.decode[1].tokens == 200);
   // Found on p0, p1:           0, 0    1000, 0    1000, 3000    2000, 3000
-  CHECK(outcome.prefill_outstanding.most == 0 + 1000 + 3000 + 3000);
+  CHECK(outcome.prefill_outstanding.max == 0 + 1000 + 3000 + 3000);
   CHECK(outcome.prefill_outstanding.mean == 0 + 500 + 2000 + 2500);
   CHECK(outcome.prefill_outstanding.ahead == 0 + 0 + 1000 + 3000);
   CHECK(replay::max_over_mean(outcome.prefill_outstanding) == Approx(1.4));
   CHECK(replay::tokens_ahead(outcome.prefill_outstanding) == Approx(1000));
   // Found on d0, d1:           0, 0    1100, 0    1100, 3100    1100, 5200
-  CHECK(outcome.decode_outstanding.most == 0 + 1100 + 3100 + 5200);
+  CHECK(outcome.decode_outstanding.max == 0 + 1100 + 3100 + 5200);
   CHECK(outcome.decode_outstanding.mean == 0 + 550 + 2100 + 3150);
   CHECK(outcome.decode_outstanding.ahead == 0 + 0 + 3100 + 1100);
 }
@@ -133,9 +133,9 @@ TEST_CASE("simulation: tokens at an endpoint that cannot be chosen are not count
   const auto outcome =
       run({{0s, 1000, 100}, {1ms, 1000, 100}}, {{.at = 1ms, .kind = Kind::drain, .role = Role::prefill, .number = 0},
                                                 {.at = 1ms, .kind = Kind::remove, .role = Role::decode, .number = 0}});
-  CHECK(outcome.prefill_outstanding.looks == 2);
-  CHECK(outcome.prefill_outstanding.most == 0);
-  CHECK(outcome.decode_outstanding.most == 0);
+  CHECK(outcome.prefill_outstanding.requests == 2);
+  CHECK(outcome.prefill_outstanding.max == 0);
+  CHECK(outcome.decode_outstanding.max == 0);
   CHECK(!replay::max_over_mean(outcome.prefill_outstanding));
 }
 
