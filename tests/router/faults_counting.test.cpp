@@ -180,7 +180,7 @@ TEST_CASE("fault: 429 opens breakers, and so does a client that disconnects") {
   CHECK(status(router, Role::decode, "d0").outcomes.failed() == 1);
 }
 
-TEST_CASE("fault: prefill released twice by a cancel between first and last id") {
+TEST_CASE("fault: prefill released twice by a cancel between first and last token") {
   auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 1)}).value();
   const auto other = router.route().value();
   {

@@ -62,7 +62,7 @@ TEMPLATE_TEST_CASE("load: many requests are held, they spread evenly over the en
   }
 }
 
-TEST_CASE("load: one long prompt runs, least tokens sends as many tokens of short ones elsewhere") {
+TEST_CASE("load: one long prompt runs, least tokens sends ten short ones elsewhere") {
   auto router = router_of<Router<pdroute::LeastTokensPolicy, pdroute::RandomPolicy<>>>(2);
   auto dispatcher = router.dispatcher();
   const auto longest = prefill(dispatcher, 1000);

@@ -193,7 +193,7 @@ TEST_CASE("one leg alone finds no endpoint: ties are broken as without the reque
   one_leg_finds_none<QpsPolicy<>>();
 }
 
-TEST_CASE("a filtered request is refused: the endpoint where ties begin to be broken does not move") {
+TEST_CASE("a filtered request is refused: the starting point for breaking ties does not move") {
   const Role first = GENERATE(Role::prefill, Role::decode);
   const int before = GENERATE(1, 2, 3, 5);
   Site<QpsPolicy<>> site(first);

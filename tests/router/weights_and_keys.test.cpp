@@ -69,7 +69,7 @@ TEST_CASE("weights: both roles give exact shares, whichever role is chosen first
   }
 }
 
-TEST_CASE("fault: two cursors in lockstep: 2P2D uses 2 of 4 pairs, now by weight") {
+TEST_CASE("fault: two cursors in lockstep: 2P2D uses 2 of 4 pairs, also with weights") {
   const auto [prefill, decode] = GENERATE(table<std::vector<std::uint32_t>, std::vector<std::uint32_t>>(
       {{{1, 1}, {1, 1}}, {{1, 2, 5}, {1, 2, 5}}, {{1, 2, 5}, {4, 4}}, {{3, 1}, {1, 1, 1, 1, 1, 1}}}));
   auto router = site<Weighted>(prefill, decode);
@@ -92,7 +92,7 @@ TEST_CASE("fault: two cursors in lockstep: 2P2D uses 2 of 4 pairs, now by weight
   }
 }
 
-TEST_CASE("fault: 8P8D uses 8 of 64 pairs, now by weight") {
+TEST_CASE("fault: 8P8D uses 8 of 64 pairs, also with weights") {
   auto router = site<Weighted>(std::vector<std::uint32_t>(8, 3), std::vector<std::uint32_t>(8, 5));
   auto dispatcher = router.dispatcher();
   Count pairs;
