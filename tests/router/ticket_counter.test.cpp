@@ -9,17 +9,17 @@ using Draw = TicketCounter::Draw;
 
 TEST_CASE("a call draws one turn for each leg that it routes, and none for the other leg") {
   TicketCounter turns;
-  Draw both{turns, Draw::For::both};
+  Draw both{turns, Draw::Legs::both};
   CHECK(both.turn(Role::prefill) == 0);
   CHECK(both.turn(Role::decode) == 0);
   CHECK(both.turn(Role::prefill) == 0);
 
-  Draw prefill{turns, Draw::For::prefill};
+  Draw prefill{turns, Draw::Legs::prefill};
   CHECK(prefill.turn(Role::prefill) == 1);
-  Draw decode{turns, Draw::For::decode};
+  Draw decode{turns, Draw::Legs::decode};
   CHECK(decode.turn(Role::decode) == 1);
 
-  Draw next{turns, Draw::For::both};
+  Draw next{turns, Draw::Legs::both};
   CHECK(next.turn(Role::decode) == 2);
   CHECK(next.turn(Role::prefill) == 2);
 }
@@ -27,30 +27,30 @@ TEST_CASE("a call draws one turn for each leg that it routes, and none for the o
 TEST_CASE("a call that asks for no turn uses none up") {
   TicketCounter turns;
   {
-    const Draw unused{turns, Draw::For::both};
+    const Draw unused{turns, Draw::Legs::both};
   }
-  CHECK(Draw{turns, Draw::For::both}.turn(Role::prefill) == 0);
+  CHECK(Draw{turns, Draw::Legs::both}.turn(Role::prefill) == 0);
 }
 
 TEST_CASE("an undone turn is drawn again unless another call has drawn since") {
   TicketCounter turns;
-  Draw first{turns, Draw::For::both};
+  Draw first{turns, Draw::Legs::both};
   CHECK(first.turn(Role::prefill) == 0);
   first.undo();
-  Draw second{turns, Draw::For::both};
+  Draw second{turns, Draw::Legs::both};
   CHECK(second.turn(Role::prefill) == 0);
-  Draw third{turns, Draw::For::prefill};
+  Draw third{turns, Draw::Legs::prefill};
   CHECK(third.turn(Role::prefill) == 1);
   second.undo();  // too late
-  CHECK(Draw{turns, Draw::For::both}.turn(Role::prefill) == 2);
+  CHECK(Draw{turns, Draw::Legs::both}.turn(Role::prefill) == 2);
 }
 
 TEST_CASE("the candidates change, the origin of a leg is its next turn") {
   TicketCounter turns;
-  static_cast<void>(Draw{turns, Draw::For::both}.turn(Role::prefill));
-  for (int i = 0; i < 2; ++i) static_cast<void>(Draw{turns, Draw::For::decode}.turn(Role::decode));
-  CHECK(Draw{turns, Draw::For::both}.origin(Role::decode) == 0);
+  static_cast<void>(Draw{turns, Draw::Legs::both}.turn(Role::prefill));
+  for (int i = 0; i < 2; ++i) static_cast<void>(Draw{turns, Draw::Legs::decode}.turn(Role::decode));
+  CHECK(Draw{turns, Draw::Legs::both}.origin(Role::decode) == 0);
   turns.candidates_changed();
-  CHECK(Draw{turns, Draw::For::both}.origin(Role::decode) == 3);
-  CHECK(Draw{turns, Draw::For::both}.origin(Role::prefill) == 1);
+  CHECK(Draw{turns, Draw::Legs::both}.origin(Role::decode) == 3);
+  CHECK(Draw{turns, Draw::Legs::both}.origin(Role::prefill) == 1);
 }
