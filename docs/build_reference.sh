@@ -12,5 +12,8 @@ cd "$root"
 mkdir -p build/reference
 export PDROUTE_VERSION DOXYGEN_AWESOME=/usr/share/doxygen-awesome-css
 PDROUTE_VERSION=$(python3 packaging/version.py)
-doxygen docs/Doxyfile
+status=0
+doxygen docs/Doxyfile || status=1
+python3 docs/reference_filter.py include || status=1
+[ "$status" -eq 0 ] || { echo "the reference has errors"; exit 1; }
 echo "wrote build/reference/index.html"

@@ -12,7 +12,7 @@ mkdir -p "$work/pdroute/tests/consumer/program"
 cp -r include LICENSE BUILD.bazel MODULE.bazel "$work/pdroute/"
 cp tests/consumer/program/main.cpp "$work/pdroute/tests/consumer/program/"
 
-# stand_in REPOSITORY FOLDER RULE...: a repository whose FOLDER/defs.bzl names Bazel's own rules.
+# stand_in REPOSITORY FOLDER RULE...: a repository; its FOLDER/defs.bzl names Bazel's own rules.
 stand_in() {
   mkdir -p "$work/$1/$2"
   touch "$work/$1/WORKSPACE" "$work/$1/$2/BUILD"
