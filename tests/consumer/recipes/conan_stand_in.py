@@ -4,6 +4,7 @@
 
 Afterwards, WORK/package holds what the package would.
 """
+import fnmatch
 import importlib.util
 import pathlib
 import shutil
@@ -44,10 +45,12 @@ class ConanFile:
 
 
 def copy(_recipe, pattern, src, dst):
-    for file in pathlib.Path(src).resolve().rglob("*"):
-        relative = file.relative_to(pathlib.Path(src).resolve())
-        if file.is_file() and relative.match(pattern) or (pattern == "include/*.hpp" and file.suffix == ".hpp"
-                                                          and relative.parts[0] == "include"):
+    """Like Conan's: a `*` matches slashes, too."""
+    src = pathlib.Path(src).resolve()
+    top = src / pattern.split("/")[0] if "/" in pattern else src
+    for file in top.rglob("*") if top != checkout or "*" in pattern else [src / pattern]:
+        relative = file.relative_to(src)
+        if file.is_file() and fnmatch.fnmatch(str(relative), pattern):
             target = pathlib.Path(dst) / relative
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, target)
