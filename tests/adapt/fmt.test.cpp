@@ -80,7 +80,7 @@ TEST_CASE("fmt: kinds, keys, ids, id errors and role changes print as one word o
   CHECK(fmt::format("{}", pdroute::FailureKind::timed_out) == "timed_out");
   CHECK(fmt::format("{}", pdroute::EndpointKey{Role::decode, 7}) == "decode#7");
   CHECK(fmt::format("{}", pdroute::LeaseId{33554432}) == "33554432");
-  CHECK(fmt::format("{}", pdroute::LeaseIdError::used) == "used token: its lease has been adopted");
+  CHECK(fmt::format("{}", pdroute::LeaseIdError::used) == "used lease id: its lease has been adopted");
   CHECK(fmt::format("{}", pdroute::RoleChange::done) == "done");
   CHECK(fmt::format("{}", pdroute::RoleChange::no_such_endpoint) == "no such endpoint");
   CHECK(fmt::format("{}", pdroute::RoleChange::already_there) == "already there");
@@ -110,11 +110,11 @@ TEST_CASE("fmt: an explanation prints as a table of costs or reasons, with the c
   const auto other = router.prefill({.prompt_tokens = 7}).value();
   REQUIRE_FALSE(router.set_capacity(Role::prefill, "long-p1", {.requests = 1}));
   CHECK(printed() ==
-        "prefill: nobody: 1 unhealthy, 2 full of 3\n"
+        "prefill: none: 1 unhealthy, 2 full of 3\n"
         "  p0       full\n"
         "  long-p1  full\n"
         "  p2       unhealthy\n"
-        "decode: nobody, because there is no prefill endpoint\n"
+        "decode: none, because there is no prefill endpoint\n"
         "  d0\n"
         "  long-d1");
 }

@@ -67,7 +67,7 @@ class SameLeaseIdTwice {
   }
   void third() { adopt(); }
   void finish() {
-    check(adopted_ == 1, "one token exchanged twice or never");
+    check(adopted_ == 1, "one lease id exchanged twice or never");
     check(ends_[0] == 1, "a lease ended twice or never");
     check(ends_[1] == (left_ ? 0 : 1), "a lease ended in the table, or lost");
     if (left_) check(table_.adopt(lease_id(0, 2)).has_value(), "a lease left in the table cannot be adopted");
@@ -104,7 +104,7 @@ class LeaseIdBeforeItIsGiven {
   void finish() {
     check(used_ == 0 || adopted_ == 1, "a lease id is said to be used, but no thread has exchanged it");
     if (adopted_ == 0) adopt();
-    check(adopted_ == 1, "one token exchanged twice or never");
+    check(adopted_ == 1, "one lease id exchanged twice or never");
     check(end_ == 1, "a lease ended twice or never");
   }
 

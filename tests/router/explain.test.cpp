@@ -134,8 +134,8 @@ TEST_CASE("explain: the policy declines, every endpoint that it could choose is 
   CHECK(of(explanation.decode, "d0").ruled_out == "declined");
   CHECK(of(explanation.decode, "d1").ruled_out == "full");
   CHECK(of(explanation.decode, "d2").ruled_out == "declined");
-  CHECK(explanation.decode.why == "nobody: 1 full, 2 declined of 3");
-  CHECK(explanation.prefill.why == "nobody, because there is no decode endpoint");
+  CHECK(explanation.decode.why == "none: 1 full, 2 declined of 3");
+  CHECK(explanation.prefill.why == "none, because there is no decode endpoint");
   CHECK(explanation.prefill.chosen() == nullptr);
   CHECK(explanation.refusal == router.route().error());
   declines = false;
@@ -153,9 +153,9 @@ TEST_CASE("explain: one role is empty, the other names it and still shows full e
   const auto explanation = router.explain();
   const auto& missing = empty == Role::prefill ? explanation.prefill : explanation.decode;
   const auto& other = empty == Role::prefill ? explanation.decode : explanation.prefill;
-  CHECK(missing.why == "nobody: there are none");
+  CHECK(missing.why == "none: there are none");
   CHECK(missing.endpoints.empty());
-  CHECK(other.why == "nobody, because there is no " + std::string(to_string(empty)) + " endpoint");
+  CHECK(other.why == "none, because there is no " + std::string(to_string(empty)) + " endpoint");
   CHECK(other.endpoints[0].ruled_out == "full");
   CHECK(other.endpoints[1].ruled_out.empty());
   CHECK(costs(other.endpoints[1]) == Costs{{"in_flight", 0}});

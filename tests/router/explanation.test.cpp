@@ -72,7 +72,7 @@ TEST_CASE("explanation: a visitor gets every field of each level, as a plain typ
   const auto filled_too = router.decode().value();
   REQUIRE_FALSE(router.set_capacity(Role::decode, filled_too.id(), {.requests = 1}));
   CHECK(json(router.explain()) == R"({"refused":true,"overloaded":true})");
-  CHECK(json(router.explain().decode) == R"({"role":"decode","why":"nobody: 2 full of 2"})");
+  CHECK(json(router.explain().decode) == R"({"role":"decode","why":"none: 2 full of 2"})");
   router.set_health("p0", pdroute::Health::unhealthy);
   CHECK(json(router.explain()) == R"({"refused":true,"overloaded":false})");
 }

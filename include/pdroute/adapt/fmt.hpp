@@ -13,9 +13,9 @@
 #include <pdroute/endpoint.hpp>
 #include <pdroute/no_endpoint.hpp>
 #include <pdroute/outcome.hpp>
-#include <pdroute/pool/detail/lease_table.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
 #include <pdroute/pool/lease.hpp>
+#include <pdroute/pool/lease_id.hpp>
 #include <pdroute/pool/role_change.hpp>
 #include <pdroute/role.hpp>
 #include <pdroute/router/explanation.hpp>

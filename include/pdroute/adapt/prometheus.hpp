@@ -181,7 +181,7 @@ void append_prometheus(std::string& out, const Router& router) {
   }
 
   Family refused(
-      out, {"pdroute_refusals_total", "counter", "Routing calls that found nobody in the role; each try counts."});
+      out, {"pdroute_refusals_total", "counter", "Routing calls that found no endpoint in the role; each try counts."});
   for (const auto& report : reports) refused.sample(report.role_label, report.refusals.requests);
 
   Family reasons(out, {"pdroute_refusal_reasons_total", "counter",

@@ -24,15 +24,11 @@ inline namespace v0 {
 /// Thread safety: that of the metrics.
 template <LoadMetric... Metrics>
 class Loads : public Metrics... {
-  template <class M>
-  using Receipt1 = detail::ReceiptOf<M>;
-  template <class M>
-  using Held1 = detail::HeldOf<M>;
-
  public:
-  using Options = std::tuple<typename Metrics::Options...>;  ///< the options of each metric, in order
-  using Receipt = std::tuple<Receipt1<Metrics>...>;          ///< the receipt of each metric; empty for those without
-  using Held = std::tuple<Held1<Metrics>...>;  ///< what a lease stores for each metric; empty for those without
+  using Options = std::tuple<typename Metrics::Options...>;   ///< the options of each metric, in order
+  using Receipt = std::tuple<detail::ReceiptOf<Metrics>...>;  ///< the receipt of each metric; empty for those without
+  using Held =
+      std::tuple<detail::HeldOf<Metrics>...>;  ///< what a lease stores for each metric; empty for those without
 
   /// Constructs each metric from its options.
   explicit Loads(const Options& options) : Loads(options, std::index_sequence_for<Metrics...>{}) {}
@@ -148,7 +144,7 @@ class Loads : public Metrics... {
   }
 
   template <class M, class TimePoint>
-  Receipt1<M> record1(TimePoint now) {
+  detail::ReceiptOf<M> record1(TimePoint now) {
     if constexpr (CountsChoices<M>) {
       return M::record(now);
     } else {

@@ -8,10 +8,10 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// Names one life of an endpoint in one role of a router.
+/// Names one life of an endpoint in one role of a router. Outlives the endpoint and its leases.
 struct EndpointKey {
-  Role role = Role::prefill;
-  std::uint64_t incarnation = 0;
+  Role role = Role::prefill;      ///< lives are numbered per role
+  std::uint64_t incarnation = 0;  ///< the number of the life, see `Lease::incarnation`
 
   friend bool operator==(const EndpointKey&, const EndpointKey&) = default;
 };

@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The members of one role: who belongs to it, who is eligible, and the snapshot that says so.
+// EndpointPool: the members of one role, which of them are eligible, and the snapshot that shows those.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <pdroute/capacity.hpp>
 #include <pdroute/clock.hpp>
 #include <pdroute/config_error.hpp>
-#include <pdroute/detail/endpoint_access.hpp>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/load/engine_reports.hpp>
 #include <pdroute/load/load_metric.hpp>
@@ -19,45 +16,40 @@
 #include <pdroute/load/token_count.hpp>
 #include <pdroute/no_endpoint.hpp>
 #include <pdroute/pool/detail/check_endpoints.hpp>
-#include <pdroute/pool/detail/member.hpp>
-#include <pdroute/pool/detail/members.hpp>
-#include <pdroute/pool/detail/slot.hpp>
-#include <pdroute/pool/detail/snapshot.hpp>
+#include <pdroute/pool/detail/membership.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
 #include <pdroute/pool/outlier_detection.hpp>
 #include <pdroute/pool/role_change.hpp>
 #include <pdroute/result.hpp>
 #include <pdroute/role.hpp>
 #include <span>
-#include <unordered_map>
+#include <type_traits>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
 namespace pdroute {
 inline namespace v0 {
 
-/// The endpoints of one role, copied from the caller's list. Membership changes are rare and take a lock; readers
-/// compare `generation()` with that of the snapshot they hold, and fetch a new one only when it differs.
+/// The endpoints of one role, copied from the caller's list. A new member is eligible: healthy, accepting, not draining
+/// and not ejected.
 ///
-/// An endpoint is eligible if it is healthy, accepting, not draining and not ejected for failing. A new member is.
+/// Membership changes are rare and take a lock. Readers compare `generation()` with that of the snapshot they hold, and
+/// fetch a new one only when it differs; see `detail::Membership` for the way of a change.
 ///
-/// Thread safety: all members may be called from many threads at once.
+/// Thread safety: all members may be called from many threads at once. Endpoints that leave are destroyed after the
+/// lock is free, so their destructors may call the pool.
 template <Role role, EndpointType Endpoint, LoadMetric Load = NoLoad>
 class EndpointPool {
  public:
-  using Slot = pdroute::detail::Slot<role, Endpoint, Load>;
-  using Snapshot = pdroute::detail::Snapshot<Slot>;
+  using Slot = detail::Slot<role, Endpoint, Load>;  ///< what leases refer to
+  using Snapshot = detail::Snapshot<Slot>;          ///< what policies choose from
+  using IdView = EndpointIdView<Endpoint>;          ///< the id of an endpoint, cheap to pass
+  using Options = typename Load::Options;           ///< of the load metric
 
-  explicit EndpointPool(typename Load::Options options = {},
-                        const OutlierDetection& ejection = {.consecutive_failures = 0})
-      : options_(options), members_(ejection) {
-    static_cast<void>(show(picture_of(members_)));
-  }
-  EndpointPool(const EndpointPool&) = delete;
-  EndpointPool& operator=(const EndpointPool&) = delete;
-  ~EndpointPool() {
-    for (const Member& member : members_) Retire{}(member.slot);
-  }
+  /// An empty pool. Outlier detection is off unless its rules are given.
+  explicit EndpointPool(Options options = {}, const OutlierDetection& rules = {.consecutive_failures = 0})
+      : membership_(options, rules) {}
 
   /// Makes the members be exactly those of `list`, compared by id and, where the endpoint has one, incarnation key.
   /// A kept member stays as it is: its count, its health, a drain in progress, its capacity, its weight, and the copy
@@ -66,311 +58,221 @@ class EndpointPool {
   /// as a new life, if the list names it. Complexity: O(members + list). On an error nothing has changed.
   Result<Assignment<Endpoint>, ConfigError> assign(std::span<const Endpoint> list) {
     if (auto error = detail::check_endpoints<role, Endpoint, Load>(list)) return std::move(*error);
-    Positions listed;
-    for (std::size_t i = 0; i < list.size(); ++i) listed.emplace(pdroute::endpoint_id(list[i]), i);
-
     Assignment<Endpoint> report;
-    // Let go only after the lock is free, because they may destroy endpoints:
-    std::shared_ptr<const Snapshot> old;
-    std::vector<OwnedSlot> removed;
-    std::vector<OwnedSlot> fresh;
-    fresh.reserve(list.size());
-    const std::lock_guard lock{mutex_};
-    Members next = members_;
-    next.clear();
-    std::vector<Slot*> gone;
-    std::vector<bool> known(list.size(), false);
-    for (const Member& member : members_) {
-      const auto found = listed.find(member.slot->id());
-      if (found != listed.end() && !member.left &&
-          detail::same_incarnation(member.slot->endpoint(), list[found->second])) {
-        known[found->second] = true;
-        next.add(member);
-      } else {
-        gone.push_back(member.slot);
-        report.removed.emplace_back(member.slot->id());
+    membership_.edit([&](Edit& edit, const Members& members) {
+      // Match each entry of the list with the member it keeps.
+      const std::vector<const Member*> before = members.match(list);
+      const auto keeps = [&](std::size_t i) {
+        return before[i] != nullptr && !before[i]->left &&
+               detail::same_incarnation(before[i]->slot->endpoint(), list[i]);
+      };
+      std::unordered_set<const Member*> kept;
+      for (std::size_t i = 0; i < list.size(); ++i) {
+        if (keeps(i)) kept.insert(before[i]);
       }
-    }
-    for (std::size_t i = 0; i < list.size(); ++i) {
-      (known[i] ? report.kept : report.added).emplace_back(pdroute::endpoint_id(list[i]));
-      if (known[i]) continue;
-      fresh.push_back(make_slot(list[i]));
-      Member member{.slot = fresh.back().get(), .capacity = detail::capacity_of(list[i], role)};
-      if (const Member* back = members_.find(pdroute::endpoint_id(list[i]));
-          back != nullptr && back->left) {  // from the other role, with its health
-        member.health = back->health;
-        member.intake = back->intake;
+      // Keep or remove each member, then add the new lives.
+      edit.next.clear();
+      for (const Member& member : members) {
+        if (kept.contains(&member)) {
+          edit.next.add(member);
+        } else {
+          edit.remove(member.slot);
+          report.removed.emplace_back(member.slot->id());
+        }
       }
-      next.add(member);
-    }
-    if (fresh.empty() && gone.empty()) return report;
-
-    removed.reserve(gone.size());
-    old = replace(next, gone);
-    // From here on nothing can fail.
-    for (OwnedSlot& slot : fresh) static_cast<void>(slot.release());
-    for (Slot* slot : gone) removed.emplace_back(slot);
+      for (std::size_t i = 0; i < list.size(); ++i) {
+        (keeps(i) ? report.kept : report.added).emplace_back(pdroute::endpoint_id(list[i]));
+        if (!keeps(i)) edit.add(membership_.make_slot(list[i]), new_member(list[i], before[i]));
+      }
+    });
     return report;
   }
 
-  /// Sets whether the endpoint works. False: there is no such id, and nothing has changed. O(members), like the next
-  /// two.
-  bool set_health(EndpointIdView<Endpoint> id, Health health) { return set(id, &Member::health, health); }
+  /// Sets whether the endpoint works. False: no member has this id, and nothing has changed. O(members).
+  bool set_health(IdView id, Health health) { return set(id, &Member::health, health); }
 
-  /// Sets whether the endpoint wants new requests. False: there is no such id.
-  bool set_intake(EndpointIdView<Endpoint> id, Intake intake) { return set(id, &Member::intake, intake); }
+  /// Sets whether the endpoint takes new requests. False: no member has this id. O(members).
+  bool set_intake(IdView id, Intake intake) { return set(id, &Member::intake, intake); }
 
-  /// Refuses new leases for this life of the endpoint, for good: once this has returned, none appears. Leases that run
-  /// stay valid; `EndpointStatus::drained()` says when the last has ended. False: there is no such id.
-  bool drain(EndpointIdView<Endpoint> id) { return set(id, &Member::draining, true); }
+  /// Refuses new leases for this life of the endpoint. Draining is final, unlike HAProxy's drain state: once this has
+  /// returned, no new lease appears. Leases that run stay valid; `EndpointStatus::drained()` says when the last has
+  /// ended. False: no member has this id. O(members).
+  bool drain(IdView id) { return set(id, &Member::draining, true); }
 
   /// Sets the limits of this life of the endpoint, at once. What is above a lowered limit stays; nothing is added until
-  /// there is room. Returns what is wrong, if anything: no such id, or a capacity that cannot be.
-  std::optional<ConfigError> set_capacity(EndpointIdView<Endpoint> id, const Capacity& capacity) {
+  /// there is room. Returns what is wrong, if anything: no member has this id, or the capacity is out of range.
+  std::optional<ConfigError> set_capacity(IdView id, const Capacity& capacity) {
     if (auto error = detail::check_capacity<Endpoint, Load>(id, capacity)) return error;
-    const std::lock_guard lock{mutex_};
-    Member* const member = members_.find(id);
-    if (member == nullptr) return ConfigError{ConfigError::Rule::id_known, detail::id_text<Endpoint>(id)};
-    member->capacity = capacity;
-    if (member->ejection.phase == EjectionPhase::none) {
-      member->slot->set_capacity(capacity);
-    } else {
-      members_.bound_probes();
-    }
-    return std::nullopt;
+    return membership_.with_members([&](Members& members) -> std::optional<ConfigError> {
+      Member* const member = members.find(id);
+      if (member == nullptr) return unknown(id);
+      member->capacity = capacity;
+      if (member->ejection.phase == EjectionPhase::none) {
+        member->slot->set_capacity(capacity);
+      } else {
+        members.bound_probes();
+      }
+      return std::nullopt;
+    });
   }
 
-  /// Does what is due by `OutlierDetection` at this moment of the caller's clock: ejects, begins probes, takes back. Says of
-  /// whom. O(members).
+  /// Does what `OutlierDetection` says is due at this moment of the caller's clock: ejects, begins probes, takes back.
+  /// Returns the endpoints whose phase has changed. O(members).
   template <class TimePoint>
   std::vector<EjectionChange<Endpoint>> advance(TimePoint now) {
     std::vector<EjectionChange<Endpoint>> changes;
-    std::shared_ptr<const Snapshot> old;  // let go after the lock is free, because it may destroy endpoints
-    const std::lock_guard lock{mutex_};
-    Members next = members_;
-    next.advance(detail::nanoseconds_of(now));
-    const bool panic_before = members_.panic();
-    const bool panic = next.panic();
-    bool same = true;
-    for (std::size_t i = 0; i < next.size(); ++i) {
-      same = same && members_[i].ruled_out(panic_before) == next[i].ruled_out(panic);
-      if (members_[i].ejection.phase != next[i].ejection.phase)
-        changes.push_back({role, EndpointId<Endpoint>(next[i].slot->id()), next[i].phase(panic)});
-    }
-    if (same) {
-      next.bound_probes();
-      members_ = std::move(next);
-    } else {
-      old = replace(next, {});
-    }
+    membership_.edit([&](Edit& edit, const Members& members) {
+      edit.next.advance(detail::nanoseconds_of(now));
+      const bool panic_before = members.panic();
+      const bool panic = edit.next.panic();
+      for (std::size_t i = 0; i < members.size(); ++i) {
+        const Member& member = edit.next[i];
+        if (members[i].ruled_out(panic_before) != member.ruled_out(panic)) edit.publish = true;
+        if (members[i].ejection.phase != member.ejection.phase)
+          changes.push_back({role, EndpointId<Endpoint>(member.slot->id()), member.phase(panic)});
+      }
+    });
     return changes;
   }
 
-  /// Takes what an endpoint says of itself. Returns what is wrong, if anything: no such id, or a report that cannot be.
+  /// Takes what an engine reports of itself. Returns what is wrong, if anything: no member has this id, or a figure is
+  /// out of range.
   template <class TimePoint>
-  std::optional<ConfigError> report(EndpointIdView<Endpoint> id, const EngineReport& report, TimePoint made_at) {
+  std::optional<ConfigError> report(IdView id, const EngineReport& report, TimePoint made_at) {
     static_assert(std::is_base_of_v<EngineReports, Load>,
                   "pdroute: this role's policy reads no reports; give it a cost that does, such as ReportedRequests, "
                   "or count them by WithMetrics<Policy, EngineReports>");
     if (auto error = report.check()) return error;
-    const std::lock_guard lock{mutex_};
-    const Member* const member = members_.find(id);
-    if (member == nullptr) return ConfigError{ConfigError::Rule::id_known, detail::id_text<Endpoint>(id)};
-    Slot& slot = *member->slot;
-    EngineReports::Own own{.in_flight = slot.in_flight()};
-    if constexpr (std::is_base_of_v<KvTokens, Load>) own.kv_tokens = slot.kv_tokens();
-    slot.EngineReports::report(report, made_at, own);
-    return std::nullopt;
+    return membership_.read([&](const Members& members, const auto& /*snapshot*/) -> std::optional<ConfigError> {
+      const Member* const member = members.find(id);
+      if (member == nullptr) return unknown(id);
+      Slot& slot = *member->slot;
+      EngineReports::Own own{.in_flight = slot.in_flight()};
+      if constexpr (std::is_base_of_v<KvTokens, Load>) own.kv_tokens = slot.kv_tokens();
+      slot.EngineReports::report(report, made_at, own);
+      return std::nullopt;
+    });
   }
 
   /// Drains an endpoint that will play another role, unless it is the last eligible one here and `last` keeps it, or
   /// `fits(endpoint)` is false.
   template <class Fits>
-  DepartingEndpoint<Endpoint> leave(EndpointIdView<Endpoint> id, LastEndpoint last, const Fits& fits) {
-    // Both let go after the lock is free, because they may destroy endpoints:
-    std::shared_ptr<const Snapshot> old;
+  DepartingEndpoint<Endpoint> leave(IdView id, LastEndpoint last, const Fits& fits) {
     DepartingEndpoint<Endpoint> departing;
-    const std::lock_guard lock{mutex_};
-    Members next = members_;
-    Member* const member = next.find(id);
-    if (member == nullptr) {
-      departing.change = RoleChange::no_such_endpoint;
-      return departing;
-    }
-    if (last == LastEndpoint::keep && member->ruled_out(next.panic()) == nullptr &&
-        snapshot_->candidates().size() == 1) {
-      departing.change = RoleChange::last_of_its_role;
-      return departing;
-    }
-    if (!fits(member->slot->endpoint())) {
-      departing.change = RoleChange::capacity_refused;
-      return departing;
-    }
-    departing.endpoint.emplace(member->slot->endpoint());
-    departing.health = member->health;
-    departing.intake = member->intake;
-    member->draining = true;
-    member->left = true;
-    Slot* const slot = member->slot;
-    old = replace(next, {&slot, 1});
+    membership_.edit([&](Edit& edit, const Members& members) {
+      Member* const member = edit.next.find(id);
+      if (member == nullptr) {
+        departing.change = RoleChange::no_such_endpoint;
+      } else if (last == LastEndpoint::keep && members.is_last_eligible(*member)) {
+        departing.change = RoleChange::last_of_its_role;
+      } else if (!fits(member->slot->endpoint())) {
+        departing.change = RoleChange::capacity_refused;
+      }
+      if (departing.change != RoleChange::done) return;
+      departing.endpoint.emplace(member->slot->endpoint());
+      departing.health = member->health;
+      departing.intake = member->intake;
+      member->draining = true;
+      member->left = true;
+      edit.close(member->slot);
+    });
     return departing;
   }
   /// Adds an endpoint that has left another role, as a new life; one that is still draining here goes. False: its id is
   /// a member that is not draining, and nothing has changed.
   bool join(const DepartingEndpoint<Endpoint>& departing) {
-    std::shared_ptr<const Snapshot> old;  // all let go after the lock is free, because they may destroy endpoints
-    OwnedSlot removed;
-    OwnedSlot fresh;
-    const std::lock_guard lock{mutex_};
-    Members next = members_;
-    std::vector<Slot*> gone;
-    if (const Member* const member = next.find(pdroute::endpoint_id(*departing.endpoint))) {
-      if (!member->draining) return false;
-      gone.push_back(member->slot);
-      next.remove(member);
-    }
-    fresh = make_slot(*departing.endpoint);
-    next.add({.slot = fresh.get(),
-              .health = departing.health,
-              .intake = departing.intake,
-              .capacity = detail::capacity_of(*departing.endpoint, role)});
-    old = replace(next, gone);
-    static_cast<void>(fresh.release());
-    if (!gone.empty()) removed.reset(gone.front());
-    return true;
+    bool joined = false;
+    membership_.edit([&](Edit& edit, const Members& /*members*/) {
+      const Endpoint& endpoint = *departing.endpoint;
+      if (const Member* const member = edit.next.find(pdroute::endpoint_id(endpoint))) {
+        if (!member->draining) return;
+        edit.remove(member->slot);
+        edit.next.remove(member);
+      }
+      edit.add(
+          membership_.make_slot(endpoint),
+          {.health = departing.health, .intake = departing.intake, .capacity = detail::capacity_of(endpoint, role)});
+      joined = true;
+    });
+    return joined;
   }
-  /// Whether the endpoint's capacity for this role can be, see `set_capacity`, and its weight.
+  /// Whether the endpoint's capacity for this role is in range, see `set_capacity`, and its weight.
   [[nodiscard]] static bool fits(const Endpoint& endpoint) {
     return !detail::check_endpoint<role, Endpoint, Load>(endpoint);
   }
   /// Whether the id is a member that is not draining.
-  [[nodiscard]] bool active(EndpointIdView<Endpoint> id) const {
-    const std::lock_guard lock{mutex_};
-    const Member* const member = members_.find(id);
-    return member != nullptr && !member->draining;
+  [[nodiscard]] bool active(IdView id) const {
+    return membership_.read([id](const Members& members, const auto& /*snapshot*/) {
+      const Member* const member = members.find(id);
+      return member != nullptr && !member->draining;
+    });
   }
 
   /// Every member in registration order, eligible or not. Counts are read one after the other while requests go on.
   [[nodiscard]] std::vector<EndpointStatus<Endpoint>> endpoints() const {
-    const std::lock_guard lock{mutex_};
-    std::vector<EndpointStatus<Endpoint>> all;
-    all.reserve(members_.size());
-    const bool panic = members_.panic();
-    for (const Member& member : members_) all.push_back(member.status(panic));
-    return all;
+    return membership_.read([](const Members& members, const auto& /*snapshot*/) { return members.statuses(); });
   }
   /// The member of this id, if there is one. O(members).
-  [[nodiscard]] std::optional<EndpointStatus<Endpoint>> endpoint(EndpointIdView<Endpoint> id) const {
-    const std::lock_guard lock{mutex_};
-    const Member* const member = members_.find(id);
-    if (member == nullptr) return std::nullopt;
-    return member->status(members_.panic());
+  [[nodiscard]] std::optional<EndpointStatus<Endpoint>> endpoint(IdView id) const {
+    return membership_.read([id](const Members& members, const auto& /*snapshot*/) {
+      const Member* const member = members.find(id);
+      return member != nullptr ? std::optional{member->status(members.panic())} : std::nullopt;
+    });
   }
 
-  /// A member, and what keeps it from being eligible.
-  struct Standing {
-    EndpointStatus<Endpoint> status;
-    detail::Reason ruled_out;
+  /// Every member and what rules it out, in registration order, and the snapshot of those that nothing rules out, all
+  /// of one moment.
+  struct View {
+    std::vector<EndpointStatus<Endpoint>> members;
+    std::vector<detail::Reason> ruled_out;     ///< by place in `members`; null for an eligible one
+    std::shared_ptr<const Snapshot> snapshot;  ///< the eligible
   };
-  /// Every member in registration order, and the snapshot of those that nothing rules out, of one moment.
-  struct Picture {
-    std::vector<Standing> members;
-    std::shared_ptr<const Snapshot> snapshot;
-  };
-  [[nodiscard]] Picture picture() const {
-    const std::lock_guard lock{mutex_};
-    Picture picture{{}, snapshot_};
-    picture.members.reserve(members_.size());
-    const bool panic = members_.panic();
-    for (const Member& member : members_) picture.members.push_back({member.status(panic), member.ruled_out(panic)});
-    return picture;
+  [[nodiscard]] View view() const {
+    return membership_.read([](const Members& members, const auto& snapshot) {
+      return View{members.statuses(), members.ruled_out(), snapshot};
+    });
   }
 
-  /// Changes whenever the snapshot does.
-  [[nodiscard]] std::uint64_t generation() const noexcept {
-    // Acquire: whoever sees that a drain has been published also sees what came before it.
-    return generation_.load(std::memory_order_acquire);
-  }
+  /// A number that changes whenever the snapshot does.
+  [[nodiscard]] std::uint64_t generation() const noexcept { return membership_.generation(); }
+  /// The eligible members now.
   [[nodiscard]] std::shared_ptr<const Snapshot> snapshot() const {
-    const std::lock_guard lock{mutex_};
-    return snapshot_;
+    return membership_.read([](const Members& /*members*/, const auto& snapshot) { return snapshot; });
   }
 
  private:
-  using IdView = EndpointIdView<Endpoint>;
-  using Positions = std::unordered_map<IdView, std::size_t>;
-
-  using Members = detail::Members<Slot>;
-  using Member = detail::Member<Slot>;
-
-  /// The membership's hold on a slot: closes it and ends the pin.
-  struct Retire {
-    void operator()(Slot* slot) const noexcept {
-      slot->close();
-      Slot::end_pin(slot);
-    }
-  };
-  using OwnedSlot = std::unique_ptr<Slot, Retire>;
-
-  [[nodiscard]] OwnedSlot make_slot(const Endpoint& endpoint) {
-    OwnedSlot slot{new Slot(endpoint, ++incarnations_, options_)};
-    slot->set_capacity(detail::capacity_of(endpoint, role));
-    if constexpr (IdentifiesEndpoint<Load>) {
-      const auto weight = detail::endpoint_weight(endpoint, role);
-      slot->identify(detail::id_hash<Endpoint>(slot->id()), static_cast<std::uint32_t>(weight));
-    }
-    return slot;
-  }
+  using Membership = detail::Membership<role, Endpoint, Load>;
+  using Members = typename Membership::Members;
+  using Member = typename Membership::Member;
+  using Edit = typename Membership::Edit;
 
   template <class Value>
   bool set(IdView id, Value Member::* state, Value value) {
-    std::shared_ptr<const Snapshot> old;  // let go after the lock is free, because it may destroy endpoints
-    const std::lock_guard lock{mutex_};
-    Members next = members_;
-    Member* const member = next.find(id);
-    if (member == nullptr) return false;
-    if (*member.*state == value) return true;
-    *member.*state = value;
-    Slot* const slot = member->slot;
-    old = replace(next, {&slot, member->draining ? 1U : 0U});
-    return true;
+    bool found = false;
+    membership_.edit([&](Edit& edit, const Members& /*members*/) {
+      Member* const member = edit.next.find(id);
+      found = member != nullptr;
+      if (!found || *member.*state == value) return;
+      *member.*state = value;
+      edit.publish = true;
+      if (member->draining) edit.close(member->slot);
+    });
+    return found;
+  }
+  /// The state in which an endpoint of a list joins: one that is back from the other role brings its health and intake.
+  [[nodiscard]] static Member new_member(const Endpoint& endpoint, const Member* before) {
+    Member member{.capacity = detail::capacity_of(endpoint, role)};
+    if (before != nullptr && before->left) {
+      member.health = before->health;
+      member.intake = before->intake;
+    }
+    return member;
+  }
+  [[nodiscard]] static ConfigError unknown(IdView id) {
+    return {ConfigError::Rule::id_known, detail::id_text<Endpoint>(id)};
   }
 
-  /// Shows `next` instead of the present members and then closes those that take no more leases: whoever is refused by
-  /// them finds a list without them. Returns the snapshot shown before. If it throws, nothing has changed. Needs the
-  /// lock.
-  [[nodiscard]] std::shared_ptr<const Snapshot> replace(Members& next, std::span<Slot* const> closing) {
-    std::shared_ptr<const Snapshot> picture = picture_of(next);
-    next.bound_probes();  // before anyone is shown who must not be taken without a bound, and while others still see it
-    members_ = std::move(next);
-    auto old = show(std::move(picture));
-    for (Slot* slot : closing) slot->close();
-    return old;
-  }
-
-  /// The eligible of `members`, and why the others are not. Needs the lock.
-  [[nodiscard]] std::shared_ptr<const Snapshot> picture_of(const Members& members) const {
-    NoEndpoint left_out{.role = role, .endpoints = static_cast<std::uint32_t>(members.size())};
-    auto eligible = members.eligible(left_out);
-    return std::make_shared<const Snapshot>(std::move(eligible), left_out,
-                                            generation_.load(std::memory_order_relaxed) + 1);
-  }
-
-  /// Publishes; returns the snapshot shown before. Needs the lock.
-  [[nodiscard]] std::shared_ptr<const Snapshot> show(std::shared_ptr<const Snapshot> picture) noexcept {
-    snapshot_.swap(picture);
-    // Release: whoever sees the new generation sees what changed.
-    generation_.store(snapshot_->generation(), std::memory_order_release);
-    return picture;
-  }
-
-  // First, so that readers compare it on a line that only publishing writes.
-  alignas(64) std::atomic<std::uint64_t> generation_{0};
-  typename Load::Options options_;
-  alignas(64) mutable std::mutex mutex_;
-  Members members_;
-  std::uint64_t incarnations_ = 0;
-  std::shared_ptr<const Snapshot> snapshot_;
+  Membership membership_;
 };
 
 }  // namespace v0

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a pool reports: the state of a member, and what an assignment changed.
+// EndpointStatus and Assignment: what a pool reports of a member, and of a new list of members.
 #pragma once
 
 #include <cstdint>
@@ -13,25 +13,25 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// One member of a role at one moment.
+/// One member of a role at one moment. `Holdings` tells what its leases hold together, as far as the role counts it.
 template <EndpointType Endpoint>
 struct EndpointStatus : Holdings {
-  EndpointId<Endpoint> id;
-  std::uint64_t incarnation = 0;
-  Health health = Health::healthy;
-  Intake intake = Intake::accepting;
-  bool draining = false;
-  EjectionPhase ejection = EjectionPhase::none;
-  std::uint32_t in_flight = 0;
-  Capacity capacity = {};
-  Outcomes outcomes = {};  ///< of the leases that have ended
+  EndpointId<Endpoint> id;                       ///< as the caller named it
+  std::uint64_t incarnation = 0;                 ///< the number of this life, unique within the role
+  Health health = Health::healthy;               ///< as `set_health` left it
+  Intake intake = Intake::accepting;             ///< as `set_intake` left it
+  bool draining = false;                         ///< final for this life
+  EjectionPhase ejection = EjectionPhase::none;  ///< where outlier detection has put it
+  std::uint32_t in_flight = 0;                   ///< leases that have not ended
+  Capacity capacity = {};                        ///< its limits
+  Outcomes outcomes = {};                        ///< of the leases that have ended
 
   /// Whether it may be chosen, unless it is full.
   [[nodiscard]] bool eligible() const noexcept {
     return health == Health::healthy && intake == Intake::accepting && !draining && ejection != EjectionPhase::ejected;
   }
 
-  /// No request runs here and none ever will: the endpoint may be switched off.
+  /// Whether no request runs here and none ever will: the endpoint may be switched off.
   [[nodiscard]] bool drained() const noexcept { return draining && in_flight == 0; }
 
   /// Whether it holds more than its capacity: a limit was lowered, or requests have grown by `Lease::progress`.
@@ -50,9 +50,9 @@ struct EndpointStatus : Holdings {
 /// that came back as another incarnation is in `added` and in `removed`.
 template <EndpointType Endpoint>
 struct Assignment {
-  std::vector<EndpointId<Endpoint>> added;
-  std::vector<EndpointId<Endpoint>> removed;
-  std::vector<EndpointId<Endpoint>> kept;
+  std::vector<EndpointId<Endpoint>> added;    ///< new lives
+  std::vector<EndpointId<Endpoint>> removed;  ///< take no new leases; those that run stay valid
+  std::vector<EndpointId<Endpoint>> kept;     ///< as they were
 };
 
 }  // namespace v0

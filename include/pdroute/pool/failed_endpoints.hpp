@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a request has already failed on, kept by the caller beside the request.
+// FailedEndpoints: the endpoints on which a request has failed, kept by the caller beside the request.
 #pragma once
 
 #include <array>
@@ -12,8 +12,8 @@ inline namespace v0 {
 
 /// An endpoint on which a request has failed, and how.
 struct FailedEndpoint {
-  EndpointKey key;
-  FailureKind kind = FailureKind::bad_response;
+  EndpointKey key;                               ///< the life that has failed
+  FailureKind kind = FailureKind::bad_response;  ///< how
 };
 
 /// Remembers the last `capacity` endpoints, without allocating. Give it to the next attempt as `.exclude`:
@@ -22,19 +22,22 @@ struct FailedEndpoint {
 ///     route->decode.fail(pdroute::FailureKind::unreachable, failed);
 ///     auto next = dispatcher.decode(request, {.exclude = failed});
 ///
-/// It names lives of endpoints: one that has restarted under its id may be tried again. Both roles share one list. An
-/// endpoint that was overloaded counts as full where it is excluded, so that the reason says "try again later".
+/// The list names lives of endpoints: one that has restarted under its id may be tried again. Both roles share one
+/// list. An excluded endpoint that was overloaded counts as full, so that the reason says "try again later".
+/// Thread safety: thread-compatible, like the request that it belongs to.
 template <std::size_t capacity = 8>  // more attempts than a client waits for
 class FailedEndpoints {
   static_assert(capacity > 0, "pdroute: a list of failed endpoints needs room for one at least");
 
  public:
-  /// Precondition: the lease holds a place. If the list is full, this one replaces the oldest.
+  /// Adds the endpoint of a lease. Precondition: the lease holds a place. In a full list it replaces the oldest entry.
   template <class Slot>
   void add(const Lease<Slot>& lease, FailureKind kind = FailureKind::bad_response) noexcept {
     list_[added_++ % capacity] = {lease.key(), kind};
   }
 
+  // A contiguous range, which converts to std::span<const FailedEndpoint>. After more than `capacity` additions the
+  // order is not that of the additions.
   [[nodiscard]] const FailedEndpoint* data() const noexcept { return list_.data(); }
   [[nodiscard]] std::size_t size() const noexcept { return added_ < capacity ? added_ : capacity; }
   [[nodiscard]] const FailedEndpoint* begin() const noexcept { return data(); }

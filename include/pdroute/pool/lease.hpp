@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A request running on an endpoint, as an object.
+// Lease: a request that runs on an endpoint, as an object.
 #pragma once
 
 #include <cassert>
@@ -18,20 +18,29 @@ inline namespace v0 {
 template <std::size_t capacity>
 class FailedEndpoints;
 
-/// Holds one request's place on an endpoint, and its weight. Counted from the moment of choice until it ends, exactly
-/// once, on any thread, also after the router has gone. `->` and `*` give the caller's endpoint, which lives at least
-/// as long as the lease.
+/// Holds one request's place on an endpoint, and what the request demands of it. A lease does not expire: it counts
+/// from the moment of choice until it ends, exactly once, on any thread, also after the router has gone. `->` and `*` give
+/// the caller's endpoint, which lives at least as long as the lease.
 ///
-/// It ends by `complete()`, by `fail(kind)`, or by destruction, which means that the request was cancelled. All release
-/// the same and differ in what is counted. Ending a lease that has ended or was moved from does nothing. A lease that
-/// has ended names no endpoint any more: copy before what you will log or use.
+///     operation                          | holds a place                            | empty: ended or moved from
+///     -----------------------------------+------------------------------------------+---------------------------
+///     complete()                         | ends; counted as completed               | no effect
+///     fail(kind)                         | ends; counted as a failure of this kind  | no effect
+///     destruction, assignment            | ends; counted as cancelled               | no effect
+///     progress(tokens), first_token(now) | holds its place                          | no effect
+///     move from                          | empty; the new lease holds the place     | both are empty
+///     router.detach(std::move(lease))    | empty; the router keeps the lease        | no id
+///     `*`, `->`, id(), key()             | the endpoint                             | precondition violated
+///
+/// All endings release the same and differ only in what is counted. An ended lease names no endpoint: copy before it
+/// ends what you will log or use.
 ///
 /// Thread safety: thread-compatible. Move it between threads freely; two threads must not use one lease at once.
 /// The thread that ends the last lease of a removed endpoint destroys the library's copy of that endpoint.
 template <class Slot>
 class [[nodiscard]] Lease {
  public:
-  static constexpr Role role = Slot::role;
+  static constexpr Role role = Slot::role;                   ///< of the endpoint that it holds a place on
   static constexpr bool measures_time = Slot::times_leases;  ///< whether `complete` must be told when
 
   Lease() = default;  ///< holds nothing
@@ -54,13 +63,14 @@ class [[nodiscard]] Lease {
                   "pdroute: this role measures how long requests take, so say when: complete(clock.now())");
     if (slot_ != nullptr) Slot::complete(std::exchange(slot_, nullptr), held_);
   }
-  /// The same, at this moment of the router's clock, for roles that measure time; others do not mind.
+  /// The request's work here is done at this moment of the router's clock. Roles that measure time need the moment;
+  /// other roles ignore it.
   template <class Clock, class Duration>
   void complete(std::chrono::time_point<Clock, Duration> now) noexcept {
     if (slot_ != nullptr) Slot::complete(std::exchange(slot_, nullptr), held_, now);
   }
   /// The first token has come, of a request that goes on here: for roles that measure the time to it (see
-  /// `TimeToFirstToken`). Say it once. No effect on a lease that has ended.
+  /// `TimeToFirstToken`). Call it once.
   template <class Clock, class Duration>
   void first_token(std::chrono::time_point<Clock, Duration> now) noexcept
     requires(measures_time)
@@ -71,16 +81,15 @@ class [[nodiscard]] Lease {
   void fail(FailureKind kind) noexcept {
     if (slot_ != nullptr) Slot::fail(std::exchange(slot_, nullptr), held_, kind);
   }
-  /// The same, and adds the endpoint to those that this request has failed on.
+  /// The endpoint did not do its work, and joins those that this request has failed on.
   template <std::size_t capacity>
   void fail(FailureKind kind, FailedEndpoints<capacity>& failed) noexcept {
     if (slot_ != nullptr) failed.add(*this, kind);
     fail(kind);
   }
 
-  /// The request has grown by so many tokens, such as those just generated: the lease weighs more. This may take the
-  /// endpoint above its limits, see `EndpointStatus::over_capacity`. Only in a role that counts tokens. No effect on a
-  /// lease that has ended.
+  /// The request has grown by so many tokens, such as those just generated, and holds more. This may take the endpoint
+  /// above its limits, see `EndpointStatus::over_capacity`. Only in a role that counts tokens.
   void progress(std::uint64_t tokens) noexcept
     requires(Slot::holds_demand)
   {
@@ -97,10 +106,11 @@ class [[nodiscard]] Lease {
   [[nodiscard]] auto id() const noexcept { return slot().id(); }
   /// Which life of the endpoint this is. Precondition: holds a place.
   [[nodiscard]] std::uint64_t incarnation() const noexcept { return slot().incarnation(); }
-  /// The same as a value that outlives the lease, for `FailedEndpoints`. Precondition: holds a place.
+  /// Which life of which role this is, as a value that outlives the lease. Precondition: holds a place.
   [[nodiscard]] EndpointKey key() const noexcept { return {role, slot().incarnation()}; }
 
-  /// For the router: takes the reservation back as if it had never been. Precondition: holds a place that is pinned.
+  /// For the router: takes the reservation back as if it had never been. Precondition: holds a place, and the caller
+  /// pins its slot.
   template <class Receipt>
   void undo(const Receipt& receipt) noexcept {
     std::exchange(slot_, nullptr)->undo_reservation(held_, receipt);

@@ -8,24 +8,25 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// Stands for one detached lease: for C callbacks, wire ids, maps of integers. Never zero, and positive as a signed
-/// 64-bit integer. Not a secret: who can guess tokens can end the requests of others.
+/// Names one detached lease: for C callbacks, wire ids, maps of integers. Never zero, and positive as a signed 64-bit
+/// integer. Not a secret: a client that can guess lease ids can end the requests of others.
 enum class LeaseId : std::uint64_t {};
 
-/// Why a token was not exchanged for a lease. Whatever the reason, nothing has changed.
+/// Why a lease id was not exchanged for its lease. Whatever the reason, nothing has changed.
 enum class LeaseIdError : std::uint8_t {
   unknown,     ///< never given out by this router
   used,        ///< adopted before
   dead,        ///< adopted so long ago that its place in the table has gone to another lease since
-  other_role,  ///< stands for a lease of the other role
+  other_role,  ///< names a lease of the other role
 };
 
+/// The reason as a sentence.
 [[nodiscard]] constexpr std::string_view to_string(LeaseIdError error) noexcept {
   switch (error) {
-    case LeaseIdError::unknown: return "unknown token: never given out by this router";
-    case LeaseIdError::used: return "used token: its lease has been adopted";
-    case LeaseIdError::dead: return "dead token: its lease was adopted long ago";
-    case LeaseIdError::other_role: return "token of the other role";
+    case LeaseIdError::unknown: return "unknown lease id: never given out by this router";
+    case LeaseIdError::used: return "used lease id: its lease has been adopted";
+    case LeaseIdError::dead: return "dead lease id: its lease was adopted long ago";
+    case LeaseIdError::other_role: return "lease id of the other role";
   }
   return "";
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// When endpoints that keep failing are left out for a while, and how they come back.
+// OutlierDetection: when endpoints that keep failing are left out for a while, and how they come back.
 #pragma once
 
 #include <algorithm>
@@ -17,36 +17,39 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// The rules of ejection, in Envoy's words outlier detection. An endpoint that fails so many times in a row is left
-/// out; when its time is over, a few requests try it. If one of these completes, the endpoint serves again; if one
-/// fails, it is out for longer. Time passes by `DisaggregatedRouter::advance`.
+/// Outlier detection (Envoy's term): an endpoint that fails several times in a row is ejected, which means left out for
+/// a while. When its time is over, a few requests probe it. If a probe completes, the endpoint serves again; if one
+/// fails, it is ejected for longer. Time passes by `DisaggregatedRouter::advance`.
 ///
-/// Failures are those of `Outcomes::failed()`. Back-pressure (HTTP 429) and a client's cancel say nothing bad about an
-/// endpoint, and nothing good: they neither count nor end a row; a completion ends it.
+/// Failures are those of `Outcomes::failed()`. A completion ends a row of failures. Back-pressure (HTTP 429) and a
+/// client's cancel say nothing about an endpoint: they neither count as failures nor end a row.
 struct OutlierDetection {
-  /// 5 as in Envoy: fewer would blame the endpoint for a bad request that is tried again and again. 0 ejects nobody.
+  /// How many failures in a row eject an endpoint; 0 switches outlier detection off. 5 as in Envoy: fewer would blame
+  /// the endpoint for one bad request that is tried again and again.
   std::uint32_t consecutive_failures = 5;
-  /// The first time out; each further one is twice as long, until the endpoint has worked for `max_ejection_time`. Shorter than
-  /// Envoy's 30 s, because trying again costs no more than `probes` requests.
+  /// The length of the first ejection. Each further one is twice as long, until the endpoint has worked for
+  /// `max_ejection_time`. Shorter than Envoy's 30 s, because trying again costs no more than `probes` requests.
   std::chrono::nanoseconds base_ejection_time = std::chrono::seconds{10};
-  std::chrono::nanoseconds max_ejection_time = std::chrono::minutes{5};  ///< as in Envoy
-  /// At most this share of a role's members is left out at a time, rounded down, but one if there are two or more, and
-  /// never the last eligible one that is not itself being probed. Envoy's tenth is meant for hundreds; pools of LLM
-  /// engines are small.
+  /// The longest ejection. 5 minutes as in Envoy.
+  std::chrono::nanoseconds max_ejection_time = std::chrono::minutes{5};
+  /// At most this share of a role's members is ejected at a time, from 0 to 1, rounded down; but one member, if there
+  /// are two or more. The last eligible member that is not being probed is never ejected. Envoy's tenth is meant for
+  /// hundreds of endpoints; pools of LLM engines are small.
   double max_ejected_share = 0.5;
-  /// How many requests may begin to try an endpoint that comes back: once its time is over, and again at a later
-  /// `advance` if those have been cancelled. One that fails stops the others that have not begun. If `max_ejection_time` passes
-  /// and none has ended, or none has come, the endpoint serves again. What had begun before is no probe. Not a bound in
-  /// panic, or if nobody else is eligible. At most 1,023.
+  /// How many requests may begin to probe an endpoint, from 1 to 1,023: once its time is over, and again at a later
+  /// `advance` if all of them were cancelled. A probe that fails stops those that have not begun. If
+  /// `max_ejection_time` passes without a completed or failed probe, the endpoint serves again. Requests that began
+  /// before are no probes. There is no bound in panic, or if no other member is eligible.
   std::uint32_t probes = 1;
-  /// Panic: if fewer than this share of a role's members are eligible and not being probed, nobody is left out or held
-  /// back for failing. Then the fault is probably not theirs, or there is nobody to spare. `Health::unhealthy` stays as
-  /// the caller says. 0.5 as in Envoy; 0 never panics.
+  /// Panic threshold (Envoy's term): if fewer than this share of a role's members are eligible and not being probed, no
+  /// member is left out or held back for failing. The fault is then probably not theirs. `Health::unhealthy` still
+  /// counts. From 0, which never panics, to 1; 0.5 as in Envoy.
   double panic_threshold = 0.5;
 
+  /// Whether outlier detection is on.
   [[nodiscard]] bool on() const noexcept { return consecutive_failures > 0; }
 
-  /// What is wrong with it, if anything.
+  /// What is wrong with the rules, if anything.
   [[nodiscard]] std::optional<ConfigError> check() const {
     const auto wrong = [](std::string_view what, const std::string& value) {
       return ConfigError{ConfigError::Rule::outlier_detection_in_range, std::string(what).append(" ").append(value)};
@@ -66,18 +69,18 @@ struct OutlierDetection {
     return std::nullopt;
   }
 
-  /// How many of so many members may be left out at a time.
+  /// How many of `members` may be ejected at a time.
   [[nodiscard]] std::size_t max_ejected(std::size_t members) const noexcept {
     constexpr double rounding = 1e-9;  // 0.29 of 100 are 29, though 0.29 * 100 is less
     const double share = max_ejected_share * static_cast<double>(members) + rounding;
     return members < 2 ? 0 : std::max<std::size_t>(1, static_cast<std::size_t>(share));
   }
-  /// Whether so few eligible members that are not being probed are cause for panic.
+  /// Whether there is panic when `eligible` of `members` are eligible and not being probed.
   [[nodiscard]] bool panics(std::size_t eligible, std::size_t members) const noexcept {
     constexpr double rounding = 1e-9;
     return static_cast<double>(eligible) < panic_threshold * static_cast<double>(members) - rounding;
   }
-  /// How long the `times`-th time out in a row is; `times` > 0.
+  /// The length of the `times`-th ejection in a row. Precondition: `times` > 0.
   [[nodiscard]] std::chrono::nanoseconds time_out(std::uint32_t times) const noexcept {
     std::chrono::nanoseconds time = base_ejection_time;
     for (std::uint32_t i = 1; i < times && time < max_ejection_time; ++i)
@@ -86,14 +89,15 @@ struct OutlierDetection {
   }
 };
 
-/// Where an endpoint stands.
+/// Where outlier detection has put an endpoint.
 enum class EjectionPhase : std::uint8_t {
-  none,
+  none,     ///< in full service
   ejected,  ///< left out until its time is over
-  spared,   ///< ejected, but serving: there is panic
-  probing,  ///< serving `OutlierDetection::probes` requests, until one has ended; in panic, as many as it can hold
+  spared,   ///< ejected, but serving because there is panic
+  probing,  ///< serving `OutlierDetection::probes` requests until one has ended; in panic, as many as it can hold
 };
 
+/// The phase as text: "none", "ejected", "spared", "probing".
 [[nodiscard]] constexpr std::string_view to_string(EjectionPhase phase) noexcept {
   switch (phase) {
     case EjectionPhase::none: return "none";
@@ -104,12 +108,12 @@ enum class EjectionPhase : std::uint8_t {
   return "";
 }
 
-/// An endpoint that has been ejected, is being probed, or serves again: `none`.
+/// One endpoint whose phase `advance` has changed.
 template <EndpointType Endpoint>
 struct EjectionChange {
-  Role role;
-  EndpointId<Endpoint> id;
-  EjectionPhase phase;
+  Role role;                ///< of the pool that it is a member of
+  EndpointId<Endpoint> id;  ///< its id
+  EjectionPhase phase;      ///< the new phase; `none`: it serves again
 };
 
 }  // namespace v0

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Asking an endpoint to play the other role, and the answer.
+// RoleChange: what came of asking an endpoint to play the other role.
 #pragma once
 
 #include <cstdint>
@@ -11,17 +11,21 @@ namespace pdroute {
 inline namespace v0 {
 
 /// Whether the last eligible endpoint of a role may leave it.
-enum class LastEndpoint : std::uint8_t { keep, take };
+enum class LastEndpoint : std::uint8_t {
+  keep,  ///< it stays, and the change is refused
+  take,  ///< it may leave, and the role may be left without an eligible endpoint
+};
 
 /// What came of a change of role. Nothing has changed unless it is `done`.
 enum class [[nodiscard]] RoleChange : std::uint8_t {
-  done,
+  done,              ///< the endpoint drains in its old role and is a member of the new one
   no_such_endpoint,  ///< the role that it should leave has no such id
   already_there,     ///< it is a member of the other role that is not draining
-  capacity_refused,  ///< its capacity or weight for the other role cannot be: zero, too high, or not counted there
+  capacity_refused,  ///< its capacity or weight for the other role is zero, too high, or not counted there
   last_of_its_role,  ///< no other endpoint of the role it should leave is eligible
 };
 
+/// The answer as text, such as "last of its role".
 [[nodiscard]] constexpr std::string_view to_string(RoleChange change) noexcept {
   switch (change) {
     case RoleChange::done: return "done";
@@ -33,13 +37,13 @@ enum class [[nodiscard]] RoleChange : std::uint8_t {
   return "";
 }
 
-/// An endpoint on its way from one role to the other.
+/// An endpoint on its way from one role to the other, as `EndpointPool::leave` gives it.
 template <EndpointType Endpoint>
 struct DepartingEndpoint {
-  RoleChange change = RoleChange::done;
-  std::optional<Endpoint> endpoint = std::nullopt;  ///< if `change` is done
-  Health health = Health::healthy;
-  Intake intake = Intake::accepting;
+  RoleChange change = RoleChange::done;             ///< whether it may leave
+  std::optional<Endpoint> endpoint = std::nullopt;  ///< a copy of it, if `change` is done
+  Health health = Health::healthy;                  ///< which it keeps in the other role
+  Intake intake = Intake::accepting;                ///< which it keeps in the other role
 };
 
 }  // namespace v0

@@ -35,9 +35,10 @@ namespace pdroute {
 inline namespace v0 {
 
 /// Chooses a prefill and a decode endpoint for each request, by one policy per role, and counts them until their leases
-/// end. An endpoint that is in both lists plays both roles; each role counts it on its own.
+/// end. An endpoint that is in both lists plays both roles; each role counts it on its own. A router serves one model: a
+/// gateway with several models keeps one router for each.
 ///
-/// Endpoints are the caller's own type (see `EndpointTraits`), copied in; the clock is the caller's. No I/O, no
+/// Endpoints are the caller's own type (see `EndpointTraits`) and are copied in; the clock is the caller's. No I/O, no
 /// threads.
 ///
 /// Thread safety: all members may be called from many threads at once, except moving and destroying the router.
@@ -54,24 +55,27 @@ class DisaggregatedRouter {
   using IdView = EndpointIdView<Endpoint>;
   using time_point = std::remove_cvref_t<decltype(std::declval<const Clock&>().now())>;
 
+  /// What a router is created from. All fields have defaults.
   struct Options {
-    std::span<const Endpoint> prefill = {};  ///< copied by `create`, until when it must live; may be empty
+    /// The prefill endpoints, copied by `create`, until when the list must live; may be empty.
+    std::span<const Endpoint> prefill = {};
+    /// The decode endpoints, copied by `create`, until when the list must live; may be empty.
     std::span<const Endpoint> decode = {};
-    PrefillPolicy prefill_policy{};
-    DecodePolicy decode_policy{};
-    Clock clock{};
-    /// Of the draws policies make by `context.below`; same seed, clock and calls, same choices.
+    PrefillPolicy prefill_policy{};  ///< chooses prefill endpoints
+    DecodePolicy decode_policy{};    ///< chooses decode endpoints
+    Clock clock{};                   ///< read at most once per route, and only if a policy asks for the time
+    /// Seeds the draws that policies make by `context.below`; same seed, clock and calls, same choices.
     std::uint64_t seed = 0;
-    /// Which leg `route` chooses first; the other sees who it was (`RouteFilter::compatible`).
+    /// The leg that `route` chooses first. `RouteFilter::compatible` then restricts the other one.
     Role first = Role::prefill;
-    /// How many leases of each role `detach` can keep at once, 24 bytes each.
+    /// How many leases of each role `detach` can keep at once; 24 bytes each, at most 16,777,216.
     std::uint32_t detached_leases = 1024;
-    /// When endpoints that keep failing are left out for a while: `{}` by the usual rules, and never if it is not
-    /// given. Then call `advance` from time to time.
+    /// Outlier detection: when endpoints that keep failing are ejected. `{}` means the default rules; off unless given.
+    /// It needs `advance` to be called from time to time.
     OutlierDetection outlier_detection = {.consecutive_failures = 0};
   };
 
-  /// A router, or what is wrong with the options.
+  /// A router, or the first rule that the options break.
   [[nodiscard]] static Result<DisaggregatedRouter, ConfigError> create(Options options) {
     if (auto error = detail::check_configuration(options.prefill_policy)) return std::move(*error);
     if (auto error = detail::check_configuration(options.decode_policy)) return std::move(*error);
@@ -89,45 +93,48 @@ class DisaggregatedRouter {
   /// A dispatcher for one thread or event loop: the way to route at full speed.
   [[nodiscard]] Dispatcher dispatcher() const { return Dispatcher{core_}; }
 
-  /// Routes without a dispatcher of one's own, by an internal one under a lock: callers wait for each other. For light
-  /// use; see `Dispatcher::route` and its neighbours for what they take and return.
+  /// Routes without a dispatcher of the caller's own, by an internal one under a lock: callers wait for each other. For
+  /// light use; see `Dispatcher::route` for what it returns.
   template <RequestType Req = Request>
   auto route(const Req& request = {}) {
     return borrow([&](Dispatcher& dispatcher) { return dispatcher.route_unrefreshed(request); });
   }
+  /// Routes among the endpoints and pairs that pass the filter, by the internal dispatcher.
   template <RequestType Req = Request>
   auto route(const Req& request, const RouteFilter& filter) {
     return borrow([&](Dispatcher& dispatcher) { return dispatcher.route_unrefreshed(request, filter); });
   }
+  /// Chooses a prefill endpoint alone, by the internal dispatcher; see `Dispatcher::prefill`.
   template <RequestType Req = Request>
   auto prefill(const Req& request = {}, const Filter& filter = {}) {
     return borrow([&](Dispatcher& dispatcher) { return dispatcher.choose_one(dispatcher.prefill_, request, filter); });
   }
+  /// Chooses a decode endpoint alone, by the internal dispatcher; see `Dispatcher::decode`.
   template <RequestType Req = Request>
   auto decode(const Req& request = {}, const Filter& filter = {}) {
     return borrow([&](Dispatcher& dispatcher) { return dispatcher.choose_one(dispatcher.decode_, request, filter); });
   }
 
-  /// See `Dispatcher::explain`: what the internal dispatcher would choose next, and why.
+  /// What the internal dispatcher would choose next, and why; see `Dispatcher::explain`.
   template <RequestType Req = Request>
   [[nodiscard]] Explanation<Endpoint> explain(const Req& request = {}, const RouteFilter& filter = {}) const {
-    const auto prefill = core_->prefill.picture();  // outlive the lock, because their end may destroy endpoints
-    const auto decode = core_->decode.picture();
+    const auto prefill = core_->prefill.view();  // outlive the lock, because dropping them may destroy endpoints
+    const auto decode = core_->decode.view();
     return borrow(
         [&](const Dispatcher& dispatcher) { return dispatcher.explain_over(prefill, decode, request, filter); });
   }
 
-  /// Leaves a lease in the router's keeping and gives a token for it, to be adopted later, once, on any thread. If
-  /// there is no room (`Options::detached_leases`) or the lease has ended, the lease stays where it is and there is no
-  /// token. A detached lease counts like any other; it is cancelled when the router and all its dispatchers have gone.
+  /// Leaves a lease with the router and returns its id, to be adopted later, once, on any thread. If there is no room
+  /// (`Options::detached_leases`) or the lease has ended, the lease stays where it is and there is no id. A detached
+  /// lease counts like any other; it is cancelled when the router and all its dispatchers have gone.
   template <class Slot>
   [[nodiscard]] std::optional<LeaseId> detach(Lease<Slot>&& lease) const noexcept {
     return core_->template detached<Slot::role>().detach(std::move(lease));
   }
-  /// The lease that a token stands for, or why there is none: `router.adopt<Role::decode>(token)`.
+  /// The lease that an id names, or why there is none: `router.adopt<Role::decode>(id)`.
   template <Role role>
-  [[nodiscard]] auto adopt(LeaseId token) const noexcept {
-    return core_->template detached<role>().adopt(token);
+  [[nodiscard]] auto adopt(LeaseId id) const noexcept {
+    return core_->template detached<role>().adopt(id);
   }
 
   /// Makes a role's members be exactly those of `list`; see `EndpointPool::assign`.
@@ -135,7 +142,7 @@ class DisaggregatedRouter {
     return changed(role == Role::prefill ? core_->prefill.assign(list) : core_->decode.assign(list));
   }
 
-  /// Sets whether the endpoint works, in every role it plays. False: no role has such an id. O(members).
+  /// Sets whether the endpoint works, in every role that it plays. False: no role has this id. O(members).
   bool set_health(IdView id, Health health) {
     const std::lock_guard lock{internal_->states};
     const bool in_prefill = core_->prefill.set_health(id, health);
@@ -143,24 +150,27 @@ class DisaggregatedRouter {
     return changed(in_prefill || in_decode);
   }
 
-  /// Sets whether the endpoint wants new requests in this role. False: the role has no such id. O(members).
+  /// Sets whether the endpoint takes new requests in this role. False: the role does not have this id. O(members).
   bool set_intake(Role role, IdView id, Intake intake) {
     const std::lock_guard lock{internal_->states};
     return changed(role == Role::prefill ? core_->prefill.set_intake(id, intake)
                                          : core_->decode.set_intake(id, intake));
   }
 
-  /// Refuses new leases for this life of the endpoint in this role, for good; see `EndpointPool::drain`. To bring the
-  /// endpoint back, assign a list without it and then one with it. False: the role has no such id. O(members).
+  /// Refuses new leases for this life of the endpoint in this role. Draining is final, unlike HAProxy's drain state: to
+  /// bring the endpoint back, assign a list without it and then one with it. False: the role does not have this id.
+  /// O(members).
   bool drain(Role role, IdView id) {
     return changed(role == Role::prefill ? core_->prefill.drain(id) : core_->decode.drain(id));
   }
 
-  /// Lets an endpoint play the other role from now on: it is drained in its present role, where leases that run stay
-  /// what they are, and added to role `to` with its health and intake. It stays listed in the old role until it comes
-  /// back or a list is assigned there: without it, it goes; with it, it is taken back, for a list says who the members
-  /// are. So change your lists, too. If copying the endpoint throws in between, it is drained and has not joined. The
-  /// last eligible endpoint of a role is kept there unless it is to be taken. O(members).
+  /// Lets an endpoint play the other role from now on: it drains in its present role, where its leases stay as they are,
+  /// and joins role `to` with its health and intake.
+  ///
+  /// It stays listed in the old role until it comes back or a list is assigned there. A list without it removes it; a
+  /// list with it takes it back, because a list says what the members are. So change your lists, too. The last eligible
+  /// endpoint of a role stays there unless `last` says to take it. If copying the endpoint throws in between, it drains
+  /// and has not joined. O(members).
   RoleChange change_role(IdView id, Role to, LastEndpoint last = LastEndpoint::keep) {
     const std::lock_guard lock{internal_->states};
     return changed(to == Role::decode ? change_role(core_->prefill, core_->decode, id, last)
@@ -172,18 +182,19 @@ class DisaggregatedRouter {
     return role == Role::prefill ? core_->prefill.set_capacity(id, capacity) : core_->decode.set_capacity(id, capacity);
   }
 
-  /// Does what is due at this moment of the router's clock, if `Options::outlier_detection` is given: endpoints that keep
-  /// failing are ejected, those whose time is over are probed, those that work are taken back. Returns of whom that is
-  /// true. Call it once a second or so, by a timer or on the way. O(members).
+  /// Does what outlier detection says is due at this moment of the router's clock: endpoints that keep failing are
+  /// ejected, those whose ejection is over are probed, those that work serve again. Returns the endpoints whose phase
+  /// has changed. Call it about once a second, by a timer or between requests. O(members).
   std::vector<EjectionChange<Endpoint>> advance(time_point now) {
     auto changes = core_->prefill.advance(now);
     for (auto& change : core_->decode.advance(now)) changes.push_back(std::move(change));
     return changed(std::move(changes));
   }
 
-  /// Takes what an endpoint says of itself in a role whose policy reads it, made at this moment of the router's clock,
-  /// which counts as now if it is still to come; figures older than known ones are ignored. Returns what is wrong, if
-  /// anything: no such id, or a report that cannot be. O(members).
+  /// Takes what an engine reports of itself (ORCA calls it a load report), in a role whose policy reads reports.
+  /// `made_at` is a moment of the router's clock; a moment in the future counts as now. Figures older than known ones
+  /// are ignored. Returns what is wrong, if anything: the role does not have this id, or a figure is out of range.
+  /// O(members).
   template <Role role>
   std::optional<ConfigError> report(IdView id, const EngineReport& report, time_point made_at) {
     const time_point moment = std::min(made_at, core_->clock.now());
@@ -199,12 +210,12 @@ class DisaggregatedRouter {
     return role == Role::prefill ? core_->prefill.endpoints() : core_->decode.endpoints();
   }
 
-  /// One member of a role, if there is such an id: to wait until it has `drained()`, say. O(members).
+  /// One member of a role, if the role has this id; for example to wait until it has `drained()`. O(members).
   [[nodiscard]] std::optional<EndpointStatus<Endpoint>> endpoint(Role role, IdView id) const {
     return role == Role::prefill ? core_->prefill.endpoint(id) : core_->decode.endpoint(id);
   }
 
-  /// How often a role had nobody, and why, over all dispatchers.
+  /// How often a role had no endpoint, and why, over all dispatchers.
   [[nodiscard]] Refusals refusals(Role role) const {
     return (role == Role::prefill ? core_->refused_prefill : core_->refused_decode).so_far();
   }
@@ -212,8 +223,8 @@ class DisaggregatedRouter {
  private:
   using Core = typename Dispatcher::Core;
   struct Internal {
-    /// No health or intake may be set between an endpoint's leaving one role and joining the other, or it would be
-    /// lost. Recursive, because an endpoint's destructor may call the router.
+    /// Held while an endpoint changes its role: a health or intake set between leaving and joining would be lost.
+    /// Recursive, because an endpoint's destructor may call the router.
     std::recursive_mutex states;
     std::mutex mutex;                      // guards what follows
     std::optional<Dispatcher> dispatcher;  // made at first use
@@ -229,16 +240,16 @@ class DisaggregatedRouter {
     if (to.active(id)) return RoleChange::already_there;
     const auto departing = from.leave(id, last, [&](const Endpoint& endpoint) { return to.fits(endpoint); });
     if (departing.change == RoleChange::done)
-      static_cast<void>(to.join(departing));  // false: a list with it came first
+      static_cast<void>(to.join(departing));  // false: a list that names it came first
     return departing.change;
   }
 
-  /// Changes whenever the candidates of either role do.
+  /// A number that changes whenever the candidates of either role do.
   [[nodiscard]] std::uint64_t generation() const noexcept {
     return core_->prefill.generation() + core_->decode.generation();
   }
 
-  // Old snapshots are let go only after the lock is free, because their end may destroy endpoints.
+  // Old snapshots are dropped only after the lock is free, because dropping them may destroy endpoints.
 
   template <class Use>
   auto borrow(const Use& use) const {
@@ -249,14 +260,14 @@ class DisaggregatedRouter {
     return use(*internal_->dispatcher);
   }
 
-  /// After what may have changed the candidates. The rotation is aligned anew only if they did change. The internal
-  /// dispatcher must not keep removed endpoints alive until someone happens to route.
+  /// Follows each call that may have changed the candidates. If they did change, rotations are aligned anew. The
+  /// internal dispatcher lets go of removed endpoints, also if no request comes.
   template <class Value>
   Value changed(Value value) {
     typename Dispatcher::OldSnapshots old;
     const std::lock_guard lock{internal_->mutex};
     const std::uint64_t now = generation();
-    if (now != std::exchange(internal_->generation, now)) core_->turns.candidates_changed();
+    if (now != std::exchange(internal_->generation, now)) core_->tickets.candidates_changed();
     if (internal_->dispatcher) old = internal_->dispatcher->exchange();
     return value;
   }

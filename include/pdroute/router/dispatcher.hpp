@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Routes requests for one thread or event loop.
+// Dispatcher: routes requests for one thread. The way of a request:
+// 1. Each leg compares one generation number with the pool's, and fetches a newer snapshot only if they differ.
+// 2. The first leg's policy chooses a candidate, and the leg reserves it by one compare-and-swap.
+// 3. The second leg does the same. If it finds no endpoint, the first reservation is undone, metrics included.
+// 4. The two leases are the route. A refusal is counted, and its reasons are returned.
+// 5. With a filter, both legs search together, so that pairs that do not fit are not made.
 #pragma once
 
 #include <atomic>
@@ -9,16 +14,19 @@
 #include <optional>
 #include <pdroute/clock.hpp>
 #include <pdroute/no_endpoint.hpp>
-#include <pdroute/pool/detail/lease_table.hpp>
 #include <pdroute/pool/lease.hpp>
+#include <pdroute/pool/lease_id.hpp>
 #include <pdroute/random.hpp>
 #include <pdroute/request.hpp>
 #include <pdroute/result.hpp>
 #include <pdroute/role.hpp>
 #include <pdroute/router/detail/explain.hpp>
+#include <pdroute/router/detail/filtered_route.hpp>
+#include <pdroute/router/detail/read_once_clock.hpp>
 #include <pdroute/router/detail/route_context.hpp>
 #include <pdroute/router/detail/router_core.hpp>
 #include <pdroute/router/detail/ticket_counter.hpp>
+#include <pdroute/router/detail/verdict.hpp>
 #include <pdroute/router/filter.hpp>
 #include <pdroute/router/route.hpp>
 #include <utility>
@@ -29,14 +37,16 @@ inline namespace v0 {
 template <class PrefillPolicy, class DecodePolicy, EndpointType Endpoint, CallerClock Clock>
 class DisaggregatedRouter;
 
-/// Routes requests over a router's endpoints. Make one per thread or event loop by `router.dispatcher()`; it may
-/// outlive the router. It holds the snapshot of endpoints that it saw last, and looks for a newer one at each call.
+/// A dispatcher is not an event loop: it is what one thread or event loop routes with. It holds the snapshot of a
+/// router's endpoints that it saw last, and looks for a newer one at each call. Make one per thread by
+/// `router.dispatcher()`; it may outlive the router.
 ///
-/// Cost: choosing and reserving only; no lock, no allocation, no clock read unless a policy asks for the time. The
-/// first call after a membership change takes the pool's lock.
+/// Complexity: that of the two policies. No lock, no allocation, and no clock read unless a policy asks for the time.
+/// The first call after a membership change takes the pool's lock.
 ///
-/// Thread safety: thread-compatible; many dispatchers of one router may work at once. When it fetches a newer snapshot,
-/// or is destroyed, it may be the last to let go of removed endpoints and then destroys the library's copies of them.
+/// Thread safety: thread-compatible; many dispatchers of one router may work at once. When a dispatcher fetches a newer
+/// snapshot, or is destroyed, it may be the last to let go of removed endpoints and then destroys the library's copies
+/// of them.
 template <class PrefillPolicy, class DecodePolicy, EndpointType Endpoint, CallerClock Clock>
 class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbours belong to other threads
  public:
@@ -66,21 +76,21 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
   }
   ~Dispatcher() = default;
 
-  /// One endpoint per role, both reserved; or, if a role has nobody, the reason, and nothing is reserved or recorded.
-  /// `Req` is any class; the policies are given it as it is.
+  /// One endpoint per role, both reserved; or, if a role has no endpoint, the reason, and nothing is reserved or
+  /// recorded. `Req` is any class; the policies are given the request as it is.
   template <RequestType Req = Request>
   [[gnu::flatten]] Result<Route, NoEndpoint> route(const Req& request = {}) {
     refresh();
     return route_unrefreshed(request);
   }
-  /// The same among the endpoints and pairs that the filter lets pass.
+  /// One endpoint per role, both reserved, among the endpoints and pairs that pass the filter.
   template <RequestType Req = Request>
   Result<Route, NoEndpoint> route(const Req& request, const RouteFilter& filter) {
     refresh();
     return route_unrefreshed(request, filter);
   }
 
-  /// A prefill endpoint alone, for gateways that choose the two at different moments.
+  /// A prefill endpoint alone, for gateways that choose the two endpoints at different moments.
   template <RequestType Req = Request>
   [[gnu::flatten]] Result<PrefillLease, NoEndpoint> prefill(const Req& request = {}) {
     refresh();
@@ -92,8 +102,8 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
     return choose_one(prefill_, request, filter);
   }
 
-  /// A decode endpoint alone: for the same gateways, and to try another one after a failure while the prompt that has
-  /// been computed is kept, `decode(request, {.exclude = failed})`.
+  /// A decode endpoint alone: for gateways that choose the two at different moments, and to try another decode endpoint
+  /// after a failure while the computed prompt is kept: `decode(request, {.exclude = failed})`.
   template <RequestType Req = Request>
   [[gnu::flatten]] Result<DecodeLease, NoEndpoint> decode(const Req& request = {}) {
     refresh();
@@ -106,24 +116,26 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
   }
 
   /// What `route` would choose next and why, if nothing else happens. Nothing is reserved, recorded or changed. For
-  /// people and logs: it allocates, and takes the pools' locks.
+  /// people and logs: it allocates, and takes the locks of both pools.
   template <RequestType Req = Request>
   [[nodiscard]] Explanation<Endpoint> explain(const Req& request = {}, const RouteFilter& filter = {}) const {
-    return explain_over(core_->prefill.picture(), core_->decode.picture(), request, filter);
+    return explain_over(core_->prefill.view(), core_->decode.view(), request, filter);
   }
 
-  /// Like the functions of the router, for when that has gone. These two may be called on any thread.
+  /// Leaves a lease with the router and returns its id, see `DisaggregatedRouter::detach`. May be called on any thread,
+  /// also after the router has gone, like `adopt`.
   template <class Slot>
   [[nodiscard]] std::optional<LeaseId> detach(Lease<Slot>&& lease) const noexcept {
     return core_->template detached<Slot::role>().detach(std::move(lease));
   }
+  /// The lease that an id names, see `DisaggregatedRouter::adopt`.
   template <Role role>
-  [[nodiscard]] auto adopt(LeaseId token) const noexcept {
-    return core_->template detached<role>().adopt(token);
+  [[nodiscard]] auto adopt(LeaseId id) const noexcept {
+    return core_->template detached<role>().adopt(id);
   }
 
-  /// Lets go of endpoints that are members no more. Every routing call does so; an idle loop should call it now and
-  /// then, because a dispatcher keeps what it saw last alive.
+  /// Lets go of endpoints that are no longer members. Every routing call does so; an idle loop should call it now and
+  /// then, because a dispatcher keeps alive the endpoints that it saw last.
   void refresh() {
     prefill_.refresh();
     decode_.refresh();
@@ -140,22 +152,24 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
         prefill_(core_->prefill_policy, core_->prefill, for_prefill | number),
         decode_(core_->decode_policy, core_->decode, for_decode | number) {}
 
-  // A stream's low half numbers the dispatcher. The high half keeps its three generators apart: two random legs with
-  // one seed would otherwise draw alike, and p2 would always meet d2.
+  // The low half of a stream numbers the dispatcher. The high half keeps its three generators apart: two random legs with
+  // one seed would otherwise draw alike, and p2 would always be paired with d2.
   static constexpr std::uint64_t for_prefill = 0;
   static constexpr std::uint64_t for_decode = std::uint64_t{1} << 32U;
   static constexpr std::uint64_t for_draws = std::uint64_t{2} << 32U;
 
-  using Legs = detail::TicketCounter::Draw::For;
+  using Legs = detail::TicketCounter::Draw::Legs;
   using Facts = detail::CallFacts<Clock>;
 
-  /// Like `refresh`, but the caller lets go of what was shown before.
+  /// Refreshes both legs; the caller drops the old snapshots.
   using OldSnapshots = std::pair<std::shared_ptr<const void>, std::shared_ptr<const void>>;
   [[nodiscard]] OldSnapshots exchange() { return {prefill_.exchange(), decode_.exchange()}; }
 
   [[nodiscard]] Facts facts_for(Legs legs) noexcept {
-    return {detail::ReadOnceClock<Clock>{core_->clock}, detail::TicketCounter::Draw{core_->turns, legs}, &generator_,
-            prefill_.generation() + decode_.generation()};
+    return {.clock = detail::ReadOnceClock<Clock>{core_->clock},
+            .tickets = detail::TicketCounter::Draw{core_->tickets, legs},
+            .generator = &generator_,
+            .generation = prefill_.generation() + decode_.generation()};
   }
 
   [[nodiscard]] Explanation<Endpoint> explain_over(const auto& prefill, const auto& decode, const auto& request,
@@ -188,20 +202,21 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
   [[gnu::always_inline]] inline Result<Route, NoEndpoint> choose_both(First& first, Second& second,
                                                                       const Req& request) {
     if (first.size() == 0) [[unlikely]]
-      return refused(first);
+      return refused(first.no_endpoint());
     if (second.size() == 0) [[unlikely]]
-      return refused(second);
+      return refused(second.no_endpoint());
     auto facts = facts_for(Legs::both);
     const auto first_cursor = first.cursor();
     const auto second_cursor = second.cursor();
-    auto one = first.reserve(request, facts, 0);
-    if (!one.lease) [[unlikely]]
-      return take_back(facts, first, first_cursor, refused(first));
-    auto other = second.reserve(request, facts, first.size());
-    if (!other.lease) [[unlikely]] {
+    auto one = first.choose(request, facts);
+    if (!one) [[unlikely]]
+      return take_back(facts, first, first_cursor, refused(first.no_endpoint()));
+    facts.first_size = &first.size();
+    auto other = second.choose(request, facts);
+    if (!other) [[unlikely]] {
       one.undo();
       first.go_back(first_cursor);
-      return take_back(facts, second, second_cursor, refused(second));
+      return take_back(facts, second, second_cursor, refused(second.no_endpoint()));
     }
     return in_order(one.lease, other.lease);
   }
@@ -212,33 +227,10 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
     auto facts = facts_for(Legs::both);
     const auto first_cursor = first.cursor();
     const auto second_cursor = second.cursor();
-    typename Second::Reservation other;
-    std::optional<NoEndpoint> second_reason;  // one that more room would cure, if there is any
-    bool gave_up = false;
-    auto one = first.reserve_among(request, facts, 0, filter_of<First>(filter), typename First::AnyEndpoint{},
-                                   [&](const typename First::Reservation& chosen) -> typename First::Verdict {
-                                     other = second.reserve_among(
-                                         request, facts, first.size(), filter_of<Second>(filter),
-                                         [&](const Endpoint& candidate) {
-                                           if (!filter.compatible) return true;
-                                           return First::role == Role::prefill
-                                                      ? filter.compatible(*chosen.lease, candidate)
-                                                      : filter.compatible(candidate, *chosen.lease);
-                                         },
-                                         typename Second::TakeReservation{});
-                                     if (other.lease) return First::Verdict::take;
-                                     const NoEndpoint reason = second.nobody();
-                                     if (!second_reason || reason.overloaded()) second_reason = reason;
-                                     gave_up = reason.incompatible == 0;  // another first would rule nobody else out
-                                     return gave_up ? First::Verdict::give_up : First::Verdict::try_another;
-                                   });
-    if (one.lease) return in_order(one.lease, other.lease);
+    auto chosen = detail::choose_filtered(first, second, request, facts, filter);
+    if (!chosen.refusal) return in_order(chosen.first.lease, chosen.second.lease);
     first.go_back(first_cursor);
-    const NoEndpoint first_reason = first.nobody();
-    const bool second_to_blame =
-        second_reason && (gave_up || second_reason->overloaded() || !first_reason.overloaded());
-    return take_back(facts, second, second_cursor,
-                     second_to_blame ? refused<Second>(*second_reason) : refused<First>(first_reason));
+    return take_back(facts, second, second_cursor, refused(*chosen.refusal));
   }
 
   template <class Leg, class Req, class... OneFilter>
@@ -246,25 +238,20 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
                                                                                          const OneFilter&... filter) {
     auto facts = facts_for(Leg::role == Role::prefill ? Legs::prefill : Legs::decode);
     // The second leg follows the first, also when the two are chosen by separate calls.
-    const std::size_t first_size = Leg::role == first_ ? 0 : first_ == Role::prefill ? prefill_.size() : decode_.size();
+    if (Leg::role != first_) facts.first_size = first_ == Role::prefill ? &prefill_.size() : &decode_.size();
     const auto cursor = leg.cursor();
-    auto reservation = [&] {
+    auto choice = [&] {
       if constexpr (sizeof...(filter) > 0) {
         if ((!filter.empty() && ...))
-          return leg.reserve_among(request, facts, first_size, filter..., typename Leg::AnyEndpoint{},
-                                   typename Leg::TakeReservation{});
+          return leg.choose_among(request, facts, filter..., detail::AnyEndpoint{}, detail::TakeFirst{});
       }
-      return leg.reserve(request, facts, first_size);
+      return leg.choose(request, facts);
     }();
-    if (!reservation.lease) [[unlikely]]
-      return take_back(facts, leg, cursor, refused(leg));
-    return std::move(reservation.lease);
+    if (!choice) [[unlikely]]
+      return take_back(facts, leg, cursor, refused(leg.no_endpoint()));
+    return std::move(choice.lease);
   }
 
-  template <class Leg>
-  [[nodiscard]] static const Filter& filter_of(const RouteFilter& filter) noexcept {
-    return Leg::role == Role::prefill ? filter.prefill : filter.decode;
-  }
   [[nodiscard]] static Route in_order(PrefillLease& prefill, DecodeLease& decode) noexcept {
     return {std::move(prefill), std::move(decode)};
   }
@@ -274,22 +261,17 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
 
   // Out of line, so that choosing is small enough to be inlined into the caller's loop.
 
-  /// Takes back the turns that were drawn and what the leg's policy remembers of a choice that came to nothing.
+  /// Takes back the turns that were drawn, and what the leg's policy remembers of a choice that came to nothing.
   template <class Leg, class Cursor>
   [[gnu::noinline, gnu::cold]] static NoEndpoint take_back(Facts facts, Leg& leg, const Cursor& cursor,
                                                            const NoEndpoint& reason) noexcept {
-    facts.turns.undo();
+    facts.tickets.undo();
     leg.go_back(cursor);
     return reason;
   }
-  /// Records and returns why the leg has found nobody.
-  template <class Leg>
-  [[nodiscard, gnu::noinline, gnu::cold]] NoEndpoint refused(const Leg& leg) noexcept {
-    return refused<Leg>(leg.nobody());
-  }
-  template <class Leg>
-  [[nodiscard]] NoEndpoint refused(const NoEndpoint& reason) noexcept {
-    (Leg::role == Role::prefill ? core_->refused_prefill : core_->refused_decode).record(reason);
+  /// Counts a refusal under its role, and returns it.
+  [[nodiscard, gnu::noinline, gnu::cold]] NoEndpoint refused(const NoEndpoint& reason) noexcept {
+    (reason.role == Role::prefill ? core_->refused_prefill : core_->refused_decode).record(reason);
     return reason;
   }
 

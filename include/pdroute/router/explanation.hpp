@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why this endpoint and not another one: every member of both roles, what rules it out, what it costs.
+// Explanation: why this endpoint and not another one. Every member of both roles, what rules it out, what it costs.
 #pragma once
 
 #include <algorithm>
@@ -20,14 +20,15 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// A figure by which a policy compares candidates, less is better.
+/// A figure by which a policy compares candidates; less is better.
 struct NamedCost {
   std::string name;  ///< as the cost function says, such as "tokens"; "cost" if it does not
-  double value = 0;
+  double value = 0;  ///< in the unit of that cost function
 
   /// "tokens 812"
   [[nodiscard]] std::string text() const { return detail::cost_text(name, value); }
 
+  /// Calls `visit(name, value)` for each field that is not a list; see `Explanation`.
   template <class Visit>
   void each_field(Visit&& visit) const {
     visit("name", std::string_view{name});
@@ -38,23 +39,25 @@ struct NamedCost {
 /// One member of a role, eligible or not.
 template <EndpointType Endpoint>
 struct ExplainedEndpoint {
-  EndpointId<Endpoint> id;
-  std::uint64_t incarnation = 0;
-  std::uint32_t in_flight = 0;
-  /// The first that rules it out, by its name among the counts of `NoEndpoint`; empty if nothing does. One that is full
-  /// may still have been looked at, and have costs.
+  EndpointId<Endpoint> id;        ///< as the caller named it
+  std::uint64_t incarnation = 0;  ///< which life of it
+  std::uint32_t in_flight = 0;    ///< leases that have not ended
+  /// The first reason that rules it out, by its name among the counts of `NoEndpoint`; empty if none does. An endpoint
+  /// that is full may still have been compared, and have costs.
   std::string_view ruled_out = {};
-  bool chosen = false;
-  /// As the policy told them when it was asked last, in its order. None if it tells none, or did not look at this one.
+  bool chosen = false;  ///< whether `route` would choose it
+  /// As the policy told them when it was asked last, in its order. Empty if it tells none, or did not compare this
+  /// endpoint.
   std::vector<NamedCost> costs = {};
 
-  /// "full", "tokens 812, in_flight 3", or nothing to say
+  /// What rules it out and what it costs: "full", "tokens 812, in_flight 3", or empty
   [[nodiscard]] std::string text() const {
     std::string said{ruled_out};
     for (const NamedCost& cost : costs) said.append(said.empty() ? "" : ", ").append(cost.text());
     return said;
   }
 
+  /// Calls `visit(name, value)` for each field that is not a list; see `Explanation`.
   template <class Visit>
   void each_field(Visit&& visit) const {
     if constexpr (std::integral<EndpointId<Endpoint>>) {
@@ -70,14 +73,15 @@ struct ExplainedEndpoint {
   }
 };
 
+/// One role: every member, and why the chosen one is chosen.
 template <EndpointType Endpoint>
 struct ExplainedRole {
-  Role role = Role::prefill;
-  /// Why the chosen one ("lowest cost of 4"), or why there is none ("nobody: 2 unhealthy, 1 full of 3").
+  Role role = Role::prefill;  ///< of the members
+  /// Why the chosen one ("lowest cost of 4"), or why there is none ("none: 2 unhealthy, 1 full of 3").
   std::string why;
   std::vector<ExplainedEndpoint<Endpoint>> endpoints;  ///< all members, in registration order
 
-  /// Null if there is none.
+  /// The chosen endpoint; null if there is none.
   [[nodiscard]] const ExplainedEndpoint<Endpoint>* chosen() const noexcept {
     const auto found = std::find_if(endpoints.begin(), endpoints.end(), [](const auto& each) { return each.chosen; });
     return found == endpoints.end() ? nullptr : &*found;
@@ -114,6 +118,7 @@ struct ExplainedRole {
     return all;
   }
 
+  /// Calls `visit(name, value)` for each field that is not a list; see `Explanation`.
   template <class Visit>
   void each_field(Visit&& visit) const {
     visit("role", std::string_view{to_string(role)});
@@ -121,7 +126,7 @@ struct ExplainedRole {
   }
 };
 
-/// What the next `route` would choose, and why; see `Dispatcher::explain`. Owns everything that it says.
+/// What the next `route` would choose, and why; see `Dispatcher::explain`. Owns all its texts and lists.
 ///
 /// For JSON, logs and the like, each level has `each_field(visit)`, which calls `visit(name, value)` for what is not a
 /// list: `name` is text that needs no escaping, `value` a std::string_view (as it is: escape it), std::uint64_t, double
@@ -129,13 +134,16 @@ struct ExplainedRole {
 /// lists are `endpoints` of a role and `costs` of an endpoint.
 template <EndpointType Endpoint>
 struct Explanation {
+  /// The prefill endpoints.
   ExplainedRole<Endpoint> prefill = {.role = Role::prefill, .why = {}, .endpoints = {}};
+  /// The decode endpoints.
   ExplainedRole<Endpoint> decode = {.role = Role::decode, .why = {}, .endpoints = {}};
-  std::optional<NoEndpoint> refusal = {};  ///< what `route` would return instead of leases; then nobody is chosen
+  std::optional<NoEndpoint> refusal = {};  ///< what `route` would return instead of leases; no endpoint is chosen then
 
-  /// Both roles
+  /// Both roles, as `ExplainedRole::text` gives them.
   [[nodiscard]] std::string text() const { return prefill.text().append("\n").append(decode.text()); }
 
+  /// Calls `visit(name, value)` for each field that is not a list; see `Explanation`.
   template <class Visit>
   void each_field(Visit&& visit) const {
     visit("refused", refusal.has_value());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one request asks of the endpoints beyond being eligible.
+// Filter and RouteFilter: what one request asks of endpoints beyond being eligible.
 #pragma once
 
 #include <algorithm>
@@ -12,36 +12,38 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// For one leg of one call. What is left out says nothing; an empty filter costs what no filter costs. A filter that
-/// says something is asked once for each eligible endpoint; for the second leg of a route with `compatible`, once for
-/// each first endpoint that is tried. Lists are searched from their beginning each time.
+/// A filter for one leg of one call. A part that is left out lets every endpoint pass, and an empty filter costs what no
+/// filter costs. Otherwise the filter is asked once for each eligible endpoint; in the second leg of a route with
+/// `compatible`, once for each first endpoint that is tried. Lists are searched from their beginning each time.
 ///
 ///     dispatcher.decode(request, {.exclude = failed, .accept = [](const Engine& e) { return e.zone == "a"; }});
 ///
 /// The predicate and the lists are referred to, not copied, and must last as long as the call. The predicate must not
-/// call the dispatcher or the router; what it throws passes through, and nothing is reserved or recorded, though a
-/// turn of a rotation may be used up.
+/// call the dispatcher or the router. If it throws, the exception passes through, and nothing is reserved or recorded,
+/// though a turn of a rotation may be used up.
 template <EndpointType Endpoint>
 struct Filter {
-  std::span<const FailedEndpoint> exclude = {};                           ///< never these; see `FailedEndpoints`
-  std::optional<std::span<const EndpointIdView<Endpoint>>> allowed = {};  ///< only these; of an empty list: nobody
-  PredicateRef<Endpoint> accept = {};                                     ///< only those for which this is true
+  std::span<const FailedEndpoint> exclude = {};                           ///< none of these; see `FailedEndpoints`
+  std::optional<std::span<const EndpointIdView<Endpoint>>> allowed = {};  ///< only these ids; an empty list allows none
+  PredicateRef<Endpoint> accept = {};                                     ///< only endpoints for which this is true
 
+  /// Whether every endpoint passes.
   [[nodiscard]] bool empty() const noexcept { return exclude.empty() && !allowed && !accept; }
 };
 
-/// For both legs of a route.
+/// A filter for both legs of a route.
 ///
 ///     dispatcher.route(request, {.decode = {.exclude = failed},
 ///                                .compatible = [](const Engine& p, const Engine& d) { return p.group == d.group; }});
 template <EndpointType Endpoint>
 struct RouteFilter {
-  Filter<Endpoint> prefill = {};
-  Filter<Endpoint> decode = {};
-  /// Which pairs fit, asked with the prefill endpoint and then the decode endpoint. If nobody fits the endpoint chosen
+  Filter<Endpoint> prefill = {};  ///< which prefill endpoints pass
+  Filter<Endpoint> decode = {};   ///< which decode endpoints pass
+  /// Which pairs fit: called with the prefill endpoint and then the decode endpoint. If no endpoint fits the one chosen
   /// first, that choice is taken back and another one is made, until all have been tried.
   PredicateRef<Endpoint, Endpoint> compatible = {};
 
+  /// Whether every endpoint and every pair passes.
   [[nodiscard]] bool empty() const noexcept { return prefill.empty() && decode.empty() && !compatible; }
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A caller's predicate, referred to for the time of a call.
+// PredicateRef: a caller's predicate, referred to for the time of a call.
 #pragma once
 
 #include <concepts>
@@ -9,12 +9,13 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// Refers to any callable that takes `const Args&...` and answers yes or no; does not own it. Made from a lambda in
-/// the argument list of a call, it lasts as long as that call. Empty, it says nothing.
+/// A reference to any callable that takes `const Args&...` and returns yes or no. It does not own the callable: one made
+/// from a lambda in the argument list of a call lasts as long as that call. An empty one lets everything pass.
 template <class... Args>
 class PredicateRef {
  public:
-  constexpr PredicateRef() = default;
+  constexpr PredicateRef() = default;  ///< empty
+  /// Refers to the callable, which must outlive this.
   template <class Callable>
     requires(!std::same_as<std::remove_cvref_t<Callable>, PredicateRef> &&
              std::is_class_v<std::remove_cvref_t<Callable>> && std::predicate<Callable&, const Args&...>)
@@ -24,8 +25,9 @@ class PredicateRef {
           return (*static_cast<std::remove_reference_t<Callable>*>(object))(args...);
         }) {}
 
+  /// Whether it refers to a callable.
   [[nodiscard]] explicit operator bool() const noexcept { return call_ != nullptr; }
-  /// Precondition: not empty.
+  /// Calls it. Precondition: not empty.
   [[nodiscard]] bool operator()(const Args&... args) const { return call_(object_, args...); }
 
  private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How often there was nobody, and why.
+// Refusals: how often a role had no endpoint, and why.
 #pragma once
 
 #include <array>
@@ -11,10 +11,11 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// The requests that found nobody in one role. For each reason of `NoEndpoint`, the requests for which it ruled out at
+/// The routing calls that found no endpoint in one role. For each reason of `NoEndpoint`, the requests for which it ruled out at
 /// least one endpoint; a request can have several reasons.
 struct Refusals {
-  std::uint64_t requests = 0;
+  std::uint64_t requests = 0;  ///< refused calls; each try counts
+  // For each reason, the calls for which it ruled out an endpoint; see `NoEndpoint` for what it means.
   std::uint64_t unhealthy = 0;
   std::uint64_t paused = 0;
   std::uint64_t draining = 0;

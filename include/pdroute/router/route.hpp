@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The router's answer for one request.
+// Route: the router's answer for one request.
 #pragma once
 
 #include <chrono>
@@ -7,26 +7,28 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// One endpoint per role, both reserved. Two leases because they end at different moments: prefill with the first
-/// token, decode with the last. Each may also be ended, moved or detached on its own.
+/// One endpoint per role, both reserved. There are two leases because they end at different moments: prefill with the
+/// first token, decode with the last. Each may also be ended, moved or detached on its own.
+/// Thread safety: thread-compatible, like its leases.
 template <class PrefillLease, class DecodeLease>
 struct [[nodiscard]] Route {
-  PrefillLease prefill;
-  DecodeLease decode;
+  PrefillLease prefill;  ///< on the endpoint that computes the prompt
+  DecodeLease decode;    ///< on the endpoint that generates the answer
 
-  /// The first token has come: the prompt is computed, and prefill is complete. Idempotent.
+  /// The first token has come: the prompt is computed, and the prefill lease completes. A second call has no effect.
   void first_token() noexcept { prefill.complete(); }
-  /// The same, at this moment of the router's clock, for roles that measure time. Say it once.
+  /// The first token has come at this moment of the router's clock, for roles that measure time. Call it once.
   template <class Clock, class Duration>
   void first_token(std::chrono::time_point<Clock, Duration> now) noexcept {
     prefill.complete(now);
     if constexpr (requires { decode.first_token(now); }) decode.first_token(now);
   }
-  /// The last token has come, or there never was one: completes what has not ended yet.
+  /// The last token has come, or there never was one: completes the leases that have not ended yet.
   void complete() noexcept {
     prefill.complete();
     decode.complete();
   }
+  /// The last token has come at this moment of the router's clock, for roles that measure time.
   template <class Clock, class Duration>
   void complete(std::chrono::time_point<Clock, Duration> now) noexcept {
     prefill.complete(now);

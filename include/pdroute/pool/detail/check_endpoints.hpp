@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is wrong with endpoints that a caller gives, if anything.
+// Checks of endpoints that a caller gives: ids, capacities, weights.
 #pragma once
 
 #include <cstddef>
@@ -45,7 +45,7 @@ template <class Endpoint, class Load>
   return error;
 }
 
-/// A weight out of range, where it is asked for.
+/// A weight out of range, in a role whose policy reads weights.
 template <Role role, class Endpoint, class Load>
 [[nodiscard]] std::optional<ConfigError> check_weight(const Endpoint& endpoint) {
   if constexpr (IdentifiesEndpoint<Load>) {
@@ -59,7 +59,7 @@ template <Role role, class Endpoint, class Load>
   return std::nullopt;
 }
 
-/// What the endpoint says of itself for this role and cannot be.
+/// The first rule that the endpoint's capacity or weight for this role breaks.
 template <Role role, class Endpoint, class Load>
 [[nodiscard]] std::optional<ConfigError> check_endpoint(const Endpoint& endpoint) {
   if (auto error = check_capacity<Endpoint, Load>(pdroute::endpoint_id(endpoint), capacity_of(endpoint, role)))
@@ -67,7 +67,7 @@ template <Role role, class Endpoint, class Load>
   return check_weight<role, Endpoint, Load>(endpoint);
 }
 
-/// An empty id, one that stands in the list twice, or a capacity or weight that cannot be.
+/// The first rule that the list breaks: an empty id, an id that stands there twice, a capacity or weight out of range.
 template <Role role, class Endpoint, class Load>
 [[nodiscard]] std::optional<ConfigError> check_endpoints(std::span<const Endpoint> list) {
   using enum ConfigError::Rule;

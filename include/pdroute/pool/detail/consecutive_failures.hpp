@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counts failures in a row, without anything to do for those who complete.
+// ConsecutiveFailures: counts failures in a row at no cost to completions.
 #pragma once
 
 #include <atomic>
@@ -9,12 +9,20 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// A row of failures is one during which the number of completions has stood still, so only a failure looks at it.
-/// Thread safety: all members may be called from many threads at once; lock-free. Failures at the same moment as the
-/// first completion after others may count to either row.
+/// The number of failures since the last completion. A row of failures is one during which the number of completions
+/// stands still, so only a failure has to compare it; a completion writes nothing here.
+///
+///     operation              | completions as at the last failure | completions have risen since
+///     -----------------------+------------------------------------+-----------------------------
+///     failed(completed)      | length + 1                         | a new row: length is 1
+///     length(completed)      | length                             | 0
+///     restart()              | length is 0                        | length is 0
+///
+/// Thread safety: all members may be called from many threads at once; lock-free. All accesses are relaxed: the numbers
+/// order no other memory. A failure at the moment of the first completion after others may count to either row.
 class ConsecutiveFailures {
  public:
-  /// An endpoint has failed after so many completions.
+  /// A request has failed after so many completions.
   void failed(std::uint64_t completed) noexcept {
     if (completed_.load(std::memory_order_relaxed) == completed) {
       length_.fetch_add(1, std::memory_order_relaxed);
@@ -23,11 +31,11 @@ class ConsecutiveFailures {
       completed_.store(completed, std::memory_order_relaxed);
     }
   }
-  /// The failures since the last completion, of which there have been so many.
+  /// The failures in the present row, given the number of completions so far.
   [[nodiscard]] std::uint32_t length(std::uint64_t completed) const noexcept {
     return completed_.load(std::memory_order_relaxed) == completed ? length_.load(std::memory_order_relaxed) : 0;
   }
-  /// Forgets them.
+  /// Begins a new row.
   void restart() noexcept { length_.store(0, std::memory_order_relaxed); }
 
  private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Leases left in the router's keeping, each under an integer that fits through any interface.
+// LeaseTable: leases that the router keeps for the caller, each named by an integer.
 #pragma once
 
 #include <atomic>
@@ -16,11 +16,23 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// A bounded table of detached leases of one role. A lease in it holds its place on its endpoint; those left when the
-/// table goes are cancelled.
+/// A bounded table of detached leases of one role. A lease in it holds its place on its endpoint; the leases that are
+/// left when the table is destroyed are cancelled.
 ///
-/// A token is a place in the table and the place's generation, so it is exchanged at most once, however many threads
-/// try. Complexity: O(1). Memory: about 24 bytes a place, allocated at construction.
+/// A lease id is a place in the table and the generation of that place, so it is exchanged at most once, however many
+/// threads try. The state of a place is one word: its generation, and whether it holds a lease.
+///
+///     operation            | free place        | holds, generation g        | was adopted, generation g
+///     ---------------------+-------------------+----------------------------+--------------------------
+///     detach               | holds, g + 1      | takes another place        | as a free place
+///     adopt(id of g)       | `unknown`         | free; returns the lease    | `used`
+///     adopt(id before g)   | -                 | `dead`                     | `dead`
+///     adopt(id after g)    | `unknown`         | `unknown`                  | `unknown`
+///
+/// Guarantees. Exactly one `adopt` of an id returns the lease. A full table leaves the lease with the caller. An
+/// operation that fails changes nothing.
+///
+/// Complexity: O(1). Memory: about 24 bytes a place, allocated at construction.
 /// Thread safety: all members may be called from many threads at once; lock-free.
 template <class Lease>
 class LeaseTable {
@@ -32,31 +44,31 @@ class LeaseTable {
     for (std::uint32_t i = places; i > 0; --i) push(i - 1);
   }
 
-  /// Takes the lease and gives a token for it; or, if the table is full or the lease holds nothing, leaves the lease
-  /// where it is and gives none.
+  /// Takes the lease and returns its id. If the table is full or the lease holds nothing, leaves the lease where it is
+  /// and returns nothing.
   [[nodiscard]] std::optional<LeaseId> detach(Lease&& lease) noexcept {
     if (!lease) return std::nullopt;
     const std::optional<std::uint32_t> free = pop();
     if (!free) return std::nullopt;
     Place& place = places_[*free];
     place.lease = std::move(lease);
-    // Nobody else writes the state of a place that is not in the free list and holds no lease.
+    // Relaxed: no other thread writes the state of a place that is not in the free list and holds no lease.
     const std::uint64_t generation = (place.state.load(std::memory_order_relaxed) >> 1U) + 1;
-    // Release: who adopts sees the lease.
+    // Release: the thread that adopts sees the lease.
     place.state.store((generation << 1U) | holding, std::memory_order_release);
     return LeaseId{(generation << generation_shift) | role_bit | *free};
   }
 
-  /// Exchanges a token for its lease.
-  [[nodiscard]] Result<Lease, LeaseIdError> adopt(LeaseId token) noexcept {
-    const auto value = static_cast<std::uint64_t>(token);
+  /// Exchanges an id for its lease.
+  [[nodiscard]] Result<Lease, LeaseIdError> adopt(LeaseId id) noexcept {
+    const auto value = static_cast<std::uint64_t>(id);
     const std::uint64_t index = value & (max_places - 1);
     const std::uint64_t generation = value >> generation_shift;
     if (generation == 0 || index >= size_) return LeaseIdError::unknown;
     if ((value & one_role) != role_bit) return LeaseIdError::other_role;
     Place& place = places_[index];
     std::uint64_t state = (generation << 1U) | holding;
-    // Acquire: the lease as it was detached.
+    // Acquire: the lease as it was detached. Relaxed on failure: the state alone says why.
     if (!place.state.compare_exchange_strong(state, generation << 1U, std::memory_order_acquire,
                                              std::memory_order_relaxed)) {
       const std::uint64_t present = state >> 1U;
@@ -87,16 +99,18 @@ class LeaseTable {
     std::uint64_t head = free_.load(std::memory_order_relaxed);
     do {
       places_[index].next.store(static_cast<std::uint32_t>(head), std::memory_order_relaxed);
-      // Release: who takes the place finds it empty.
+      // Release: the thread that takes the place finds it empty.
     } while (!free_.compare_exchange_weak(head, changed(head) | (index + 1), std::memory_order_release,
                                           std::memory_order_relaxed));
   }
   [[nodiscard]] std::optional<std::uint32_t> pop() noexcept {
+    // Acquire: the place as `push` left it, here and when the exchange fails.
     std::uint64_t head = free_.load(std::memory_order_acquire);
     for (;;) {
       const auto first = static_cast<std::uint32_t>(head);
       if (first == 0) return std::nullopt;
       const std::uint64_t rest = changed(head) | places_[first - 1].next.load(std::memory_order_relaxed);
+      // Release: the next thread to pop, which reads this head, also sees what `push` wrote before.
       if (free_.compare_exchange_weak(head, rest, std::memory_order_acq_rel, std::memory_order_acquire))
         return first - 1;
     }

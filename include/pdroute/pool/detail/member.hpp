@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a role's membership knows of one member, and what keeps that from being eligible.
+// Member: what a role's membership knows of one member, and what rules it out.
 #pragma once
 
 #include <pdroute/capacity.hpp>
@@ -14,20 +14,21 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// Guarded by the pool's lock.
+/// One member of a role.
+/// Thread safety: guarded by the pool's lock.
 template <class Slot>
 struct Member {
   using Endpoint = typename Slot::Endpoint;
 
-  Slot* slot;
+  Slot* slot = nullptr;
   Health health = Health::healthy;
   Intake intake = Intake::accepting;
   bool draining = false;
   Capacity capacity = {};
-  bool left = false;  // drained because it took the other role
-  OutlierState ejection = {};
+  bool left = false;           // drained because it took the other role
+  OutlierState ejection = {};  // of outlier detection
 
-  /// `panic`: nobody is left out for failing.
+  /// The first rule that this member breaks; null if it is eligible. In `panic` no member is left out for failing.
   [[nodiscard]] Reason ruled_out(bool panic) const noexcept {
     if (health != Health::healthy) return &NoEndpoint::unhealthy;
     if (intake != Intake::accepting) return &NoEndpoint::paused;
@@ -35,10 +36,11 @@ struct Member {
     if (ejection.ejected() && !panic) return &NoEndpoint::ejected;
     return nullptr;
   }
-  /// Eligible, and not on probation.
+  /// Eligible, and neither ejected nor probed.
   [[nodiscard]] bool serves_in_full() const noexcept {
     return ruled_out(false) == nullptr && ejection.phase == EjectionPhase::none;
   }
+  /// As reported: an ejected member serves while there is panic.
   [[nodiscard]] EjectionPhase phase(bool panic) const noexcept {
     return ejection.ejected() && panic ? EjectionPhase::spared : ejection.phase;
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// All members of a role, and what follows from them together.
+// Members: all members of a role, and what follows from them together.
 #pragma once
 
 #include <algorithm>
@@ -11,6 +11,8 @@
 #include <pdroute/pool/detail/outlier_detector.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
 #include <pdroute/pool/outlier_detection.hpp>
+#include <span>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -18,15 +20,15 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// In registration order. Who changes members changes a copy, which then takes their place or is dropped.
-/// Guarded by the pool's lock.
+/// The members in registration order. A change edits a copy, which then takes their place or is dropped.
+/// Thread safety: guarded by the pool's lock.
 template <class Slot>
 class Members {
  public:
   using Endpoint = typename Slot::Endpoint;
   using Member = detail::Member<Slot>;
 
-  explicit Members(const OutlierDetection& ejection) : ejection_(ejection) {}
+  explicit Members(const OutlierDetection& rules) : rules_(rules) {}
 
   [[nodiscard]] std::size_t size() const noexcept { return all_.size(); }
   [[nodiscard]] const Member& operator[](std::size_t i) const noexcept { return all_[i]; }
@@ -35,7 +37,7 @@ class Members {
   void clear() noexcept { all_.clear(); }
   void add(const Member& member) { all_.push_back(member); }
   void remove(const Member* member) { all_.erase(all_.begin() + (member - all_.data())); }
-  /// Null if there is no such id.
+  /// Null if no member has this id. O(members).
   [[nodiscard]] Member* find(EndpointIdView<Endpoint> id) noexcept {
     return const_cast<Member*>(std::as_const(*this).find(id));
   }
@@ -44,17 +46,51 @@ class Members {
     return found == end() ? nullptr : &*found;
   }
 
-  /// Whether nobody is left out for failing, because too few would be left.
-  [[nodiscard]] bool panic() const noexcept { return ejection_.on() && ejection_.panics(serving_in_full(), size()); }
-
-  /// One step of time for those who keep failing. Then `bound_probes` is due.
-  void advance(std::int64_t now) {
-    if (ejection_.on()) OutlierDetector<Member>(ejection_, all_, now).advance();
+  /// By place in the list: the member with the id of that entry, or null. O(members + list).
+  [[nodiscard]] std::vector<const Member*> match(std::span<const Endpoint> list) const {
+    std::unordered_map<EndpointIdView<Endpoint>, const Member*> by_id;
+    for (const Member& member : all_) by_id.emplace(member.slot->id(), &member);
+    std::vector<const Member*> matched(list.size(), nullptr);
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      if (const auto found = by_id.find(pdroute::endpoint_id(list[i])); found != by_id.end())
+        matched[i] = found->second;
+    }
+    return matched;
   }
-  /// Gives those who are out or probed the limits that follow from who else is there: probes are bounded only while
-  /// others serve in their place.
+
+  /// What a router reports of each member.
+  [[nodiscard]] std::vector<EndpointStatus<Endpoint>> statuses() const {
+    std::vector<EndpointStatus<Endpoint>> statuses;
+    statuses.reserve(size());
+    const bool in_panic = panic();
+    for (const Member& member : all_) statuses.push_back(member.status(in_panic));
+    return statuses;
+  }
+  /// What rules each member out; null for an eligible one.
+  [[nodiscard]] std::vector<Reason> ruled_out() const {
+    std::vector<Reason> reasons;
+    reasons.reserve(size());
+    const bool in_panic = panic();
+    for (const Member& member : all_) reasons.push_back(member.ruled_out(in_panic));
+    return reasons;
+  }
+  /// Whether the member is eligible and no other is.
+  [[nodiscard]] bool is_last_eligible(const Member& member) const {
+    const std::vector<Reason> reasons = ruled_out();
+    return member.ruled_out(panic()) == nullptr && std::count(reasons.begin(), reasons.end(), nullptr) == 1;
+  }
+
+  /// Panic: too few members would be left, so no member is left out for failing.
+  [[nodiscard]] bool panic() const noexcept { return rules_.on() && rules_.panics(serving_in_full(), size()); }
+
+  /// One step of time for outlier detection. `bound_probes` is due after it.
+  void advance(std::int64_t now) {
+    if (rules_.on()) OutlierDetector<Member>(rules_, all_, now).advance();
+  }
+  /// Sets the limits of the members that are ejected or probed: probes are bounded only while other members serve in
+  /// full.
   void bound_probes() const noexcept {
-    if (!ejection_.on()) return;
+    if (!rules_.on()) return;
     const bool bounded = serving_in_full() > 0 && !panic();
     for (const Member& member : all_) {
       if (member.ejection.phase == EjectionPhase::none) continue;
@@ -66,13 +102,13 @@ class Members {
     }
   }
 
-  /// The slots of the eligible; and, counted in `left_out`, why the others are not.
+  /// The slots of the eligible members. Counts in `left_out` why the others are not.
   [[nodiscard]] std::vector<Slot*> eligible(NoEndpoint& left_out) const {
     std::vector<Slot*> slots;
     slots.reserve(size());
-    const bool nobody_for_failing = panic();
+    const bool in_panic = panic();
     for (const Member& member : all_) {
-      if (const Reason reason = member.ruled_out(nobody_for_failing)) {
+      if (const Reason reason = member.ruled_out(in_panic)) {
         ++(left_out.*reason);
       } else {
         slots.push_back(member.slot);
@@ -87,7 +123,7 @@ class Members {
         std::count_if(begin(), end(), [](const Member& member) { return member.serves_in_full(); }));
   }
 
-  OutlierDetection ejection_;
+  OutlierDetection rules_;
   std::vector<Member> all_;
 };
 

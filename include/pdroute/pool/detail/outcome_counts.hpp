@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counts the ends of leases that are not plain completions.
+// OutcomeCounts: counts the endings of leases other than completions.
 #pragma once
 
 #include <array>
@@ -12,20 +12,21 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// Completions, by far the most frequent, are not counted but inferred from the leases begun, see `Slot::outcomes`.
+/// Completions are by far the most frequent ending, so they are not counted here but computed from the number of leases
+/// begun; see `Slot::outcomes`.
 /// Thread safety: all members may be called from many threads at once; lock-free.
 class OutcomeCounts {
  public:
-  /// A number that is no kind, as a cast at a C interface may make, counts as bad_response.
+  /// A number that names no kind, such as a bad cast at a C interface, counts as bad_response.
   void failed(FailureKind kind) noexcept {
     add(static_cast<std::size_t>(kind <= FailureKind::overloaded ? kind : FailureKind::bad_response));
   }
   void cancelled() noexcept { add(cancelled_place); }
-  /// A reservation taken back by the router, as if it had never been made.
+  /// The router has taken a reservation back, as if it had never been made.
   void undone() noexcept { add(undone_place); }
 
   [[nodiscard]] std::uint64_t undone_so_far() const noexcept { return read(undone_place); }
-  /// `completed` is left zero.
+  /// All counts but `completed`, which is zero.
   [[nodiscard]] Outcomes so_far() const noexcept {
     return {.cancelled = read(cancelled_place),
             .unreachable = read(static_cast<std::size_t>(FailureKind::unreachable)),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Decides who of a role's members is ejected, probed, or serves again.
+// OutlierDetector: decides which members of a role are ejected, probed, or serve again.
 #pragma once
 
 #include <algorithm>
@@ -13,22 +13,35 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// What the membership remembers of one member. Moments are nanoseconds of the caller's clock.
+/// What outlier detection remembers of one member. Times are nanoseconds of the caller's clock.
 struct OutlierState {
   EjectionPhase phase = EjectionPhase::none;  // never `spared`, which depends on the others
-  std::uint32_t times = 0;                    // out in a row
-  std::int64_t until = 0;                     // if ejected; if probed, when that ends without a word
-  std::int64_t since = 0;                     // when it last came to serve again
-  std::uint64_t completed = 0;                // of those that had begun before the probe
-  std::uint64_t begun = 0;                    // leases ever, when the probe began
-  std::uint32_t others = 0;                   // at most so many of the leases in flight had begun before
+  std::uint32_t times = 0;                    // ejections without a long enough good time between them
+  std::int64_t until = 0;                     // the end of the ejection, or of a probe that no request has decided
+  std::int64_t since = 0;                     // when it last returned to full service
+  std::uint64_t completed = 0;                // completions of leases that had begun before the probe
+  std::uint64_t begun = 0;                    // leases begun ever, when the probe began
+  std::uint32_t others = 0;                   // at most so many leases in flight had begun before the probe
 
   [[nodiscard]] bool ejected() const noexcept { return phase == EjectionPhase::ejected; }
 };
 
-/// One step of time for all members of a role. `Member` has `ejection`, `slot`, `capacity`, `draining` and
-/// `serves_in_full()`. Who is out or probed afterwards has yet to be given its limit. Needs the pool's lock.
-/// Complexity: O(members), and O(f log f) for f that fail.
+/// One step of time for all members of a role.
+///
+///     phase    | what `advance` sees                               | next phase
+///     ---------+---------------------------------------------------+------------------------------------------
+///     none     | `consecutive_failures` failures in a row          | ejected, if the share and the last allow it
+///     ejected  | its time is over                                  | probing: `probes` requests may begin
+///     probing  | a probe has completed                             | none
+///     probing  | a probe has failed                                | ejected, for longer
+///     probing  | all probes were cancelled                         | probing: again `probes` requests may begin
+///     probing  | `max_ejection_time` is over, no probe has failed  | none
+///
+/// A failing member that may not be ejected keeps serving; if it was being probed, its probes begin again.
+///
+/// `Member` has `ejection`, `slot`, `capacity`, `draining` and `serves_in_full()`. The limits of members that are
+/// ejected or probed are due afterwards, see `Members::bound_probes`. Needs the pool's lock.
+/// Complexity: O(members), and O(f log f) for f failing members.
 template <class Member>
 class OutlierDetector {
  public:
@@ -49,7 +62,7 @@ class OutlierDetector {
       if (!member.ejection.ejected() && row >= (probing ? 1 : rules_.consecutive_failures))
         failing.push_back({&member, row});
     }
-    // The longest rows first; equal ones in registration order.
+    // The longest rows of failures first; equal ones in registration order.
     std::sort(failing.begin(), failing.end(),
               [](const Failing& a, const Failing& b) { return a.row != b.row ? a.row > b.row : a.member < b.member; });
     for (const Failing& worst : failing) {
@@ -74,7 +87,7 @@ class OutlierDetector {
   void advance(Member& member) {
     OutlierState& state = member.ejection;
     auto& slot = *member.slot;
-    // A clock that stepped back must not prolong it.
+    // A clock that stepped back must not prolong an ejection.
     state.until = std::min<std::int64_t>(state.until, now_ + rules_.max_ejection_time.count());
     const std::uint64_t begun = slot.begun();
     const std::uint64_t completed = slot.outcomes().completed;
@@ -90,7 +103,7 @@ class OutlierDetector {
       return;
     }
     state.others = std::min(state.others, slot.in_flight());
-    if (begun == state.begun) {  // no probe has begun, so whatever has ended tells of before
+    if (begun == state.begun) {  // no probe has begun, so all endings are of leases from before it
       state.completed = completed;
       slot.forget_failures();
     }
@@ -99,7 +112,7 @@ class OutlierDetector {
       state.phase = EjectionPhase::none;
       state.since = now_;
       slot.set_capacity(member.capacity);
-    } else if (!failed && slot.in_flight() <= state.others) {  // the probes have been cancelled, or there were none
+    } else if (!failed && slot.in_flight() <= state.others) {  // all probes were cancelled, or none has begun
       slot.allow_probes(rules_.probes);
     }
   }

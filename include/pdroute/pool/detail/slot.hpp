@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One life of one endpoint in one role: the caller's copy, its count and its load.
+// Slot: one life of one endpoint in one role: the caller's copy, its count and its load.
 #pragma once
 
 #include <algorithm>
@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <pdroute/capacity.hpp>
 #include <pdroute/endpoint.hpp>
+#include <pdroute/load/limited_count.hpp>
 #include <pdroute/load/load_metric.hpp>
 #include <pdroute/load/no_load.hpp>
 #include <pdroute/outcome.hpp>
@@ -21,9 +22,9 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// An incarnation of an endpoint in one role. The same id back again is another slot, so a late release reaches only
-/// the old one. Policies see slots as const candidates: the count in flight, the members of the role's load metric, the
-/// id and the caller's endpoint.
+/// An incarnation of an endpoint in one role. An id that comes back gets a new slot, so a late release reaches only the
+/// old one. Policies see slots as const candidates: the count in flight, the members of the role's load metric, the
+/// limits, the id and the caller's endpoint.
 template <Role role_of_slot, EndpointType EndpointOfSlot, LoadMetric Load = NoLoad>
 class alignas(64) alignas(EndpointOfSlot) alignas(
     Load) Slot  // own cache lines: neighbours are written by other threads
@@ -34,7 +35,7 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
   static constexpr Role role = role_of_slot;
   static constexpr bool holds_demand = HoldsDemand<Load>;
   static constexpr bool times_leases = TimesLeases<Load>;
-  using Held = detail::HeldOf<Load>;
+  using Held = HeldOf<Load>;
 
   Slot(const Endpoint& endpoint, std::uint64_t incarnation, typename Load::Options options)
       : Load(options), incarnation_(incarnation), endpoint_(endpoint) {}
@@ -44,12 +45,24 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
   /// Counts the lives that the pool has seen; unique within the pool.
   [[nodiscard]] std::uint64_t incarnation() const noexcept { return incarnation_; }
 
+  /// The limits in force, for costs that compare what is held with what fits. One load per limit that the role counts.
+  [[nodiscard]] Capacity capacity() const noexcept {
+    const std::uint32_t while_probed = probe_budget_.lease_limit();
+    const std::uint32_t requests = while_probed > 0 ? while_probed : limit();
+    Capacity capacity;
+    if (requests < Capacity::max_requests) capacity.requests = requests;
+    LimitedQuantities::each([&]<const LimitedQuantity & quantity>() {
+      if constexpr (counts_quantity<Load, quantity>) capacity.*quantity.limit = LimitedCount<quantity>::sum_limit();
+    });
+    return capacity;
+  }
   void set_capacity(const Capacity& capacity) noexcept {
     set_limit(capacity.requests.value_or(Capacity::max_requests));
     probe_budget_.end();
     if constexpr (holds_demand) Load::set_capacity(capacity);
   }
-  /// The same for as long as only probes may try it: the limit says full, and who finds it full asks for a probe.
+  /// Sets the limits for as long as only probes may try this endpoint: the count refuses every lease as full, and a
+  /// request that is refused asks for a probe.
   void set_capacity_of_probes(const Capacity& capacity) noexcept {
     probe_budget_.begin(capacity.requests.value_or(Capacity::max_requests));
     set_limit(0);
@@ -61,25 +74,26 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
   template <class Request>
   [[nodiscard]] bool has_room(const Request& request) const {
     if constexpr (holds_demand) {
-      if (!Load::has_room(detail::demand_of(request, endpoint_, role))) return false;
+      if (!Load::has_room(demand_of(request, endpoint_, role))) return false;
     }
     return in_flight() < limit() || (in_flight() < probe_budget_.limit() && consecutive_failures() == 0);
   }
-  /// Takes a lease with its weight unless closed or full, in one step. Precondition: the caller holds a pin.
+  /// Takes a lease and what its request demands, unless the slot is closed or full, in one step. Precondition: the
+  /// caller holds a pin.
   template <class Request>
   [[nodiscard, gnu::always_inline]] inline Attempt try_reserve(const Request& request, Held& held) {
     if constexpr (holds_demand) {
-      const Demand weight = detail::demand_of(request, endpoint_, role);  // first: the caller's code may throw
-      const Attempt attempt = try_reserve_one();
-      if (attempt != Attempt::reserved || Load::try_hold(weight, held)) return attempt;
+      const Demand demand = demand_of(request, endpoint_, role);  // first: the caller's code may throw
+      const Attempt attempt = try_reserve_or_probe();
+      if (attempt != Attempt::reserved || Load::try_hold(demand, held)) return attempt;
       undo_reservation();
       return Attempt::full;
     } else {
-      return try_reserve_one();
+      return try_reserve_or_probe();
     }
   }
   /// Takes a lease back as if it had never been. Precondition: the caller holds a pin.
-  void undo_reservation(Held& held, const detail::ReceiptOf<Load>& receipt) noexcept {
+  void undo_reservation(Held& held, const ReceiptOf<Load>& receipt) noexcept {
     if constexpr (CountsChoices<Load>) Load::undo(receipt);
     if constexpr (holds_demand) Load::let_go(held);
     undo_reservation();
@@ -91,15 +105,15 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
     if (slot->release()) [[unlikely]]
       destroy(slot);
   }
-  /// The same, at a moment that the load may measure.
+  /// The work is done at this moment, which the load may measure.
   template <class TimePoint>
   static void complete(Slot* slot, Held& held, [[maybe_unused]] TimePoint now) noexcept {
     if constexpr (times_leases) slot->Load::complete(held, now);
     complete(slot, held);
   }
-  // The other ends are out of line, so that the code around a lease stays small enough to be inlined.
+  // The other endings are out of line, so that the code around a lease stays small enough to be inlined.
   [[gnu::noinline]] static void fail(Slot* slot, Held held, FailureKind kind) noexcept {
-    if (kind != FailureKind::overloaded) slot->row_.failed(slot->outcomes().completed);
+    if (kind != FailureKind::overloaded) slot->failures_.failed(slot->outcomes().completed);
     slot->ends_.failed(kind);
     complete(slot, held);
   }
@@ -130,13 +144,13 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
   [[nodiscard]] std::uint64_t begun() const noexcept { return ended() + in_flight() - ends_.undone_so_far(); }
 
   /// Failures since the last completion, back-pressure left out, or since they were last forgotten.
-  [[nodiscard]] std::uint32_t consecutive_failures() const noexcept { return row_.length(outcomes().completed); }
-  void forget_failures() noexcept { row_.restart(); }
+  [[nodiscard]] std::uint32_t consecutive_failures() const noexcept { return failures_.length(outcomes().completed); }
+  void forget_failures() noexcept { failures_.restart(); }
 
  private:
   ~Slot() = default;
 
-  [[gnu::always_inline]] inline Attempt try_reserve_one() noexcept {
+  [[gnu::always_inline]] inline Attempt try_reserve_or_probe() noexcept {
     const Attempt attempt = SlotCount::try_reserve();
     return attempt == Attempt::full ? try_probe() : attempt;
   }
@@ -144,7 +158,7 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
   [[gnu::noinline, gnu::cold]] Attempt try_probe() noexcept {
     if (probe_budget_.limit() == 0 || consecutive_failures() > 0) return Attempt::full;
     const std::uint32_t limit = probe_budget_.take();
-    const Attempt attempt = try_reserve_below([limit] { return limit; });
+    const Attempt attempt = SlotCount::try_reserve([limit] { return limit; });
     if (limit > 0 && attempt != Attempt::reserved) probe_budget_.give_back();
     return attempt;
   }
@@ -158,12 +172,12 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
   // Out of line, so that ending a lease is small enough to be inlined.
   [[gnu::noinline, gnu::cold]] static void destroy(Slot* slot) noexcept { delete slot; }
 
-  detail::OutcomeCounts ends_;
+  OutcomeCounts ends_;
   alignas(64) std::uint64_t incarnation_;  // read while other threads write the counts above
   Endpoint endpoint_;
-  mutable std::atomic<std::uint64_t> completed_{0};        // as reported
-  [[no_unique_address]] detail::ConsecutiveFailures row_;  // the next fits into its last word
-  detail::ProbeBudget probe_budget_;
+  mutable std::atomic<std::uint64_t> completed_{0};     // as reported
+  [[no_unique_address]] ConsecutiveFailures failures_;  // the next fits into its last word
+  ProbeBudget probe_budget_;
 };
 
 }  // namespace detail

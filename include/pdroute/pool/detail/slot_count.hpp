@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One word that says who still needs a slot: closed, pins, requests in flight; and how many there ever were.
+// SlotCount: one word that counts what still needs a slot, and a second that counts all reservations ever made.
 #pragma once
 
 #include <atomic>
@@ -10,13 +10,26 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// The count of a slot, as one 64-bit word: bits 0..21 *in flight* (leases), bit 22 *closed*, bits 23..42 *pins* (the
-/// membership and every snapshot that shows the slot), bits 43..63 *reserved so far*, which overflows off the top.
+/// The reference count and the request count of a slot, in one 64-bit word: bits 0..21 *in flight* (leases), bit 22
+/// *closed*, bits 23..42 *pins* (the membership and every snapshot that shows the slot), bits 43..63 *reserved so far*,
+/// which overflows off the top.
 ///
-/// Protocol. Whoever reserves holds a pin, so a slot without pins gains no leases. The slot is dead when pins and
-/// leases are both zero; exactly one call of `release` or `unpin` returns true, to the thread that must then destroy
-/// it. After `close` has returned, no reservation succeeds: when `in_flight()` then reads zero, it stays zero. No
-/// reservation takes `in_flight()` above the limit.
+///     operation    | open, below the limit       | open, at the limit | closed
+///     -------------+-----------------------------+--------------------+---------------------
+///     try_reserve  | in flight + 1: `reserved`   | `full`             | `closed`
+///     release      | in flight - 1; dead if nothing is left           | the same
+///     pin          | pins + 1                    | pins + 1           | pins + 1
+///     unpin        | pins - 1; dead if nothing is left                | the same
+///     close        | closed                      | closed             | no change
+///     set_limit    | the next try_reserve compares with the new limit | no effect
+///
+/// Dead means that pins and leases are both zero. No operation leads out of that state.
+///
+/// Guarantees.
+/// - Exactly one call of `release` or `unpin` returns true. Its thread must destroy the slot.
+/// - After `close` has returned, no reservation succeeds: once `in_flight()` then reads zero, it stays zero.
+/// - No reservation takes `in_flight()` above the limit.
+/// - A thread that reserves holds a pin, so a slot without pins gains no leases.
 ///
 /// Thread safety: all members may be called from many threads at once; lock-free.
 class SlotCount {
@@ -29,51 +42,56 @@ class SlotCount {
 
   /// Requests in flight: leases taken and not yet ended.
   [[nodiscard]] std::uint32_t in_flight() const noexcept {
-    // Acquire: who reads zero after `close` also sees what the lease holders did.
+    // Acquire: a thread that reads zero after `close` also sees what the lease holders did.
     return in_flight(word_.load(std::memory_order_acquire));
   }
   /// Whether new leases are refused, for good.
-  [[nodiscard]] bool closed() const noexcept { return (word_.load(std::memory_order_acquire) & closed_bit) != 0; }
+  [[nodiscard]] bool closed() const noexcept {
+    // Acquire: a thread that sees the slot closed also sees the snapshot published before that.
+    return (word_.load(std::memory_order_acquire) & closed_bit) != 0;
+  }
 
   /// Leases that have ended so far, over the slot's whole life. May read too low by 2^21 while a thread sleeps in the
   /// middle of a reservation and others make 2^20 more.
   [[nodiscard]] std::uint64_t ended() const noexcept {
-    // Halves first: one that is counted between the two reads is told by the bit below.
+    // Read `halves_` before the word; a wrap between the two reads shows as a mismatch in the low bit. Acquire keeps
+    // the reads in this order.
     std::uint64_t halves = halves_.load(std::memory_order_acquire);
     const std::uint64_t word = word_.load(std::memory_order_acquire);
     const std::uint64_t field = word >> reserved_shift;
-    if ((halves & 1U) != field >> half_shift) ++halves;  // the thread that came to the new half has yet to count it
+    if ((halves & 1U) != field >> half_shift) ++halves;  // the thread that reached the new half has yet to count it
     return (halves << half_shift) + (field & ((std::uint64_t{1} << half_shift) - 1)) - in_flight(word);
   }
 
-  /// The most leases at once. Lowered below `in_flight()`, it takes effect as leases end.
+  /// The maximum number of leases at once. Lowered below `in_flight()`, it takes effect as leases end.
   [[nodiscard]] std::uint32_t limit() const noexcept { return limit_.load(std::memory_order_relaxed); }
-  /// Precondition: limit <= Capacity::max_requests. Zero: nobody.
+  /// Precondition: limit <= Capacity::max_requests. Zero: every reservation is refused as full.
   void set_limit(std::uint32_t limit) noexcept { limit_.store(limit, std::memory_order_relaxed); }
 
-  /// Takes a lease unless closed or at the limit, in one step. Precondition: the caller holds a pin.
+  /// Takes a lease unless the slot is closed or at its limit, in one step. Precondition: the caller holds a pin.
   [[nodiscard, gnu::always_inline]] inline Attempt try_reserve() noexcept {
-    return try_reserve_below([this] { return limit(); });
+    return try_reserve([this] { return limit(); });
   }
-  /// The same with another limit, `limit()`, read at each attempt.
+  /// Takes a lease unless the slot is closed or at another limit, `limit()`, which is read at each attempt.
   template <class Limit>
-  [[nodiscard, gnu::always_inline]] inline Attempt try_reserve_below(const Limit& limit) noexcept {
-    // Acquire: who is refused sees what was published before the slot was closed.
+  [[nodiscard, gnu::always_inline]] inline Attempt try_reserve(const Limit& limit) noexcept {
+    // Acquire: a thread that is refused sees the snapshot that was published before the slot was closed.
     std::uint64_t seen = word_.load(std::memory_order_acquire);
     std::uint64_t next = 0;
     do {
       if ((seen & (closed_bit | in_flight_bits)) >= limit()) [[unlikely]]  // closed stands above every limit
         return (seen & closed_bit) != 0 ? Attempt::closed : Attempt::full;
       next = seen + one_reserved + one_in_flight;
+      // Acquire, also on failure: the next round may be refused, see above. A success publishes nothing.
     } while (!word_.compare_exchange_weak(seen, next, std::memory_order_acquire));
     if (((seen ^ next) & top_bit) != 0) [[unlikely]]
-      halves_.fetch_add(1, std::memory_order_release);
+      halves_.fetch_add(1, std::memory_order_release);  // release: `ended` sees the word that this half belongs to
     return Attempt::reserved;
   }
 
   /// Ends a lease. True: the slot is dead and the caller destroys it.
   [[nodiscard]] bool release() noexcept {
-    // Release: what the holder did happens before the destruction. Acquire: the destroyer sees it all.
+    // Release: what the holder did happens before the destruction. Acquire: the destroying thread sees it all.
     return needed(word_.fetch_sub(one_in_flight, std::memory_order_acq_rel)) == one_in_flight;
   }
 
@@ -81,10 +99,16 @@ class SlotCount {
   void pin() noexcept { word_.fetch_add(one_pin, std::memory_order_relaxed); }
 
   /// Ends a pin. True: the slot is dead and the caller destroys it.
-  [[nodiscard]] bool unpin() noexcept { return needed(word_.fetch_sub(one_pin, std::memory_order_acq_rel)) == one_pin; }
+  [[nodiscard]] bool unpin() noexcept {
+    // Release: reads through this pin happen before the destruction. Acquire: the destroying thread sees all holders.
+    return needed(word_.fetch_sub(one_pin, std::memory_order_acq_rel)) == one_pin;
+  }
 
   /// Refuses new leases from now on.
-  void close() noexcept { word_.fetch_or(closed_bit, std::memory_order_acq_rel); }
+  void close() noexcept {
+    // Release: a refused thread sees the snapshot published before. Acquire: the closing thread sees what ended.
+    word_.fetch_or(closed_bit, std::memory_order_acq_rel);
+  }
 
  private:
   static constexpr unsigned closed_shift = 22;
@@ -102,14 +126,14 @@ class SlotCount {
   [[nodiscard]] static std::uint32_t in_flight(std::uint64_t word) noexcept {
     return static_cast<std::uint32_t>(word & in_flight_bits);
   }
-  /// Pins and leases, whatever else the word says.
+  /// Pins and leases alone.
   [[nodiscard]] static std::uint64_t needed(std::uint64_t word) noexcept {
     return word & (one_reserved - 1) & ~closed_bit;
   }
 
   std::atomic<std::uint64_t> word_{one_pin};
   std::atomic<std::uint32_t> limit_{Capacity::max_requests};
-  std::atomic<std::uint32_t> halves_{0};  // how often *reserved so far* has come to another half of its range
+  std::atomic<std::uint32_t> halves_{0};  // how often *reserved so far* has reached another half of its range
 };
 
 }  // namespace detail

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An immutable picture of one role: the eligible endpoints, densely, and how many were left out and why.
+// Snapshot: the eligible endpoints of one role at one moment, immutable, and why the others were left out.
 #pragma once
 
 #include <cstddef>
@@ -12,14 +12,14 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// What a policy chooses from: a view of slots, by index. Cheap to copy.
+/// A view of slots by index, which a policy chooses from. Cheap to copy.
 template <class Slot>
 class Candidates {
  public:
   constexpr Candidates() = default;
   constexpr Candidates(Slot* const* data, std::size_t size) noexcept : data_(data), size_(size) {}
 
-  [[nodiscard]] constexpr std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] constexpr const std::size_t& size() const noexcept { return size_; }
   [[nodiscard]] constexpr const Slot& operator[](std::size_t i) const noexcept { return *data_[i]; }
   /// For the router, which reserves what the policy chose.
   [[nodiscard]] constexpr Slot* slot(std::size_t i) const noexcept { return data_[i]; }
@@ -29,8 +29,8 @@ class Candidates {
   std::size_t size_ = 0;
 };
 
-/// Pins the slots it shows, so they stay alive as long as anyone reads it.
-/// Thread safety: immutable; the thread that drops it last may destroy slots, and with them the caller's endpoints.
+/// Pins the slots that it shows, so they stay alive as long as the snapshot.
+/// Thread safety: immutable. The thread that drops it last may destroy slots, and with them the caller's endpoints.
 template <class Slot>
 class Snapshot {
  public:
@@ -47,7 +47,7 @@ class Snapshot {
   }
 
   [[nodiscard]] Candidates<Slot> candidates() const noexcept { return {eligible_.data(), eligible_.size()}; }
-  /// The members by the filter that removed them; `declined` is zero, for nobody has chosen yet.
+  /// The members that are not eligible, counted by the first reason; `declined` is zero, because no policy has chosen.
   [[nodiscard]] const NoEndpoint& left_out() const noexcept { return left_out_; }
   [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One leg's choice without consequences: chooses as `Leg` does, from copies, reserves nothing and keeps what it finds.
+// DryRun: one leg's choice without consequences. It chooses as `Leg` does, from copies, and keeps what it finds.
 #pragma once
 
 #include <algorithm>
@@ -16,6 +16,7 @@
 #include <pdroute/router/detail/leg.hpp>
 #include <pdroute/router/detail/route_context.hpp>
 #include <pdroute/router/detail/trace.hpp>
+#include <pdroute/router/detail/verdict.hpp>
 #include <pdroute/router/explanation.hpp>
 #include <pdroute/router/filter.hpp>
 #include <string>
@@ -26,88 +27,89 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// Takes the steps of `Leg::reserve` and `Leg::reserve_among`; tests over random worlds compare the two. The leg and
-/// the picture must outlive it.
+/// Takes the steps of `Leg::choose` and `Leg::choose_among` without reserving; tests over random worlds compare the two.
+/// The leg and the view must outlive it.
 template <Role role_of_leg, class Policy, class Endpoint>
 class DryRun {
  public:
   static constexpr Role role = role_of_leg;
   using Leg = detail::Leg<role, Policy, Endpoint>;
-  using Picture = typename Leg::Pool::Picture;
+  using View = typename Leg::Pool::View;
   using Slot = typename Leg::Slot;
   using State = typename Leg::State;
-  using Verdict = typename Leg::Verdict;
-  static constexpr typename Leg::AnyEndpoint any_endpoint{};
+
+  /// What a leg's `Choice` is to a route, without a reservation.
+  struct Choice {
+    const Slot* slot = nullptr;
+
+    explicit operator bool() const noexcept { return slot != nullptr; }
+    [[nodiscard]] const Endpoint& endpoint() const noexcept { return slot->endpoint(); }
+  };
+
   static_assert(std::copy_constructible<State>,
                 "pdroute: to explain a choice, the state that the policy's `make_state` makes must be copyable");
 
-  DryRun(const Leg& leg, const Picture& picture)
-      : picture_(&picture), candidates_(picture.snapshot->candidates()), policy_(leg.policy_), state_(leg.state_) {
+  DryRun(const Leg& leg, const View& view)
+      : view_(&view), candidates_(view.snapshot->candidates()), policy_(leg.policy_), state_(leg.state_) {
     begin();
   }
 
-  [[nodiscard]] std::size_t size() const noexcept { return candidates_.size(); }
-  [[nodiscard]] std::uint64_t generation() const noexcept { return picture_->snapshot->generation(); }
-  [[nodiscard]] static const Filter<Endpoint>& filter_of(const RouteFilter<Endpoint>& filter) noexcept {
-    return role == Role::prefill ? filter.prefill : filter.decode;
-  }
+  [[nodiscard]] const std::size_t& size() const noexcept { return candidates_.size(); }
+  [[nodiscard]] std::uint64_t generation() const noexcept { return view_->snapshot->generation(); }
 
-  [[nodiscard]] const Evaluation& evaluation() const noexcept { return evaluation_; }
-  /// Goes back to what was found earlier.
-  void recall(Evaluation&& earlier) { evaluation_ = std::move(earlier); }
+  /// Keeps what has been found so far, for `recall`.
+  void remember() { remembered_ = evaluation_; }
+  void recall() { evaluation_ = std::move(remembered_); }
 
-  // The next two return whether there is somebody.
-
-  /// As `Leg::reserve`: asks over all_candidates, and if that one is full, again over those with room.
+  /// Asks the policy over all candidates and, if the chosen one is full, again over those with room.
   template <class Request, class Facts>
-  [[nodiscard]] bool choose(const Request& request, Facts& facts, std::size_t first_size) {
+  [[nodiscard]] Choice choose(const Request& request, Facts& facts) {
     begin();
     asked_ = true;
-    const std::optional<std::size_t> place = ask<Among::all>(request, facts, first_size);
-    screen(request, Filter<Endpoint>{}, any_endpoint);
+    const std::optional<std::size_t> place = ask<Among::all>(request, facts);
+    screen(request, Filter<Endpoint>{}, AnyEndpoint{});
     if (!place) return declined();
     if (evaluation_.ruled_out[*place] == nullptr) return chose(*place);
-    const auto take = [](const Endpoint& /*endpoint*/) { return Verdict::take; };
-    return choose_among(request, facts, first_size, Filter<Endpoint>{}, any_endpoint, take);
+    return choose_among(request, facts, Filter<Endpoint>{}, AnyEndpoint{}, TakeFirst{});
   }
 
-  /// As `Leg::reserve_among`; `judge` is shown the one chosen.
+  /// Asks the policy over the candidates that pass the filter, are `compatible` and have room, until `judge` takes one.
   template <class Request, class Facts, class Compatible, class Judge>
-  [[nodiscard]] bool choose_among(const Request& request, Facts& facts, std::size_t first_size,
-                                  const Filter<Endpoint>& filter, const Compatible& compatible, const Judge& judge) {
+  [[nodiscard]] Choice choose_among(const Request& request, Facts& facts, const Filter<Endpoint>& filter,
+                                    const Compatible& compatible, const Judge& judge) {
     begin();
     asked_ = true;
     screen(request, filter, compatible);
     while (!rest_.empty()) {
-      const std::optional<std::size_t> place = ask<Among::remaining>(request, facts, first_size);
+      const std::optional<std::size_t> place = ask<Among::remaining>(request, facts);
       if (!place) return declined();
-      const Verdict verdict = judge(candidates_[*place].endpoint());
+      const Verdict verdict = judge(Choice{&candidates_[*place]});
       if (verdict == Verdict::take) return chose(*place);
-      if (verdict == Verdict::give_up) return false;
+      if (verdict == Verdict::give_up) return {};
       rule_out(*place, &NoEndpoint::incompatible);
     }
-    return false;
+    return {};
   }
 
-  /// Concludes that nobody is chosen here, because of this role or the other one. What is not known because the leg was
-  /// not asked, is found out as far as possible.
+  /// Concludes that there is no choice here, because of this role or the other one. If the policy was not asked, finds
+  /// out as far as possible what it would have said.
   template <class Request, class Facts>
-  void nobody_because(const NoEndpoint& reason, const Request& request, Facts& facts, std::size_t first_size,
-                      const Filter<Endpoint>& filter) {
+  void conclude_refused(const NoEndpoint& reason, const Request& request, Facts& facts,
+                        const Filter<Endpoint>& filter) {
     if (!asked_) {
       begin();
-      screen(request, filter, any_endpoint);
-      if (!rest_.empty()) tell<Among::remaining>(request, facts, first_size);
+      screen(request, filter, AnyEndpoint{});
+      if (!rest_.empty()) tell<Among::remaining>(request, facts);
     }
     evaluation_.chosen.reset();
     const std::string text = reason.text();
-    evaluation_.why = reason.role == role ? "nobody" + text.substr(text.find(':'))
-                                          : "nobody, because there is " + text.substr(0, text.find(':'));
+    evaluation_.why = reason.role == role ? "none" + text.substr(text.find(':'))
+                                          : "none, because there is " + text.substr(0, text.find(':'));
   }
 
-  /// The reason why there is nobody.
-  [[nodiscard]] NoEndpoint nobody() const {
-    NoEndpoint reason = picture_->snapshot->left_out();
+  /// Why there is no endpoint.
+  [[nodiscard]] NoEndpoint no_endpoint() const {
+    NoEndpoint reason = view_->snapshot->left_out();
     for (const Reason each : evaluation_.ruled_out) {
       if (each != nullptr) ++(reason.*each);
     }
@@ -117,12 +119,13 @@ class DryRun {
   /// All members, with what has been found of those that are eligible.
   [[nodiscard]] ExplainedRole<Endpoint> explained() const {
     ExplainedRole<Endpoint> all{.role = role, .why = evaluation_.why, .endpoints = {}};
-    std::size_t place = 0;
-    for (const auto& [status, reason] : picture_->members) {
+    std::size_t place = 0;  // among the eligible
+    for (std::size_t i = 0; i < view_->members.size(); ++i) {
+      const auto& status = view_->members[i];
       ExplainedEndpoint<Endpoint> one{
           .id = status.id, .incarnation = status.incarnation, .in_flight = status.in_flight};
-      one.ruled_out = name_of(reason);
-      if (reason == nullptr) {
+      one.ruled_out = name_of(view_->ruled_out[i]);
+      if (view_->ruled_out[i] == nullptr) {
         one.ruled_out = name_of(evaluation_.ruled_out[place]);
         one.chosen = place == evaluation_.chosen;
         one.costs = evaluation_.costs[place];
@@ -134,14 +137,14 @@ class DryRun {
   }
 
  private:
-  /// Nothing is known, and everyone comes into question.
+  /// Nothing is known, and every candidate may be chosen.
   void begin() {
     evaluation_ = {std::vector<Reason>(size(), nullptr), std::vector<std::vector<NamedCost>>(size()), {}, {}};
-    std::vector<std::size_t> everyone(size());
-    std::iota(everyone.begin(), everyone.end(), std::size_t{0});
-    come_into_question(std::move(everyone));
+    std::vector<std::size_t> all(size());
+    std::iota(all.begin(), all.end(), std::size_t{0});
+    consider(std::move(all));
   }
-  void come_into_question(std::vector<std::size_t> places) {
+  void consider(std::vector<std::size_t> places) {
     places_ = std::move(places);
     rest_.clear();
     for (const std::size_t place : places_) rest_.push_back(candidates_.slot(place));
@@ -154,62 +157,63 @@ class DryRun {
       evaluation_.ruled_out[place] = reason;
       if (reason == nullptr) places.push_back(place);
     }
-    come_into_question(std::move(places));
+    consider(std::move(places));
   }
   void rule_out(std::size_t place, Reason reason) {
     evaluation_.ruled_out[place] = reason;
     places_.erase(std::find(places_.begin(), places_.end(), place));
-    come_into_question(std::move(places_));
+    consider(std::move(places_));
   }
-  bool chose(std::size_t place) {
+  [[nodiscard]] Choice chose(std::size_t place) {
     evaluation_.chosen = place;
-    return true;
+    return {&candidates_[place]};
   }
-  bool declined() {
+  [[nodiscard]] Choice declined() {
     for (const std::size_t place : places_) evaluation_.ruled_out[place] = &NoEndpoint::declined;
-    return false;
+    return {};
   }
 
-  /// Has the policy trace for its choice, and then make it. Returns the place of the one chosen.
+  /// Asks the policy to explain its choice, and then to make it. Returns the place of the chosen one.
   template <Among among, class Request, class Facts>
-  [[nodiscard]] std::optional<std::size_t> ask(const Request& request, Facts& facts, std::size_t first_size) {
-    tell<among>(request, facts, first_size);
-    auto context = context_of<among>(facts, state_, first_size);
+  [[nodiscard]] std::optional<std::size_t> ask(const Request& request, Facts& facts) {
+    tell<among>(request, facts);
+    auto context = context_of<among>(facts, state_);
     const auto chosen = policy_->select(Candidates<Slot>{rest_.data(), rest_.size()}, request, context);
     return chosen && *chosen < rest_.size() ? std::optional{places_[*chosen]} : std::nullopt;
   }
-  /// The policy's trace, from copies of what it may change.
+  /// Asks the policy to explain its choice, with copies of what that may change.
   template <Among among, class Request, class Facts>
-  void tell(const Request& request, Facts& facts, std::size_t first_size) {
+  void tell(const Request& request, Facts& facts) {
     for (auto& costs : evaluation_.costs) costs.clear();
     SplitMix64 generator = *facts.generator;
     SplitMix64* const next_draws = std::exchange(facts.generator, &generator);
     State state = state_;
-    auto context = context_of<among>(facts, state, first_size);
+    auto context = context_of<among>(facts, state);
     Trace trace{evaluation_, places_};
     explain_choice(*policy_, Candidates<Slot>{rest_.data(), rest_.size()}, request, context, trace);
     facts.generator = next_draws;
     if (rest_.size() == 1) evaluation_.why = "the only one left";
   }
   template <Among among, class Clock>
-  [[nodiscard]] auto context_of(CallFacts<Clock>& facts, State& state, std::size_t first_size) const {
-    RouteContext<among, Clock, State> context{facts, role, state, first_size};
+  [[nodiscard]] auto context_of(CallFacts<Clock>& facts, State& state) const {
+    RouteContext<among, Clock, State> context{facts, role, state};
     context.narrow(rest_.size() < size());
     return context;
   }
 
-  const Picture* picture_;
+  const View* view_;
   Candidates<Slot> candidates_;
   const Policy* policy_;
   State state_;
   Evaluation evaluation_;
+  Evaluation remembered_;
   bool asked_ = false;
-  std::vector<std::size_t> places_;  // of those that still come into question
-  std::vector<Slot*> rest_;          // the same as slots
+  std::vector<std::size_t> places_;  // of the candidates that may still be chosen
+  std::vector<Slot*> rest_;          // their slots
 };
 
 template <Role role, class Policy, class Endpoint>
-DryRun(const Leg<role, Policy, Endpoint>&, const typename Leg<role, Policy, Endpoint>::Pool::Picture&)
+DryRun(const Leg<role, Policy, Endpoint>&, const typename Leg<role, Policy, Endpoint>::Pool::View&)
     -> DryRun<role, Policy, Endpoint>;
 
 }  // namespace detail

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// One role's half of a dispatcher: the snapshot it reads, what it remembers for the policy, choose and reserve.
+// Leg: one role's half of a dispatcher. The way of a request through it:
+// 1. `refresh` compares the pool's generation with that of the snapshot in hand, and fetches a newer one if they differ.
+// 2. `choose` asks the policy for one of the candidates, all of which are eligible.
+// 3. It reserves the chosen slot by one compare-and-swap: this is the usual end.
+// 4. A closed slot refuses: a newer snapshot has been published, so fetch it and ask again.
+// 5. A full slot refuses: `choose_among` screens the candidates once and asks the policy over those with room.
 #pragma once
 
 #include <algorithm>
@@ -16,6 +21,7 @@
 #include <pdroute/pool/lease.hpp>
 #include <pdroute/role.hpp>
 #include <pdroute/router/detail/route_context.hpp>
+#include <pdroute/router/detail/verdict.hpp>
 #include <pdroute/router/filter.hpp>
 #include <utility>
 #include <vector>
@@ -27,7 +33,9 @@ namespace detail {
 template <Role role, class Policy, class Endpoint>
 class DryRun;
 
-/// Thread-compatible, like the dispatcher that owns it. The policy and the pool must outlive it.
+/// The snapshot that one dispatcher reads for one role, and what the policy remembers there. The policy and the pool
+/// must outlive it.
+/// Thread safety: thread-compatible, like the dispatcher that owns it.
 template <Role role_of_leg, class Policy, class Endpoint>
 class Leg {
  public:
@@ -36,23 +44,26 @@ class Leg {
   using Slot = typename Pool::Slot;
   using State = StateOf<Policy>;
 
-  /// What `reserve` returns: a lease, or one that holds nothing; and what it takes to undo it. Unless the lease is
-  /// moved out, the reservation is taken back as if it had not been made, also when something throws.
-  class Reservation {
+  /// What `choose` returns: a lease, or one that holds nothing, and what it takes to undo it. Unless the lease is moved
+  /// out, the reservation is taken back as if it had not been made, also when something throws.
+  class Choice {
    public:
     using Receipt = ReceiptOf<LoadOf<Policy>>;
 
-    Reservation() = default;
-    Reservation(Lease<Slot>&& reserved, const Receipt& counted) noexcept
-        : lease(std::move(reserved)), receipt(counted) {}
-    Reservation(Reservation&&) = default;
-    Reservation& operator=(Reservation&& other) noexcept {
+    Choice() = default;
+    Choice(Lease<Slot>&& reserved, const Receipt& counted) noexcept : lease(std::move(reserved)), receipt(counted) {}
+    Choice(Choice&&) = default;
+    Choice& operator=(Choice&& other) noexcept {
       undo();
       lease = std::move(other.lease);
       receipt = other.receipt;
       return *this;
     }
-    ~Reservation() { undo(); }
+    ~Choice() { undo(); }
+
+    explicit operator bool() const noexcept { return static_cast<bool>(lease); }
+    /// Precondition: not empty.
+    [[nodiscard]] const Endpoint& endpoint() const noexcept { return *lease; }
 
     void undo() noexcept {
       if (lease) [[unlikely]]
@@ -74,26 +85,23 @@ class Leg {
       static_cast<void>(fetch());
   }
 
-  /// The same, but returns the old snapshot, whose end may destroy endpoints, for the caller to drop when it likes.
+  /// Refreshes, and returns the old snapshot for the caller to drop later, because dropping it may destroy endpoints.
   [[nodiscard]] std::shared_ptr<const void> exchange() {
     return pool_->generation() != generation_ ? fetch() : nullptr;
   }
 
-  [[nodiscard]] std::size_t size() const noexcept { return candidates_.size(); }
+  [[nodiscard]] const std::size_t& size() const noexcept { return candidates_.size(); }
   [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
 
-  /// Where the policy's state stands, to go back to when a choice is taken back.
+  /// Where the policy's state stands, to return to when a choice is taken back.
   [[nodiscard]] auto cursor() const { return detail::cursor_of(state_); }
   void go_back(const auto& cursor) { detail::go_back(state_, cursor); }
 
-  /// Chooses and reserves in one step. An endpoint that was closed meanwhile refuses; a list without it has been
-  /// published by then, and the policy is asked again over that. One that is full refuses, and the policy is asked
-  /// again over those with room. An index out of range counts as none.
-  /// Inlined by force, or clang spills the context to memory for a call.
+  /// Chooses among all candidates and reserves in one step. An index out of range counts as none.
+  /// Inlined by force: clang would spill the context to memory for a call.
   template <class Request, class Facts>
-  [[nodiscard, gnu::always_inline]] inline Reservation reserve(const Request& request, Facts& facts,
-                                                               std::size_t first_size) {
-    auto context = context_among<Among::all>(facts, first_size);
+  [[nodiscard, gnu::always_inline]] inline Choice choose(const Request& request, Facts& facts) {
+    auto context = context_among<Among::all>(facts);
     check_policy_for<Request, decltype(context)>();
     for (;;) {
       const std::optional<std::size_t> chosen = policy_->select(candidates_, request, context);
@@ -107,32 +115,22 @@ class Leg {
         return reserved(slot, held, context);
       if (attempt == SlotCount::Attempt::full) [[unlikely]] {
         Facts copy = facts;  // so that the facts themselves need no address, and live in registers
-        Reservation reservation =
-            reserve_among(request, copy, first_size, Filter<Endpoint>{}, AnyEndpoint{}, TakeReservation{});
-        facts = copy;
-        return reservation;
+        Choice choice = choose_among(request, copy, Filter<Endpoint>{}, AnyEndpoint{}, TakeFirst{});
+        facts.clock = copy.clock;  // and not all of it, or the compiler forgets the rest
+        facts.tickets = copy.tickets;
+        return choice;
       }
       refresh();
     }
   }
 
-  /// What to do with an endpoint that has been chosen and reserved.
-  enum class Verdict : std::uint8_t { take, try_another, give_up };
-  struct TakeReservation {
-    Verdict operator()(const Reservation& /*reservation*/) const noexcept { return Verdict::take; }
-  };
-  struct AnyEndpoint {
-    bool operator()(const Endpoint& /*endpoint*/) const noexcept { return true; }
-  };
-
-  /// The same among the endpoints that pass the filter, are `compatible` and have room. Each reservation is shown to
-  /// `judge`, and taken back unless that takes it. Each endpoint refuses at most once per snapshot, so this ends; it
-  /// starts over only if an endpoint was closed and a list without it has come.
+  /// Chooses and reserves among the candidates that pass the filter, are `compatible` and have room. Each reservation is
+  /// shown to `judge`, and undone unless the verdict is to take it. Each endpoint refuses at most once per snapshot, so
+  /// the search ends; it starts over only if an endpoint was closed and a newer snapshot is there.
   template <class Request, class Facts, class Compatible, class Judge>
-  [[nodiscard, gnu::noinline]] Reservation reserve_among(const Request& request, Facts& facts, std::size_t first_size,
-                                                         const Filter<Endpoint>& filter, const Compatible& compatible,
-                                                         const Judge& judge) {
-    auto context = context_among<Among::remaining>(facts, first_size);
+  [[nodiscard, gnu::noinline]] Choice choose_among(const Request& request, Facts& facts, const Filter<Endpoint>& filter,
+                                                   const Compatible& compatible, const Judge& judge) {
+    auto context = context_among<Among::remaining>(facts);
     check_policy_for<Request, decltype(context)>();
     for (;;) {
       screen(request, filter, compatible);
@@ -149,10 +147,10 @@ class Leg {
         typename Slot::Held held{};
         const auto attempt = slot->try_reserve(request, held);
         if (attempt == SlotCount::Attempt::reserved) {
-          Reservation reservation = reserved(slot, held, context);
-          const Verdict verdict = judge(reservation);
-          if (verdict == Verdict::take) return reservation;
-          reservation.undo();
+          Choice choice = reserved(slot, held, context);
+          const Verdict verdict = judge(choice);
+          if (verdict == Verdict::take) return choice;
+          choice.undo();
           if (verdict == Verdict::give_up) return {};
           ++reason_.incompatible;
         } else {
@@ -165,10 +163,16 @@ class Leg {
     }
   }
 
-  /// Why there is nobody, right after nothing was reserved or if there are no candidates.
-  [[nodiscard]] NoEndpoint nobody() const noexcept { return candidates_.size() == 0 ? snapshot_->left_out() : reason_; }
+  /// Why there is no endpoint: after a choice that came to nothing, or if there are no candidates.
+  [[nodiscard]] NoEndpoint no_endpoint() const noexcept {
+    return candidates_.size() == 0 ? snapshot_->left_out() : reason_;
+  }
 
-  /// What rules an eligible endpoint out before the policy is asked.
+  // For `choose_filtered`: a leg keeps nothing of an earlier search.
+  void remember() const noexcept {}
+  void recall() const noexcept {}
+
+  /// What rules an eligible endpoint out before the policy is asked; null for nothing.
   template <class Request, class Compatible>
   [[nodiscard]] static Reason ruled_out(const Slot& slot, const Request& request, const Filter<Endpoint>& filter,
                                         const Compatible& compatible) {
@@ -188,12 +192,11 @@ class Leg {
   }
 
  private:
-  friend class DryRun<role, Policy, Endpoint>;  // goes the same way without reserving
+  friend class DryRun<role, Policy, Endpoint>;  // takes the same steps without reserving
 
   template <Among among, class Clock>
-  [[nodiscard]] RouteContext<among, Clock, State> context_among(CallFacts<Clock>& facts,
-                                                                std::size_t first_size) noexcept {
-    return {facts, role, state_, first_size};
+  [[nodiscard]] RouteContext<among, Clock, State> context_among(CallFacts<Clock>& facts) noexcept {
+    return {facts, role, state_};
   }
 
   template <class Request, class Context>
@@ -203,8 +206,7 @@ class Leg {
   }
 
   template <class Context>
-  [[nodiscard, gnu::always_inline]] inline Reservation reserved(Slot* slot, typename Slot::Held& held,
-                                                                Context& context) {
+  [[nodiscard, gnu::always_inline]] inline Choice reserved(Slot* slot, typename Slot::Held& held, Context& context) {
     if constexpr (TimesLeases<LoadOf<Policy>>) slot->begin(held, context.now());
     Lease<Slot> lease{slot, held};
     if constexpr (CountsChoices<LoadOf<Policy>>) {
@@ -213,14 +215,14 @@ class Leg {
       return {std::move(lease), {}};
     }
   }
-  /// Reads the clock before anything is reserved: it is the caller's, and may throw.
+  /// Reads the clock before anything is reserved: the clock is the caller's code and may throw.
   template <class Context>
   [[gnu::always_inline]] static inline void read_clock([[maybe_unused]] Context& context) {
     if constexpr (CountsChoices<LoadOf<Policy>> || TimesLeases<LoadOf<Policy>>) static_cast<void>(context.now());
   }
 
-  /// Leaves in `rest_` who passes, and counts in `reason_` why the others do not. Flat: a call for each endpoint would
-  /// cost clang's filters an eighth.
+  /// Leaves in `rest_` the candidates that pass, and counts in `reason_` why the others do not. Flattened: a call for
+  /// each endpoint would make clang's filters an eighth slower.
   template <class Request, class Compatible>
   [[gnu::flatten]] void screen(const Request& request, const Filter<Endpoint>& filter, const Compatible& compatible) {
     reason_ = snapshot_->left_out();
@@ -238,8 +240,8 @@ class Leg {
   // Rare, and out of line so that the rest is small enough to be inlined into the caller's loop.
 
   template <class Request>
-  [[gnu::noinline, gnu::cold]] Reservation declined(const Request& request) {
-    screen(request, Filter<Endpoint>{}, AnyEndpoint{});  // the full are not the policy's doing
+  [[gnu::noinline, gnu::cold]] Choice declined(const Request& request) {
+    screen(request, Filter<Endpoint>{}, AnyEndpoint{});  // full endpoints count as full, not as declined
     reason_.declined = static_cast<std::uint32_t>(rest_.size());
     return {};
   }
@@ -258,8 +260,8 @@ class Leg {
   const Pool* pool_;
   [[no_unique_address]] State state_;
   std::shared_ptr<const typename Pool::Snapshot> snapshot_;
-  std::vector<Slot*> rest_;  // scratch: the candidates that still come into question
-  NoEndpoint reason_;        // of the last choice that found nobody
+  std::vector<Slot*> rest_;  // scratch: the candidates that may still be chosen
+  NoEndpoint reason_;        // of the last choice that came to nothing
 };
 
 }  // namespace detail

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a policy sees of the router during one choice.
+// RouteContext: what a policy sees of the router during one choice.
 #pragma once
 
 #include <cstddef>
@@ -13,31 +13,32 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// What both legs of one call share, read and drawn at most once, and only if a policy asks.
+/// What both legs of one call share. Clock and turns are read and drawn at most once, and only if a policy asks.
 template <class Clock>
 struct CallFacts {
   ReadOnceClock<Clock> clock;
-  TicketCounter::Draw turns;
+  TicketCounter::Draw tickets;
   SplitMix64* generator;
   std::uint64_t generation;
+  const std::size_t* first_size = nullptr;  ///< while the second leg chooses: the number of candidates of the first
 };
 
-/// Who the candidates are: everyone who is eligible, or those whom a filter or a lack of room has left of them.
+/// Which candidates a policy is asked over: all that are eligible, or those that a filter or a lack of room has left.
 enum class Among : std::uint8_t { all, remaining };
 
-/// A `ChoiceContext`; see `EndpointSelector` for what its members mean.
+/// The context of one choice; see `EndpointSelector` for what its members mean.
 template <Among among, class Clock, class State>
 class RouteContext {
  public:
-  RouteContext(CallFacts<Clock>& facts, Role role, State& state, std::size_t first_size) noexcept
-      : facts_(&facts), state_(&state), first_size_(first_size), role_(role) {}
+  RouteContext(CallFacts<Clock>& facts, Role role, State& state) noexcept
+      : facts_(&facts), state_(&state), role_(role) {}
 
   [[nodiscard]] auto now() { return facts_->clock.now(); }
   [[nodiscard]] std::uint32_t below(std::uint32_t bound) noexcept { return pdroute::below(*facts_->generator, bound); }
   [[nodiscard]] State& state() noexcept { return *state_; }
-  [[nodiscard]] std::uint32_t turn() noexcept { return facts_->turns.turn(role_); }
-  [[nodiscard]] std::uint32_t origin() const noexcept { return facts_->turns.origin(role_); }
-  [[nodiscard]] std::size_t first_size() const noexcept { return first_size_; }
+  [[nodiscard]] std::uint32_t turn() noexcept { return facts_->tickets.turn(role_); }
+  [[nodiscard]] std::uint32_t origin() const noexcept { return facts_->tickets.origin(role_); }
+  [[nodiscard]] std::size_t first_size() const noexcept { return facts_->first_size == nullptr ? 0 : *facts_->first_size; }
   [[nodiscard]] std::uint64_t generation() const noexcept { return facts_->generation; }
   [[nodiscard]] bool narrowed() const noexcept {
     if constexpr (among == Among::all) {
@@ -46,13 +47,12 @@ class RouteContext {
       return narrowed_;
     }
   }
-  /// Says whether the next candidates are fewer than all.
+  /// Sets whether the next candidates are fewer than all.
   void narrow(bool narrowed) noexcept { narrowed_ = narrowed; }
 
  private:
   CallFacts<Clock>* facts_;
   State* state_;
-  std::size_t first_size_;
   Role role_;
   bool narrowed_ = false;
 };

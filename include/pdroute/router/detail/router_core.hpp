@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a router and its dispatchers share.
+// RouterCore: what a router and its dispatchers share.
 #pragma once
 
 #include <atomic>
@@ -18,7 +18,7 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// Lives as long as the router or any of its dispatchers.
+/// Policies, pools and counters. Lives as long as the router or any of its dispatchers.
 template <class PrefillPolicy, class DecodePolicy, class Endpoint, class Clock>
 struct RouterCore {
   using PrefillLeg = Leg<Role::prefill, PrefillPolicy, Endpoint>;
@@ -27,14 +27,14 @@ struct RouterCore {
   using DecodeLease = Lease<typename DecodeLeg::Slot>;
 
   RouterCore(PrefillPolicy prefill_rule, DecodePolicy decode_rule, Clock caller_clock, std::uint64_t router_seed,
-             Role first_leg, std::uint32_t detached_leases, const OutlierDetection& ejection)
+             Role first_leg, std::uint32_t detached_leases, const OutlierDetection& rules)
       : prefill_policy(std::move(prefill_rule)),
         decode_policy(std::move(decode_rule)),
         clock(std::move(caller_clock)),
         seed(router_seed),
         first(first_leg),
-        prefill(detail::load_options(prefill_policy), ejection),
-        decode(detail::load_options(decode_policy), ejection),
+        prefill(detail::load_options(prefill_policy), rules),
+        decode(detail::load_options(decode_policy), rules),
         detached_prefill(detached_leases),
         detached_decode(detached_leases) {}
 
@@ -53,7 +53,7 @@ struct RouterCore {
   std::uint64_t seed;
   Role first;
   std::atomic<std::uint64_t> dispatchers{0};  // made so far; numbers their random streams
-  TicketCounter turns;
+  TicketCounter tickets;
   typename PrefillLeg::Pool prefill;
   typename DecodeLeg::Pool decode;
   LeaseTable<PrefillLease> detached_prefill;

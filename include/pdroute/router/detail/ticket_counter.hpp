@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The numbers of the choices made so far, one sequence per leg, over all dispatchers.
+// TicketCounter: numbers the choices of each leg over all dispatchers.
 #pragma once
 
 #include <atomic>
@@ -10,51 +10,53 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// Two 32-bit sequences in one word, so that a route over both legs draws its two turns by one atomic addition. They
-/// wrap after 2^32 choices; a rotation then starts over in the middle.
-/// Thread safety: all members may be called from many threads at once; lock-free.
+/// Two 32-bit sequences in one word, so that a route over both legs draws its two numbers by one atomic addition. A
+/// policy calls such a number its turn. They wrap after 2^32 choices; a rotation then starts over in the middle.
+/// Thread safety: all members may be called from many threads at once; lock-free. All accesses are relaxed: the numbers
+/// order no other memory.
 class TicketCounter {
  public:
-  /// The turns of one call, drawn when first asked for.
+  /// The turns of one call, drawn when a policy first asks for one.
   class Draw {
    public:
-    enum class For : std::uint8_t { prefill, decode, both };
+    enum class Legs : std::uint8_t { prefill, decode, both };
 
-    Draw(TicketCounter& turns, For legs) noexcept : turns_(&turns), legs_(legs) {}
+    Draw(TicketCounter& counter, Legs legs) noexcept : counter_(&counter), legs_(legs) {}
 
     /// The turns that would be drawn next. They are not drawn, so there is nothing to undo.
-    [[nodiscard]] static Draw foreseen(TicketCounter& turns) noexcept {
-      Draw draw(turns, For::both);
-      draw.word_ = turns.word_.load(std::memory_order_relaxed);
+    [[nodiscard]] static Draw foreseen(TicketCounter& counter) noexcept {
+      Draw draw(counter, Legs::both);
+      draw.word_ = counter.word_.load(std::memory_order_relaxed);
       draw.drawn_ = true;
       return draw;
     }
 
     [[nodiscard]] std::uint32_t turn(Role role) noexcept {
       if (!drawn_) {
-        word_ = turns_->word_.fetch_add(step(), std::memory_order_relaxed);  // relaxed: it orders nothing but itself
+        word_ = counter_->word_.fetch_add(step(), std::memory_order_relaxed);
         drawn_ = true;
       }
       return half(word_, role);
     }
-    /// Gives the turns back, unless somebody has drawn since.
+    /// Gives the turns back, unless another thread has drawn since.
     void undo() noexcept {
       if (!drawn_) return;
       std::uint64_t last = word_ + step();
-      turns_->word_.compare_exchange_strong(last, word_, std::memory_order_relaxed);
+      counter_->word_.compare_exchange_strong(last, word_, std::memory_order_relaxed);
       drawn_ = false;
     }
+    /// The leg's turn at which the present candidates came into force.
     [[nodiscard]] std::uint32_t origin(Role role) const noexcept {
-      return half(turns_->origin_.load(std::memory_order_relaxed), role);
+      return half(counter_->origin_.load(std::memory_order_relaxed), role);
     }
 
    private:
     [[nodiscard]] std::uint64_t step() const noexcept {
-      return (legs_ == For::decode ? 0 : one_prefill) + (legs_ == For::prefill ? 0 : one_decode);
+      return (legs_ == Legs::decode ? 0 : one_prefill) + (legs_ == Legs::prefill ? 0 : one_decode);
     }
 
-    TicketCounter* turns_;
-    For legs_;
+    TicketCounter* counter_;
+    Legs legs_;
     bool drawn_ = false;
     std::uint64_t word_ = 0;
   };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a policy says of its choice, written down for an explanation.
+// Trace: what a policy says of its choice, kept for an explanation.
 #pragma once
 
 #include <cstddef>
@@ -14,26 +14,26 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// What came of asking for an endpoint. Lists go by the places of the eligible.
+/// What a dry run has found for one leg. Lists go by the places of the eligible endpoints.
 struct Evaluation {
-  std::vector<Reason> ruled_out;
-  std::vector<std::vector<NamedCost>> costs;
-  std::string why;
-  std::optional<std::size_t> chosen;
+  std::vector<Reason> ruled_out;              // null for an endpoint that the policy was asked about
+  std::vector<std::vector<NamedCost>> costs;  // as the policy told them last
+  std::string why;                            // why the chosen endpoint, or why there is none
+  std::optional<std::size_t> chosen;          // the place of the chosen endpoint
 };
 
-/// What a policy speaks to in its `explain`.
+/// What a policy writes to in its `explain`.
 class Trace {
  public:
-  /// `places`: where in `evaluation` the candidates stand that the policy is asked about.
+  /// `places`: where the candidates that the policy is asked about stand in `evaluation`.
   Trace(Evaluation& evaluation, const std::vector<std::size_t>& places) : evaluation_(&evaluation), places_(&places) {}
 
-  /// Says what the `candidate`-th candidate costs.
+  /// Adds a cost of the candidate at this index. An index out of range is ignored.
   void cost(std::size_t candidate, std::string_view name, double value) {
     if (candidate < places_->size())
       evaluation_->costs[(*places_)[candidate]].push_back({.name = std::string(name), .value = value});
   }
-  /// Says why the one that is chosen is chosen.
+  /// Says why the chosen endpoint is chosen.
   void reason(std::string_view text) { evaluation_->why = text; }
 
  private:
