@@ -1,7 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0
-// Compares three policies with the strategies that they come from: those of the prefill/decode router in vLLM's
-// production stack (PR 587), written anew from their description. docs/policies/qps.md says where ours differ on purpose.
-// Each difference has a test case here.
+// SPDX-License-Identifier: Apache-2.0 Compares three policies with the strategies that they come from: those of the
+// prefill/decode router in vLLM's production stack (PR 587), written anew from their description. docs/policies/qps.md
+// says where ours differ on purpose. Each difference has a test case here.
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>

@@ -56,7 +56,7 @@ struct Play {
 
 }  // namespace
 
-TEST_CASE("churn: same seed, same schedule; another seed, another schedule") {
+TEST_CASE("churn: same seed, same schedule, another seed, another schedule") {
   const auto trace = replay::generate_trace(2000);
   CHECK(replay::make_churn(trace, 4, 4, 1) == replay::make_churn(trace, 4, 4, 1));
   CHECK(replay::make_churn(trace, 4, 4, 1) != replay::make_churn(trace, 4, 4, 2));

@@ -42,7 +42,7 @@ double mean(const Values& values) {
 
 }  // namespace
 
-TEST_CASE("generated trace: same seed, same trace; another seed, another trace") {
+TEST_CASE("generated trace: same seed, same trace, another seed, another trace") {
   CHECK(replay::generate_trace() == replay::generate_trace());
   CHECK(replay::generate_trace(1000, 1) != replay::generate_trace(1000, 2));
 }

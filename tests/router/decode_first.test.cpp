@@ -68,7 +68,7 @@ TEST_CASE("decode first: two empty roles name decode, a decode choice without pr
   CHECK(router.refusals(Role::decode).requests == 1);
 }
 
-TEST_CASE("decode first: the decode policy is asked before the prefill policy; prefill first: after it") {
+TEST_CASE("decode first: the decode policy is asked before the prefill policy, prefill first: after it") {
   std::string asked;
   Scripted prefill;
   Scripted decode;

@@ -223,10 +223,11 @@ class EndpointPool {
   /// Every member and what rules it out, in registration order, and the snapshot of those that nothing rules out, all
   /// of one moment.
   struct View {
-    std::vector<EndpointStatus<Endpoint>> members;
-    std::vector<detail::Reason> ruled_out;     ///< by place in `members`; null for an eligible one
-    std::shared_ptr<const Snapshot> snapshot;  ///< the eligible
+    std::vector<EndpointStatus<Endpoint>> members;  ///< every member
+    std::vector<detail::Reason> ruled_out;          ///< by place in `members`; null for an eligible one
+    std::shared_ptr<const Snapshot> snapshot;       ///< the eligible
   };
+  /// The members and the snapshot of this moment.
   [[nodiscard]] View view() const {
     return membership_.read([](const Members& members, const auto& snapshot) {
       return View{members.statuses(), members.ruled_out(), snapshot};

@@ -19,8 +19,8 @@ template <std::size_t capacity>
 class FailedEndpoints;
 
 /// Holds one request's place on an endpoint, and what the request demands of it. A lease does not expire: it counts
-/// from the moment of choice until it ends, exactly once, on any thread, also after the router has gone. `->` and `*` give
-/// the caller's endpoint, which lives at least as long as the lease.
+/// from the moment of choice until it ends, exactly once, on any thread, also after the router has gone. `->` and `*`
+/// give the caller's endpoint, which lives at least as long as the lease.
 ///
 ///     operation                          | holds a place                            | empty: ended or moved from
 ///     -----------------------------------+------------------------------------------+---------------------------
@@ -101,6 +101,7 @@ class [[nodiscard]] Lease {
 
   /// The caller's endpoint. Precondition: holds a place.
   [[nodiscard]] const auto& operator*() const noexcept { return slot().endpoint(); }
+  /// The caller's endpoint. Precondition: holds a place.
   [[nodiscard]] const auto* operator->() const noexcept { return std::addressof(slot().endpoint()); }
   /// The endpoint's id, valid as long as the lease. Precondition: holds a place.
   [[nodiscard]] auto id() const noexcept { return slot().id(); }

@@ -14,7 +14,6 @@
 #include <pdroute/endpoint.hpp>
 #include <pdroute/load/engine_reports.hpp>
 #include <pdroute/no_endpoint.hpp>
-#include <pdroute/pool/detail/lease_table.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
 #include <pdroute/pool/lease.hpp>
 #include <pdroute/pool/outlier_detection.hpp>
@@ -35,8 +34,8 @@ namespace pdroute {
 inline namespace v0 {
 
 /// Chooses a prefill and a decode endpoint for each request, by one policy per role, and counts them until their leases
-/// end. An endpoint that is in both lists plays both roles; each role counts it on its own. A router serves one model: a
-/// gateway with several models keeps one router for each.
+/// end. An endpoint that is in both lists plays both roles; each role counts it on its own. A router serves one model:
+/// a gateway with several models keeps one router for each.
 ///
 /// Endpoints are the caller's own type (see `EndpointTraits`) and are copied in; the clock is the caller's. No I/O, no
 /// threads.
@@ -46,13 +45,15 @@ inline namespace v0 {
 template <class PrefillPolicy, class DecodePolicy, EndpointType Endpoint, CallerClock Clock = std::chrono::steady_clock>
 class DisaggregatedRouter {
  public:
+  /// What one thread routes with.
   using Dispatcher = pdroute::Dispatcher<PrefillPolicy, DecodePolicy, Endpoint, Clock>;
-  using PrefillLease = typename Dispatcher::PrefillLease;
-  using DecodeLease = typename Dispatcher::DecodeLease;
-  using Route = typename Dispatcher::Route;
-  using Filter = typename Dispatcher::Filter;
-  using RouteFilter = typename Dispatcher::RouteFilter;
-  using IdView = EndpointIdView<Endpoint>;
+  using PrefillLease = typename Dispatcher::PrefillLease;  ///< a request's place on a prefill endpoint
+  using DecodeLease = typename Dispatcher::DecodeLease;    ///< a request's place on a decode endpoint
+  using Route = typename Dispatcher::Route;                ///< both leases
+  using Filter = typename Dispatcher::Filter;              ///< of one leg
+  using RouteFilter = typename Dispatcher::RouteFilter;    ///< of a route over both legs
+  using IdView = EndpointIdView<Endpoint>;                 ///< the id of an endpoint, cheap to pass
+  /// A moment of the router's clock.
   using time_point = std::remove_cvref_t<decltype(std::declval<const Clock&>().now())>;
 
   /// What a router is created from. All fields have defaults.
@@ -79,7 +80,7 @@ class DisaggregatedRouter {
   [[nodiscard]] static Result<DisaggregatedRouter, ConfigError> create(Options options) {
     if (auto error = detail::check_configuration(options.prefill_policy)) return std::move(*error);
     if (auto error = detail::check_configuration(options.decode_policy)) return std::move(*error);
-    if (options.detached_leases > detail::LeaseTable<PrefillLease>::max_places)
+    if (options.detached_leases > Core::max_detached_leases)
       return ConfigError{ConfigError::Rule::detached_leases_in_range, std::to_string(options.detached_leases)};
     if (auto error = options.outlier_detection.check()) return std::move(*error);
     auto core = std::make_shared<Core>(std::move(options.prefill_policy), std::move(options.decode_policy),
@@ -164,8 +165,8 @@ class DisaggregatedRouter {
     return changed(role == Role::prefill ? core_->prefill.drain(id) : core_->decode.drain(id));
   }
 
-  /// Lets an endpoint play the other role from now on: it drains in its present role, where its leases stay as they are,
-  /// and joins role `to` with its health and intake.
+  /// Lets an endpoint play the other role from now on: it drains in its present role, where its leases stay as they
+  /// are, and joins role `to` with its health and intake.
   ///
   /// It stays listed in the old role until it comes back or a list is assigned there. A list without it removes it; a
   /// list with it takes it back, because a list says what the members are. So change your lists, too. The last eligible

@@ -50,12 +50,12 @@ class DisaggregatedRouter;
 template <class PrefillPolicy, class DecodePolicy, EndpointType Endpoint, CallerClock Clock>
 class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbours belong to other threads
  public:
-  using Core = detail::RouterCore<PrefillPolicy, DecodePolicy, Endpoint, Clock>;
-  using PrefillLease = typename Core::PrefillLease;
-  using DecodeLease = typename Core::DecodeLease;
-  using Route = pdroute::Route<PrefillLease, DecodeLease>;
-  using Filter = pdroute::Filter<Endpoint>;            ///< of one leg
-  using RouteFilter = pdroute::RouteFilter<Endpoint>;  ///< of a route over both legs
+  using Core = detail::RouterCore<PrefillPolicy, DecodePolicy, Endpoint, Clock>;  ///< for the router
+  using PrefillLease = typename Core::PrefillLease;         ///< a request's place on a prefill endpoint
+  using DecodeLease = typename Core::DecodeLease;           ///< a request's place on a decode endpoint
+  using Route = pdroute::Route<PrefillLease, DecodeLease>;  ///< both leases
+  using Filter = pdroute::Filter<Endpoint>;                 ///< of one leg
+  using RouteFilter = pdroute::RouteFilter<Endpoint>;       ///< of a route over both legs
 
   /// For the router; use `router.dispatcher()`.
   explicit Dispatcher(std::shared_ptr<Core> core)
@@ -64,7 +64,7 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
   // Two dispatchers with the same random stream would choose in lockstep.
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
-  Dispatcher(Dispatcher&&) = default;
+  Dispatcher(Dispatcher&&) = default;  ///< leaves one that can only be assigned to or destroyed
   Dispatcher& operator=(Dispatcher&& other) noexcept {
     Dispatcher taken(std::move(other));
     std::swap(core_, taken.core_);  // what was ours dies with `taken`, in the right order
@@ -96,6 +96,7 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
     refresh();
     return choose_one(prefill_, request);
   }
+  /// A prefill endpoint alone, among the endpoints that pass the filter.
   template <RequestType Req = Request>
   Result<PrefillLease, NoEndpoint> prefill(const Req& request, const Filter& filter) {
     refresh();
@@ -109,6 +110,7 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
     refresh();
     return choose_one(decode_, request);
   }
+  /// A decode endpoint alone, among the endpoints that pass the filter.
   template <RequestType Req = Request>
   Result<DecodeLease, NoEndpoint> decode(const Req& request, const Filter& filter) {
     refresh();
@@ -152,8 +154,8 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
         prefill_(core_->prefill_policy, core_->prefill, for_prefill | number),
         decode_(core_->decode_policy, core_->decode, for_decode | number) {}
 
-  // The low half of a stream numbers the dispatcher. The high half keeps its three generators apart: two random legs with
-  // one seed would otherwise draw alike, and p2 would always be paired with d2.
+  // The low half of a stream numbers the dispatcher. The high half keeps its three generators apart: two random legs
+  // with one seed would otherwise draw alike, and p2 would always be paired with d2.
   static constexpr std::uint64_t for_prefill = 0;
   static constexpr std::uint64_t for_decode = std::uint64_t{1} << 32U;
   static constexpr std::uint64_t for_draws = std::uint64_t{2} << 32U;

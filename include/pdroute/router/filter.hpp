@@ -12,8 +12,8 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// A filter for one leg of one call. A part that is left out lets every endpoint pass, and an empty filter costs what no
-/// filter costs. Otherwise the filter is asked once for each eligible endpoint; in the second leg of a route with
+/// A filter for one leg of one call. A part that is left out lets every endpoint pass, and an empty filter costs what
+/// no filter costs. Otherwise the filter is asked once for each eligible endpoint; in the second leg of a route with
 /// `compatible`, once for each first endpoint that is tried. Lists are searched from their beginning each time.
 ///
 ///     dispatcher.decode(request, {.exclude = failed, .accept = [](const Engine& e) { return e.zone == "a"; }});

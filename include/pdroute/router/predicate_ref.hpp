@@ -9,8 +9,8 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// A reference to any callable that takes `const Args&...` and returns yes or no. It does not own the callable: one made
-/// from a lambda in the argument list of a call lasts as long as that call. An empty one lets everything pass.
+/// A reference to any callable that takes `const Args&...` and returns yes or no. It does not own the callable: one
+/// made from a lambda in the argument list of a call lasts as long as that call. An empty one lets everything pass.
 template <class... Args>
 class PredicateRef {
  public:

@@ -11,20 +11,19 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// The routing calls that found no endpoint in one role. For each reason of `NoEndpoint`, the requests for which it ruled out at
-/// least one endpoint; a request can have several reasons.
+/// The routing calls that found no endpoint in one role. For each reason of `NoEndpoint`, the requests for which it
+/// ruled out at least one endpoint; a request can have several reasons.
 struct Refusals {
-  std::uint64_t requests = 0;  ///< refused calls; each try counts
-  // For each reason, the calls for which it ruled out an endpoint; see `NoEndpoint` for what it means.
-  std::uint64_t unhealthy = 0;
-  std::uint64_t paused = 0;
-  std::uint64_t draining = 0;
-  std::uint64_t ejected = 0;
-  std::uint64_t excluded = 0;
-  std::uint64_t disallowed = 0;
-  std::uint64_t incompatible = 0;
-  std::uint64_t full = 0;
-  std::uint64_t declined = 0;
+  std::uint64_t requests = 0;      ///< refused calls; each try counts
+  std::uint64_t unhealthy = 0;     ///< calls for which an endpoint was unhealthy
+  std::uint64_t paused = 0;        ///< calls for which an endpoint was paused
+  std::uint64_t draining = 0;      ///< calls for which an endpoint was draining
+  std::uint64_t ejected = 0;       ///< calls for which outlier detection had ejected an endpoint
+  std::uint64_t excluded = 0;      ///< calls for which the request excluded an endpoint
+  std::uint64_t disallowed = 0;    ///< calls for which the request did not allow an endpoint
+  std::uint64_t incompatible = 0;  ///< calls for which an endpoint did not fit the one chosen first
+  std::uint64_t full = 0;          ///< calls for which an endpoint was full
+  std::uint64_t declined = 0;      ///< calls for which the policy chose none
 
   /// Calls `visit(name, requests)` for each of the reasons above, zero or not.
   template <class Visit>

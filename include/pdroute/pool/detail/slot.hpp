@@ -51,7 +51,7 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
     const std::uint32_t requests = while_probed > 0 ? while_probed : limit();
     Capacity capacity;
     if (requests < Capacity::max_requests) capacity.requests = requests;
-    LimitedQuantities::each([&]<const LimitedQuantity & quantity>() {
+    LimitedQuantities::each([&]<const auto & quantity>() {
       if constexpr (counts_quantity<Load, quantity>) capacity.*quantity.limit = LimitedCount<quantity>::sum_limit();
     });
     return capacity;

@@ -27,8 +27,8 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// Takes the steps of `Leg::choose` and `Leg::choose_among` without reserving; tests over random worlds compare the two.
-/// The leg and the view must outlive it.
+/// Takes the steps of `Leg::choose` and `Leg::choose_among` without reserving; tests over random worlds compare the
+/// two. The leg and the view must outlive it.
 template <Role role_of_leg, class Policy, class Endpoint>
 class DryRun {
  public:

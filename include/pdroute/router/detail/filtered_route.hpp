@@ -29,7 +29,8 @@ template <Role role, class Endpoint>
 /// Chooses an endpoint for the first leg, then one for the second that is compatible with it.
 ///
 /// 1. The first leg chooses among the endpoints that pass its filter.
-/// 2. The second leg chooses among those that pass its filter and fit the first choice. If it succeeds, this is the route.
+/// 2. The second leg chooses among those that pass its filter and fit the first choice. If it succeeds, this is the
+///    route.
 /// 3. If some endpoint of the second leg failed for compatibility alone, the first choice is undone and another one is
 ///    tried. Otherwise no other first choice can help.
 /// 4. If there is no route, the second role is to blame if it was asked last in vain, if more room there would help, or

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Leg: one role's half of a dispatcher. The way of a request through it:
-// 1. `refresh` compares the pool's generation with that of the snapshot in hand, and fetches a newer one if they differ.
+// 1. `refresh` compares the pool's generation with that of the snapshot in hand, and fetches a newer one if they
+//    differ.
 // 2. `choose` asks the policy for one of the candidates, all of which are eligible.
 // 3. It reserves the chosen slot by one compare-and-swap: this is the usual end.
 // 4. A closed slot refuses: a newer snapshot has been published, so fetch it and ask again.
@@ -124,9 +125,9 @@ class Leg {
     }
   }
 
-  /// Chooses and reserves among the candidates that pass the filter, are `compatible` and have room. Each reservation is
-  /// shown to `judge`, and undone unless the verdict is to take it. Each endpoint refuses at most once per snapshot, so
-  /// the search ends; it starts over only if an endpoint was closed and a newer snapshot is there.
+  /// Chooses and reserves among the candidates that pass the filter, are `compatible` and have room. Each reservation
+  /// is shown to `judge`, and undone unless the verdict is to take it. Each endpoint refuses at most once per snapshot,
+  /// so the search ends; it starts over only if an endpoint was closed and a newer snapshot is there.
   template <class Request, class Facts, class Compatible, class Judge>
   [[nodiscard, gnu::noinline]] Choice choose_among(const Request& request, Facts& facts, const Filter<Endpoint>& filter,
                                                    const Compatible& compatible, const Judge& judge) {

@@ -38,7 +38,9 @@ class RouteContext {
   [[nodiscard]] State& state() noexcept { return *state_; }
   [[nodiscard]] std::uint32_t turn() noexcept { return facts_->tickets.turn(role_); }
   [[nodiscard]] std::uint32_t origin() const noexcept { return facts_->tickets.origin(role_); }
-  [[nodiscard]] std::size_t first_size() const noexcept { return facts_->first_size == nullptr ? 0 : *facts_->first_size; }
+  [[nodiscard]] std::size_t first_size() const noexcept {
+    return facts_->first_size == nullptr ? 0 : *facts_->first_size;
+  }
   [[nodiscard]] std::uint64_t generation() const noexcept { return facts_->generation; }
   [[nodiscard]] bool narrowed() const noexcept {
     if constexpr (among == Among::all) {

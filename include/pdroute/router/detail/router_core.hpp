@@ -25,6 +25,7 @@ struct RouterCore {
   using DecodeLeg = Leg<Role::decode, DecodePolicy, Endpoint>;
   using PrefillLease = Lease<typename PrefillLeg::Slot>;
   using DecodeLease = Lease<typename DecodeLeg::Slot>;
+  static constexpr std::uint32_t max_detached_leases = LeaseTable<PrefillLease>::max_places;
 
   RouterCore(PrefillPolicy prefill_rule, DecodePolicy decode_rule, Clock caller_clock, std::uint64_t router_seed,
              Role first_leg, std::uint32_t detached_leases, const OutlierDetection& rules)
