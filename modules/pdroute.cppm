@@ -42,6 +42,7 @@ using pdroute::max_endpoint_weight;
 using pdroute::NoEndpoint;
 using pdroute::Outcomes;
 using pdroute::QuantityList;
+using pdroute::QuantityRef;
 using pdroute::RatedCandidates;
 using pdroute::Request;
 using pdroute::RequestType;

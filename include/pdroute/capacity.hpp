@@ -49,6 +49,9 @@ struct LimitedQuantity {
   std::optional<std::uint64_t> Capacity::* limit;  ///< its member of `Capacity`
 };
 
+/// A quantity as a template argument: one of the constants in namespace `quantity`.
+using QuantityRef = const LimitedQuantity&;
+
 /// The quantities that the library knows. To add one: add a member to `Demand`, `Holdings` and `Capacity`, a constant
 /// here, its name in `LimitedQuantities`, and a load metric that counts it (see `LimitedCount`).
 namespace quantity {
@@ -69,7 +72,7 @@ inline constexpr LimitedQuantity kv_tokens{.name = "kv_tokens",
 }  // namespace quantity
 
 /// A compile-time list of quantities.
-template <const LimitedQuantity&... all>
+template <QuantityRef... all>
 struct QuantityList {
   /// Calls `visit.template operator()<quantity>()` for each quantity, in the order of the list.
   template <class Visit>

@@ -229,3 +229,25 @@ TEST_CASE("leases end on several threads, counts never fall and completions are 
   CHECK(wrong == 0);
   CHECK(member.slot->outcomes() == Outcomes{.completed = 20'000, .cancelled = 20'000, .timed_out = 20'000});
 }
+
+TEST_CASE("slot: a candidate tells the limits in force, as far as its role counts them") {
+  const Member<Role::prefill, Tokens> member;
+  CHECK(member.slot->capacity() == pdroute::Capacity{});
+  member.slot->set_capacity({.requests = 8, .tokens = 100});
+  CHECK(member.slot->capacity() == pdroute::Capacity{.requests = 8, .tokens = 100});
+
+  SECTION("while it is probed, too, though the count then refuses every lease as full") {
+    member.slot->set_capacity_of_probes({.requests = 8, .tokens = 100});
+    CHECK(member.slot->limit() == 0);
+    CHECK(member.slot->capacity() == pdroute::Capacity{.requests = 8, .tokens = 100});
+  }
+  SECTION("no limit is absent again") {
+    member.slot->set_capacity({});
+    CHECK(member.slot->capacity() == pdroute::Capacity{});
+  }
+  SECTION("a role that counts no tokens tells no limit on them") {
+    const Member<Role::prefill> plain;
+    plain.slot->set_capacity({.requests = 8, .tokens = 100});
+    CHECK(plain.slot->capacity() == pdroute::Capacity{.requests = 8});
+  }
+}

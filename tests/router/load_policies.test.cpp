@@ -176,3 +176,35 @@ TEMPLATE_TEST_CASE("fault: load counts from dispatch and not from the choice, so
     }
   }
 }
+
+namespace {
+
+/// The share of the KV limit that is held: a small endpoint fills up sooner than a large one.
+struct KvShare {
+  using Load = pdroute::KvTokens;
+  double operator()(const auto& candidate) const {
+    const auto limit = candidate.capacity().kv_tokens;
+    return limit ? static_cast<double>(candidate.kv_tokens()) / static_cast<double>(*limit) : 0;
+  }
+};
+struct Sized {
+  std::string id;
+  pdroute::Capacity capacity = {};
+};
+
+}  // namespace
+
+TEST_CASE("a cost that reads the limits of candidates fills endpoints in proportion to them") {
+  using Router = pdroute::DisaggregatedRouter<pdroute::RandomPolicy<>, pdroute::LowestCostPolicy<KvShare>, Sized>;
+  const std::vector<Sized> decode{{"small", {.kv_tokens = 1000}}, {"large", {.kv_tokens = 3000}}};
+  auto router = Router::create({.decode = decode}).value();
+  auto dispatcher = router.dispatcher();
+  std::vector<Router::DecodeLease> held;
+  int small = 0;
+  for (int i = 0; i < 40; ++i) {
+    held.push_back(dispatcher.decode(pdroute::Request{.prompt_tokens = 100}).value());
+    small += held.back()->id == "small" ? 1 : 0;
+  }
+  CHECK(small == 10);
+  CHECK(dispatcher.decode(pdroute::Request{.prompt_tokens = 100}).error().full == 2);
+}

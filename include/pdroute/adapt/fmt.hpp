@@ -121,7 +121,7 @@ struct fmt::formatter<pdroute::EndpointStatus<Endpoint>> : pdroute::detail::Plai
     } else {
       list.add("{} in flight", status.in_flight);
     }
-    pdroute::LimitedQuantities::each([&]<const auto & quantity>() {
+    pdroute::LimitedQuantities::each([&]<pdroute::QuantityRef quantity>() {
       const auto limit = status.capacity.*quantity.limit;
       if (limit) list.add("{} of {} {}", (status.*quantity.held).value_or(0), *limit, quantity.unit);
     });
@@ -137,7 +137,7 @@ struct fmt::formatter<pdroute::Capacity> : pdroute::detail::PlainFormatter {
   static auto format(const pdroute::Capacity& capacity, fmt::format_context& context) {
     pdroute::detail::FormattedList list(context);
     if (capacity.requests) list.add("{} requests", *capacity.requests);
-    pdroute::LimitedQuantities::each([&]<const auto & quantity>() {
+    pdroute::LimitedQuantities::each([&]<pdroute::QuantityRef quantity>() {
       if (const auto limit = capacity.*quantity.limit) list.add("{} {}", *limit, quantity.unit);
     });
     return list.end("no limits");

@@ -162,7 +162,7 @@ void append_prometheus(std::string& out, const Router& router) {
   gauge("pdroute_leases_in_flight", "Leases that have not ended.", [](const auto& s) { return s.in_flight; });
   gauge("pdroute_leases_limit", "The most leases at once, where there is a limit.",
         [](const auto& s) { return s.capacity.requests; });
-  LimitedQuantities::each([&]<const auto & quantity>() {
+  LimitedQuantities::each([&]<QuantityRef quantity>() {
     const std::string name = std::string("pdroute_").append(quantity.name);
     const std::string unit(quantity.unit);
     gauge(name + "_held", "What leases hold together, where the role counts it: " + unit + ".",

@@ -20,7 +20,7 @@ inline namespace v0 {
 /// does.
 /// Complexity: O(1) for all members.
 /// Thread safety: all members may be called from many threads at once; lock-free.
-template <const LimitedQuantity& counted>
+template <QuantityRef counted>
 class LimitedCount {
  public:
   struct Options {};  ///< there are none
@@ -62,7 +62,7 @@ class LimitedCount {
 };
 
 /// Whether the load metric `Load` counts `quantity`: it is, derives from, or is a `Loads` with, a metric that does.
-template <class Load, const LimitedQuantity& quantity>
+template <class Load, QuantityRef quantity>
 inline constexpr bool counts_quantity = std::is_base_of_v<LimitedCount<quantity>, Load>;
 
 }  // namespace v0

@@ -37,7 +37,7 @@ struct EndpointStatus : Holdings {
   /// Whether it holds more than its capacity: a limit was lowered, or requests have grown by `Lease::progress`.
   [[nodiscard]] bool over_capacity() const noexcept {
     bool over = capacity.requests && in_flight > *capacity.requests;
-    LimitedQuantities::each([&]<const auto & quantity>() {
+    LimitedQuantities::each([&]<QuantityRef quantity>() {
       const auto held = this->*quantity.held;
       const auto limit = capacity.*quantity.limit;
       over = over || (held && limit && *held > *limit);

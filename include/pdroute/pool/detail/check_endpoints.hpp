@@ -33,7 +33,7 @@ template <class Endpoint, class Load>
     if (*n == 0 || *n > Capacity::max_requests) return wrong(capacity_in_range, *n, "requests");
   }
   std::optional<ConfigError> error;
-  LimitedQuantities::each([&]<const auto & quantity>() {
+  LimitedQuantities::each([&]<QuantityRef quantity>() {
     const auto n = capacity.*quantity.limit;
     if (error || !n) return;
     if (*n == 0) {

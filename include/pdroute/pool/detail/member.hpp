@@ -56,7 +56,7 @@ struct Member {
     status.in_flight = slot->in_flight();
     status.capacity = capacity;
     status.outcomes = slot->outcomes();
-    LimitedQuantities::each([&]<const auto & quantity>() {
+    LimitedQuantities::each([&]<QuantityRef quantity>() {
       if constexpr (counts_quantity<Slot, quantity>) status.*quantity.held = slot->LimitedCount<quantity>::sum();
     });
     return status;

@@ -51,7 +51,7 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
     const std::uint32_t requests = while_probed > 0 ? while_probed : limit();
     Capacity capacity;
     if (requests < Capacity::max_requests) capacity.requests = requests;
-    LimitedQuantities::each([&]<const auto & quantity>() {
+    LimitedQuantities::each([&]<QuantityRef quantity>() {
       if constexpr (counts_quantity<Load, quantity>) capacity.*quantity.limit = LimitedCount<quantity>::sum_limit();
     });
     return capacity;
@@ -74,7 +74,7 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
   template <class Request>
   [[nodiscard]] bool has_room(const Request& request) const {
     if constexpr (holds_demand) {
-      if (!Load::has_room(demand_of(request, endpoint_, role))) return false;
+      if (!Load::has_room(demand_here(request))) return false;
     }
     return in_flight() < limit() || (in_flight() < probe_budget_.limit() && consecutive_failures() == 0);
   }
@@ -82,15 +82,17 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
   /// caller holds a pin.
   template <class Request>
   [[nodiscard, gnu::always_inline]] inline Attempt try_reserve(const Request& request, Held& held) {
+    [[maybe_unused]] const Demand demand = demand_here(request);  // first: the caller's code may throw
+    Attempt attempt = SlotCount::try_reserve();
+    if (attempt == Attempt::full) [[unlikely]]
+      attempt = try_probe();
     if constexpr (holds_demand) {
-      const Demand demand = demand_of(request, endpoint_, role);  // first: the caller's code may throw
-      const Attempt attempt = try_reserve_or_probe();
-      if (attempt != Attempt::reserved || Load::try_hold(demand, held)) return attempt;
-      undo_reservation();
-      return Attempt::full;
-    } else {
-      return try_reserve_or_probe();
+      if (attempt == Attempt::reserved && !Load::try_hold(demand, held)) {
+        undo_reservation();
+        return Attempt::full;
+      }
     }
+    return attempt;
   }
   /// Takes a lease back as if it had never been. Precondition: the caller holds a pin.
   void undo_reservation(Held& held, const ReceiptOf<Load>& receipt) noexcept {
@@ -150,9 +152,13 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
  private:
   ~Slot() = default;
 
-  [[gnu::always_inline]] inline Attempt try_reserve_or_probe() noexcept {
-    const Attempt attempt = SlotCount::try_reserve();
-    return attempt == Attempt::full ? try_probe() : attempt;
+  template <class Request>
+  [[nodiscard]] Demand demand_here([[maybe_unused]] const Request& request) const {
+    if constexpr (holds_demand) {
+      return demand_of(request, endpoint_, role);
+    } else {
+      return {};
+    }
   }
   // Out of line: nearly every slot that is full is not being probed.
   [[gnu::noinline, gnu::cold]] Attempt try_probe() noexcept {
