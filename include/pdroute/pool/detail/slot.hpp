@@ -51,8 +51,9 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
     const std::uint32_t requests = while_probed > 0 ? while_probed : limit();
     Capacity capacity;
     if (requests < Capacity::max_requests) capacity.requests = requests;
-    LimitedQuantities::each([&]<QuantityRef quantity>() {
-      if constexpr (counts_quantity<Load, quantity>) capacity.*quantity.limit = LimitedCount<quantity>::sum_limit();
+    LimitedQuantities::each([&capacity, &self = *this]<QuantityRef quantity>() {
+      if constexpr (counts_quantity<Load, quantity>)
+        capacity.*quantity.limit = static_cast<const LimitedCount<quantity>&>(self).sum_limit();
     });
     return capacity;
   }
