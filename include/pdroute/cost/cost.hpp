@@ -4,11 +4,16 @@
 
 #include <concepts>
 #include <type_traits>
+#include <utility>
 
 namespace pdroute {
 inline namespace v0 {
 
 namespace detail {
+
+/// A candidate as a cost is given it: by const reference, also where the list returns it by value.
+template <class Candidates>
+using CandidateOf = const std::remove_reference_t<decltype(std::declval<const Candidates&>()[0])>&;
 
 /// A cost with a member `prepare` that returns a function of a candidate.
 template <class C, class Candidates, class Request, class Context>
@@ -66,10 +71,10 @@ template <class Value>
 /// - `static constexpr std::string_view name`: its name in explanations; "cost" without one.
 template <class C, class Candidates, class Request, class Context>
 concept CostFunction = detail::PreparedCost<C, Candidates, Request, Context> ||
-                       requires(const C& cost, const Candidates& candidates, const Request& request) {
-                         { cost(candidates[0], request) } -> std::totally_ordered;
-                       } || requires(const C& cost, const Candidates& candidates) {
-                         { cost(candidates[0]) } -> std::totally_ordered;
+                       requires(const C& cost, detail::CandidateOf<Candidates> candidate, const Request& request) {
+                         { cost(candidate, request) } -> std::totally_ordered;
+                       } || requires(const C& cost, detail::CandidateOf<Candidates> candidate) {
+                         { cost(candidate) } -> std::totally_ordered;
                        };
 
 }  // namespace v0

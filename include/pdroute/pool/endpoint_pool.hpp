@@ -34,8 +34,13 @@ inline namespace v0 {
 /// The endpoints of one role, copied from the caller's list. A new member is eligible: healthy, accepting, not draining
 /// and not ejected.
 ///
-/// Membership changes are rare and take a lock. Readers compare `generation()` with that of the snapshot they hold, and
-/// fetch a new one only when it differs; see `detail::Membership` for the way of a change.
+/// How a change works, which is rare:
+/// 1. it takes the lock, copies the members and edits the copy;
+/// 2. it builds the snapshot of the eligible, and publishes copy, snapshot and the next generation together;
+/// 3. it closes the slots that take no more leases, frees the lock, and only then lets go of what has left.
+/// How a reader works, which is frequent:
+/// 4. it compares `generation()` with that of the snapshot in hand: one cache line, which only changes write;
+/// 5. it fetches `snapshot()` under the lock only if they differ.
 ///
 /// Thread safety: all members may be called from many threads at once. Endpoints that leave are destroyed after the
 /// lock is free, so their destructors may call the pool.
@@ -82,7 +87,7 @@ class EndpointPool {
       }
       for (std::size_t i = 0; i < list.size(); ++i) {
         (keeps(i) ? report.kept : report.added).emplace_back(pdroute::endpoint_id(list[i]));
-        if (!keeps(i)) edit.add(membership_.make_slot(list[i]), new_member(list[i], before[i]));
+        if (!keeps(i)) edit.add(new_member(membership_.make_slot(edit, list[i]), before[i]));
       }
     });
     return report;
@@ -189,9 +194,10 @@ class EndpointPool {
         edit.remove(member->slot);
         edit.next.remove(member);
       }
-      edit.add(
-          membership_.make_slot(endpoint),
-          {.health = departing.health, .intake = departing.intake, .capacity = detail::capacity_of(endpoint, role)});
+      edit.add({.slot = membership_.make_slot(edit, endpoint),
+                .health = departing.health,
+                .intake = departing.intake,
+                .capacity = detail::capacity_of(endpoint, role)});
       joined = true;
     });
     return joined;
@@ -261,8 +267,8 @@ class EndpointPool {
     return found;
   }
   /// The state in which an endpoint of a list joins: one that is back from the other role brings its health and intake.
-  [[nodiscard]] static Member new_member(const Endpoint& endpoint, const Member* before) {
-    Member member{.capacity = detail::capacity_of(endpoint, role)};
+  [[nodiscard]] static Member new_member(Slot* slot, const Member* before) {
+    Member member{.slot = slot, .capacity = detail::capacity_of(slot->endpoint(), role)};
     if (before != nullptr && before->left) {
       member.health = before->health;
       member.intake = before->intake;

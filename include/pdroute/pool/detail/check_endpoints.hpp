@@ -62,7 +62,7 @@ template <Role role, class Endpoint, class Load>
 /// The first rule that the endpoint's capacity or weight for this role breaks.
 template <Role role, class Endpoint, class Load>
 [[nodiscard]] std::optional<ConfigError> check_endpoint(const Endpoint& endpoint) {
-  if (auto error = check_capacity<Endpoint, Load>(pdroute::endpoint_id(endpoint), capacity_of(endpoint, role)))
+  if (auto error = check_capacity<Endpoint, Load>(pdroute::endpoint_id(endpoint), detail::capacity_of(endpoint, role)))
     return error;
   return check_weight<role, Endpoint, Load>(endpoint);
 }

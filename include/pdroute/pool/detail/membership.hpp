@@ -89,13 +89,13 @@ class Membership {
     return generation_.load(std::memory_order_acquire);
   }
 
-  /// A new life of the endpoint, for an edit in progress.
-  [[nodiscard]] OwnedSlot<Slot> make_slot(const Endpoint& endpoint) {
-    OwnedSlot<Slot> slot{new Slot(endpoint, ++incarnations_, options_)};
-    slot->set_capacity(capacity_of(endpoint, role));
+  /// The slot of a new life, which the edit in progress owns. The caller's code that is asked here may throw.
+  [[nodiscard]] Slot* make_slot(Edit& edit, const Endpoint& endpoint) {
+    Slot* const slot = edit.own([&] { return new Slot(endpoint, ++incarnations_, options_); });
+    slot->set_capacity(detail::capacity_of(endpoint, role));
     if constexpr (IdentifiesEndpoint<Load>) {
-      const auto weight = endpoint_weight(endpoint, role);
-      slot->identify(id_hash<Endpoint>(slot->id()), static_cast<std::uint32_t>(weight));
+      const auto weight = detail::endpoint_weight(endpoint, role);
+      slot->identify(detail::id_hash<Endpoint>(slot->id()), static_cast<std::uint32_t>(weight));
     }
     return slot;
   }

@@ -35,10 +35,15 @@ class MembershipEdit {
 
   explicit MembershipEdit(const OutlierDetection& rules) : next(rules) {}
 
-  /// Adds a new life.
-  void add(OwnedSlot<Slot> slot, Member member) {
-    member.slot = slot.get();
-    fresh_.push_back(std::move(slot));
+  /// Takes over the slot that `make` returns, before anything else can throw. `add` then makes it a member.
+  template <class Make>
+  [[nodiscard]] Slot* own(const Make& make) {
+    OwnedSlot<Slot>& place = fresh_.emplace_back();
+    place.reset(make());
+    return place.get();
+  }
+  /// Adds a new life, whose slot the edit owns.
+  void add(const Member& member) {
     next.add(member);
     publish = true;
   }

@@ -47,8 +47,11 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
 
   /// The limits in force, for costs that compare what is held with what fits. One load per limit that the role counts.
   [[nodiscard]] Capacity capacity() const noexcept {
-    const std::uint32_t while_probed = probe_budget_.lease_limit();
-    const std::uint32_t requests = while_probed > 0 ? while_probed : limit();
+    std::uint32_t requests = limit();
+    while (requests == 0) {  // only probes may try it; or that is just beginning or ending, then read both again
+      requests = probe_budget_.lease_limit();
+      if (requests == 0) requests = limit();
+    }
     Capacity capacity;
     if (requests < Capacity::max_requests) capacity.requests = requests;
     LimitedQuantities::each([&capacity, &self = *this]<QuantityRef quantity>() {
@@ -156,7 +159,7 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
   template <class Request>
   [[nodiscard]] Demand demand_here([[maybe_unused]] const Request& request) const {
     if constexpr (holds_demand) {
-      return demand_of(request, endpoint_, role);
+      return detail::demand_of(request, endpoint_, role);
     } else {
       return {};
     }

@@ -190,7 +190,7 @@ class DryRun {
     State state = state_;
     auto context = context_of<among>(facts, state);
     Trace trace{evaluation_, places_};
-    explain_choice(*policy_, Candidates<Slot>{rest_.data(), rest_.size()}, request, context, trace);
+    detail::explain_choice(*policy_, Candidates<Slot>{rest_.data(), rest_.size()}, request, context, trace);
     facts.generator = next_draws;
     if (rest_.size() == 1) evaluation_.why = "the only one left";
   }

@@ -38,9 +38,9 @@ template <class First, class Second, class Request, class Facts, class Endpoint>
                      : detail::choose_filtered(first, second, request, facts, filter).refusal;
   if (refusal) {
     facts.first_size = nullptr;
-    first.conclude_refused(*refusal, request, facts, filter_of<First::role>(filter));
+    first.conclude_refused(*refusal, request, facts, detail::filter_of<First::role>(filter));
     facts.first_size = &first.size();
-    second.conclude_refused(*refusal, request, facts, filter_of<Second::role>(filter));
+    second.conclude_refused(*refusal, request, facts, detail::filter_of<Second::role>(filter));
   }
   return refusal;
 }

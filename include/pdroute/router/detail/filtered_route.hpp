@@ -48,7 +48,8 @@ template <class First, class Second, class Request, class Facts, class Endpoint>
                                           : filter.compatible(other, one.endpoint());
     };
     facts.first_size = &first.size();
-    route.second = second.choose_among(request, facts, filter_of<Second::role>(filter), compatible, TakeFirst{});
+    route.second =
+        second.choose_among(request, facts, detail::filter_of<Second::role>(filter), compatible, TakeFirst{});
     facts.first_size = nullptr;
     if (route.second) return Verdict::take;
     const NoEndpoint reason = second.no_endpoint();
@@ -59,7 +60,7 @@ template <class First, class Second, class Request, class Facts, class Endpoint>
     gave_up = reason.incompatible == 0;
     return gave_up ? Verdict::give_up : Verdict::try_another;
   };
-  route.first = first.choose_among(request, facts, filter_of<First::role>(filter), AnyEndpoint{}, judge);
+  route.first = first.choose_among(request, facts, detail::filter_of<First::role>(filter), AnyEndpoint{}, judge);
   if (route.first) return route;
   const NoEndpoint first_reason = first.no_endpoint();
   const bool second_to_blame = second_reason && (gave_up || second_reason->overloaded() || !first_reason.overloaded());
