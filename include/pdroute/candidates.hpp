@@ -54,7 +54,7 @@ concept HasIncarnation = requires(const T& life) {
   { life.incarnation() } -> std::convertible_to<std::uint64_t>;
 };
 
-/// Candidates with `incarnation()`: the number of the life of an endpoint that each is, see `HasIncarnation`.
+/// Candidates with `incarnation()`: which life of its endpoint each candidate is, as a number; see `HasIncarnation`.
 template <class C>
 concept IncarnatedCandidates = CandidateRange<C> && requires(const C& candidates, std::size_t i) {
   requires HasIncarnation<std::remove_cvref_t<decltype(candidates[i])>>;

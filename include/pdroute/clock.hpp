@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// CallerClock: the concept for the clock that the caller gives to a router. The router reads it at most once per route.
+// CallerClock: the concept for the clock that the caller gives to a router.
 #pragma once
 
 #include <chrono>
@@ -15,7 +15,7 @@ inline namespace v0 {
 /// Requirements: the type is copyable, and `now()` is const and may be called from many threads at once. A clock may
 /// stand still and may step back. Whatever depends on time then waits until the clock has caught up.
 ///
-/// A router reads no other clock, and reads this one at most once per route.
+/// A router reads no other clock. It reads this one at most once per route, and once per `report`.
 template <class C>
 concept CallerClock = std::copy_constructible<C> && requires(const C& clock) {
   []<class Clock, class Duration>(std::chrono::time_point<Clock, Duration>) {}(clock.now());

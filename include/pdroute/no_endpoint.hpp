@@ -11,8 +11,8 @@ namespace pdroute {
 inline namespace v0 {
 
 /// Returned when no endpoint of a role could be chosen. Each endpoint of the role counts once, under the first reason
-/// that ruled it out, in the order of the members below. The counts from `unhealthy` to `declined` add up to
-/// `endpoints`.
+/// that ruled it out, in the order of the members below. One exception: an endpoint that the request excludes as
+/// overloaded counts as `full`. The counts from `unhealthy` to `declined` add up to `endpoints`.
 struct NoEndpoint {
   Role role = Role::prefill;       ///< the role without an endpoint for the request
   std::uint32_t endpoints = 0;     ///< number of members of the role, in any state

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything but the opt-in adapters.
+// Includes every public header except the opt-in adapters.
 #pragma once
 
 #include <pdroute/candidates.hpp>

@@ -194,8 +194,8 @@ struct fmt::formatter<pdroute::EndpointKey> : pdroute::detail::PlainFormatter {
 template <>
 struct fmt::formatter<pdroute::LeaseId> : pdroute::detail::PlainFormatter {
   /// Writes the text to the context's output.
-  static auto format(pdroute::LeaseId token, fmt::format_context& context) {
-    return fmt::format_to(context.out(), "{}", static_cast<std::uint64_t>(token));
+  static auto format(pdroute::LeaseId id, fmt::format_context& context) {
+    return fmt::format_to(context.out(), "{}", static_cast<std::uint64_t>(id));
   }
 };
 

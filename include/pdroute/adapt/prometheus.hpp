@@ -82,7 +82,7 @@ class PrometheusFamily {
   bool described_ = false;
 };
 
-/// What a router reports about one role. It is read once, so that all families describe the same moment.
+/// What a router reports about one role. It is read once, so that all families show the same figures.
 template <ReportingRouter Router>
 struct PrometheusReport {
   /// Reads the role from the router. Locks the role's membership while it copies.

@@ -44,10 +44,10 @@ struct EngineReport {
 /// Problem: a report is seconds old when it is read, and it stays the same for every request until the next report
 /// comes. A policy that takes it at face value sends all of those requests to one endpoint.
 ///
-/// Mechanism: of a report, only the requests of *other* gateways are kept: the reported number less this router's own
-/// requests when the report came. The router knows its own requests exactly, from the choice to the end of the lease.
-/// The costs in report_costs.hpp add them at the time of the choice. The queue and the KV cache are corrected in the
-/// same way.
+/// Mechanism: the metric keeps only the requests of *other* gateways: the reported number minus this router's own
+/// requests at the time the report came. The router knows its own requests exactly, from the choice to the end of the
+/// lease. The costs in report_costs.hpp add them at the time of the choice. The queue and the KV cache are corrected in
+/// the same way.
 ///
 /// Errors of the correction: a request that was on its way to the engine when the engine made its report is subtracted
 /// although the report does not contain it, so the requests of others are underestimated. A request that ended before
@@ -58,7 +58,7 @@ struct EngineReport {
 ///
 /// Thread safety: readers may be called from many threads at once, also during `report`; lock-free. `report` may be
 /// called by one thread at a time. A thread that reads during `report` may see the old value of one figure and the new
-/// value of another.
+/// value of another, or pair the value of one report with the time of another.
 class EngineReports {
  public:
   /// How long a report counts.

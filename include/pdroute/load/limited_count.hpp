@@ -61,7 +61,7 @@ class LimitedCount {
   detail::CappedSum sum_;
 };
 
-/// Whether the load metric `Load` counts `quantity`: it is, derives from, or is a `Loads` with, a metric that does.
+/// Whether `Load` is `LimitedCount<quantity>` or derives from it, also through `Loads`.
 template <class Load, QuantityRef quantity>
 inline constexpr bool counts_quantity = std::is_base_of_v<LimitedCount<quantity>, Load>;
 

@@ -31,9 +31,9 @@ concept CountsChoices =
 /// calls `set_capacity`.
 template <class M>
 concept HoldsDemand = LoadMetric<M> && requires(M& metric, const M& constant, typename M::Held& held,
-                                                const Demand& weight, const Capacity& capacity, std::uint64_t tokens) {
-  { metric.try_hold(weight, held) } -> std::same_as<bool>;
-  { constant.has_room(weight) } -> std::same_as<bool>;
+                                                const Demand& demand, const Capacity& capacity, std::uint64_t tokens) {
+  { metric.try_hold(demand, held) } -> std::same_as<bool>;
+  { constant.has_room(demand) } -> std::same_as<bool>;
   metric.grow(held, tokens);
   metric.let_go(held);
   metric.set_capacity(capacity);

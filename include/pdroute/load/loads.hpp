@@ -50,23 +50,23 @@ class Loads : public Metrics... {
   }
 
   /// Hook of `HoldsDemand`: holds the demand in all metrics, or returns false and holds nothing.
-  [[nodiscard]] bool try_hold(const Demand& weight, Held& held) noexcept
+  [[nodiscard]] bool try_hold(const Demand& demand, Held& held) noexcept
     requires(HoldsDemand<Metrics> || ...)
   {
     std::size_t holding = 0;
     bool all = true;
     each([&]<class M, std::size_t i>(M& metric, Place<i> /*place*/) {
-      if constexpr (HoldsDemand<M>) all = all && metric.try_hold(weight, std::get<i>(held));
+      if constexpr (HoldsDemand<M>) all = all && metric.try_hold(demand, std::get<i>(held));
       if (all) holding = i + 1;
     });
     if (!all) let_go(held, holding);
     return all;
   }
   /// Hook of `HoldsDemand`: whether `try_hold` would succeed now.
-  [[nodiscard]] bool has_room(const Demand& weight) const noexcept
+  [[nodiscard]] bool has_room(const Demand& demand) const noexcept
     requires(HoldsDemand<Metrics> || ...)
   {
-    return (has_room1<Metrics>(weight) && ...);
+    return (has_room1<Metrics>(demand) && ...);
   }
   /// Hook of `HoldsDemand`: the lease has made progress.
   void grow(Held& held, std::uint64_t tokens) noexcept
@@ -152,9 +152,9 @@ class Loads : public Metrics... {
     }
   }
   template <class M>
-  [[nodiscard]] bool has_room1(const Demand& weight) const noexcept {
+  [[nodiscard]] bool has_room1(const Demand& demand) const noexcept {
     if constexpr (HoldsDemand<M>) {
-      return M::has_room(weight);
+      return M::has_room(demand);
     } else {
       return true;
     }

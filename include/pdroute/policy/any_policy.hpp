@@ -37,14 +37,14 @@ template <std::size_t i, class Variant>
 
 }  // namespace detail
 
-/// Chooses as the one of `Policies` that it holds.
+/// Holds one of `Policies` and chooses as that one does.
 ///
 /// Guarantees. Choices and explanations are those of the held policy. Each metric is stored once per endpoint.
 /// Endpoints carry what any of the policies reads, and a lease updates all of it. A metric that the held policy does
 /// not read has the options of the default configuration of the first policy that reads it.
 ///
 /// Use it when the configuration of a program names the policy: one router type then serves all names. Do not use it
-/// when speed matters most: name the policy by its type there.
+/// when speed matters most; then use the policy's own type instead.
 ///
 ///     using Any = pdroute::AnyPolicy<pdroute::RoundRobinPolicy<>, pdroute::LeastTokensPolicy>;
 ///     const Any named =

@@ -41,10 +41,10 @@ inline namespace v0 {
 /// - `static constexpr std::string_view reason` says in a few words why an endpoint is chosen, for
 ///   `Dispatcher::explain`.
 /// - `void explain(candidates, request, context, trace) const` replaces `reason` and can say more. The router calls it
-///   once per explanation. It may call `trace.reason(text)`, and `trace.cost(i, name, number)` any number of times to
-///   say what the i-th candidate costs. The context is in the same state as for `select`, so draws from it give the
-///   same numbers. For an explanation the router copies the state. So the state must be copyable, and a copy must not
-///   share anything that `select` changes.
+///   each time it asks the policy during an explanation; the last call counts. It may call `trace.reason(text)`, and
+///   `trace.cost(i, name, number)` any number of times to say what the i-th candidate costs. The context is in the same
+///   state as for `select`, so draws from it give the same numbers. For an explanation the router copies the state. So
+///   the state must be copyable, and a copy must not share anything that `select` changes.
 template <class P, class Candidates, class Request, class Context>
 concept EndpointSelector =
     CandidateRange<Candidates> && ChoiceContext<Context> &&

@@ -33,7 +33,7 @@ class LocalContext {
   [[nodiscard]] std::uint32_t below(std::uint32_t bound) noexcept { return pdroute::below(generator_, bound); }
   /// The policy's state.
   [[nodiscard]] auto& state() noexcept { return state_; }
-  /// The number of this choice: 0, 1, 2, ...
+  /// The next number: 0, 1, 2, ... Each call draws one, so call it once per choice.
   [[nodiscard]] std::uint32_t turn() noexcept { return turn_++; }
   /// 0: the candidates are in force from the first turn on.
   [[nodiscard]] static constexpr std::uint32_t origin() noexcept { return 0; }

@@ -28,8 +28,8 @@ inline constexpr std::size_t all_candidates = 0;
 ///
 /// Use it when a number per candidate says which one is best. Compare all candidates when the pool is small: this finds
 /// the best one, but the cost grows with the pool. Compare two when the pool is large or when many gateways share it.
-/// With m requests on n endpoints, the busiest then has O(log log n) more than the mean, against O(log n / log log n)
-/// with one choice; each further choice helps little. Do not compare all when many gateways read the same stale
+/// With n requests on n endpoints, the busiest then has O(log log n) requests, against O(log n / log log n) with one
+/// choice; each further choice helps little. Do not compare all when many gateways read the same stale
 /// figures: all of them would choose the same endpoint.
 ///
 /// Complexity: O(choices) evaluations of the cost, or O(n) with `all_candidates`. No allocation, no shared write.

@@ -16,8 +16,8 @@ inline namespace v0 {
 /// without any sample is treated in the same way.
 ///
 /// Use it when endpoints differ in speed, or change their speed, and you do not know how. Leases must say when they are
-/// complete: `lease.complete(clock.now())`. An endpoint that hangs completes nothing, but the requests that it keeps
-/// count. Do not use it when prompts differ in length: an endpoint looks slow after a long prompt.
+/// complete: `lease.complete(clock.now())`. An endpoint that hangs gives no samples, but its unfinished requests
+/// raise its cost. Do not use it when prompts differ in length: an endpoint looks slow after a long prompt.
 ///
 /// Complexity: O(1), one clock read per route, no shared write to choose.
 /// Thread safety: `select` may be called from many threads at once, each with its own context.

@@ -85,14 +85,15 @@ concept RendezvousCandidates = IdentifiedCandidates<C> && CountedCandidates<C>;
 ///
 /// No endpoint gets more requests in flight than its share by weight times `bound`, rounded up. The requests in flight
 /// are those of this gateway, this one included. An endpoint at its limit is passed over, and the next one in the key's
-/// own order is tried. So one hot key spreads over as many endpoints as it needs, and returns when they are idle.
-/// Threads that choose at the same time do not see each other, and may pass the bound by one each.
+/// own order is tried. So one hot key spreads over as many endpoints as it needs, and returns to its home when the
+/// home is below its limit. Threads that choose at the same time do not see each other, and may pass the bound by one
+/// each.
 ///
 /// Use it when requests have a key for a session, a user or a prefix (`Request::key`, or an optional member `key` of
 /// your own request type), and no index says which endpoint has cached what. Do not use it when load matters more than
 /// caches: it sees the number of requests and not their size.
 ///
-/// Complexity: O(n), two passes. No allocation, no shared write, no clock.
+/// Complexity: O(n), three passes. No allocation, no shared write, no clock.
 /// Thread safety: `select` may be called from many threads at once, each with its own context.
 /// Source: Thaler and Ravishankar, "Using name-based mappings to increase hit rates", 1998. The weights, by
 /// -log(u) / weight: Schindelhauer and Schomaker, "Weighted distributed hash tables", 2005. The bound: Mirrokni, Thorup

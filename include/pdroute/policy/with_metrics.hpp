@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// WithMetrics: adds load metrics to a role that its policy does not read itself.
+// WithMetrics: adds to a role load metrics that its policy does not read.
 #pragma once
 
 #include <pdroute/load/load_metric.hpp>

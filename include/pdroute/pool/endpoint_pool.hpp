@@ -32,7 +32,7 @@ namespace pdroute {
 inline namespace v0 {
 
 /// The endpoints of one role, copied from the caller's list. A new member is eligible: healthy, accepting, not draining
-/// and not ejected.
+/// and not ejected. A member that comes from the other role instead keeps its health and intake.
 ///
 /// How a change works, which is rare:
 /// 1. it takes the lock, copies the members and edits the copy;
@@ -183,8 +183,8 @@ class EndpointPool {
     });
     return departing;
   }
-  /// Adds an endpoint that has left another role, as a new life; one that is still draining here goes. False: its id is
-  /// a member that is not draining, and nothing has changed.
+  /// Adds an endpoint that has left another role, as a new life. A draining member with the same id is removed. False:
+  /// a member with this id is not draining, and nothing has changed.
   bool join(const DepartingEndpoint<Endpoint>& departing) {
     bool joined = false;
     membership_.edit([&](Edit& edit, const Members& /*members*/) {
@@ -202,7 +202,7 @@ class EndpointPool {
     });
     return joined;
   }
-  /// Whether the endpoint's capacity for this role is in range, see `set_capacity`, and its weight.
+  /// Whether the endpoint's capacity and weight are in range for this role; see `set_capacity`.
   [[nodiscard]] static bool fits(const Endpoint& endpoint) {
     return !detail::check_endpoint<role, Endpoint, Load>(endpoint);
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lease: a request that runs on an endpoint, as an object.
+// Lease: holds one request's place on an endpoint until the request ends.
 #pragma once
 
 #include <cassert>
@@ -32,8 +32,8 @@ class FailedEndpoints;
 ///     router.detach(std::move(lease))    | empty; the router keeps the lease        | no id
 ///     `*`, `->`, id(), key()             | the endpoint                             | precondition violated
 ///
-/// All endings release the same and differ only in what is counted. An ended lease names no endpoint: copy before it
-/// ends what you will log or use.
+/// All endings release the same and differ only in what is counted. An ended lease names no endpoint: copy what you
+/// will log or use before it ends.
 ///
 /// Thread safety: thread-compatible. Move it between threads freely; two threads must not use one lease at once.
 /// The thread that ends the last lease of a removed endpoint destroys the library's copy of that endpoint.
@@ -69,8 +69,8 @@ class [[nodiscard]] Lease {
   void complete(std::chrono::time_point<Clock, Duration> now) noexcept {
     if (slot_ != nullptr) Slot::complete(std::exchange(slot_, nullptr), held_, now);
   }
-  /// The first token has come, of a request that goes on here: for roles that measure the time to it (see
-  /// `TimeToFirstToken`). Call it once.
+  /// The first token has come, and the request continues on this endpoint. For roles that measure the time to the first
+  /// token (see `TimeToFirstToken`). Call it once.
   template <class Clock, class Duration>
   void first_token(std::chrono::time_point<Clock, Duration> now) noexcept
     requires(measures_time)
@@ -81,15 +81,15 @@ class [[nodiscard]] Lease {
   void fail(FailureKind kind) noexcept {
     if (slot_ != nullptr) Slot::fail(std::exchange(slot_, nullptr), held_, kind);
   }
-  /// The endpoint did not do its work, and joins those that this request has failed on.
+  /// The endpoint did not do its work; adds it to `failed`.
   template <std::size_t capacity>
   void fail(FailureKind kind, FailedEndpoints<capacity>& failed) noexcept {
     if (slot_ != nullptr) failed.add(*this, kind);
     fail(kind);
   }
 
-  /// The request has grown by so many tokens, such as those just generated, and holds more. This may take the endpoint
-  /// above its limits, see `EndpointStatus::over_capacity`. Only in a role that counts tokens.
+  /// The request has grown by `tokens`, such as those just generated, and holds more. This may take the endpoint above
+  /// its limits, see `EndpointStatus::over_capacity`. Only in a role that counts tokens.
   void progress(std::uint64_t tokens) noexcept
     requires(Slot::holds_demand)
   {

@@ -16,7 +16,7 @@ enum class LeaseId : std::uint64_t {};
 enum class LeaseIdError : std::uint8_t {
   unknown,     ///< never given out by this router
   used,        ///< adopted before
-  dead,        ///< adopted so long ago that its place in the table has gone to another lease since
+  dead,        ///< adopted before, and its place in the table has gone to another lease since
   other_role,  ///< names a lease of the other role
 };
 

@@ -32,14 +32,15 @@ struct OutlierDetection {
   std::chrono::nanoseconds base_ejection_time = std::chrono::seconds{10};
   /// The longest ejection. 5 minutes as in Envoy.
   std::chrono::nanoseconds max_ejection_time = std::chrono::minutes{5};
-  /// At most this share of a role's members is ejected at a time, from 0 to 1, rounded down; but one member, if there
-  /// are two or more. The last eligible member that is not being probed is never ejected. Envoy's tenth is meant for
-  /// hundreds of endpoints; pools of LLM engines are small.
+  /// The largest share of members ejected at a time, from 0 to 1. The number is rounded down, but is at least one in a
+  /// role of two or more members. The last eligible member that is not being probed is never ejected. Envoy's tenth is
+  /// meant for hundreds of endpoints; pools of LLM engines are small.
   double max_ejected_share = 0.5;
   /// How many requests may begin to probe an endpoint, from 1 to 1,023: once its time is over, and again at a later
   /// `advance` if all of them were cancelled. A probe that fails stops those that have not begun. If
   /// `max_ejection_time` passes without a completed or failed probe, the endpoint serves again. Requests that began
-  /// before are no probes. There is no bound in panic, or if no other member is eligible.
+  /// before are no probes, and their endings do not count until a probe has begun. From then on, an ending of such a
+  /// request counts as that of a probe. There is no bound in panic, or if no other member is in full service.
   std::uint32_t probes = 1;
   /// Panic threshold (Envoy's term): if fewer than this share of a role's members are eligible and not being probed, no
   /// member is left out or held back for failing. The fault is then probably not theirs. `Health::unhealthy` still
@@ -94,7 +95,7 @@ enum class EjectionPhase : std::uint8_t {
   none,     ///< in full service
   ejected,  ///< left out until its time is over
   spared,   ///< ejected, but serving because there is panic
-  probing,  ///< serving `OutlierDetection::probes` requests until one has ended; in panic, as many as it can hold
+  probing,  ///< serving `probes` requests until one has completed or failed; in panic, as many as it can hold
 };
 
 /// The phase as text: "none", "ejected", "spared", "probing".

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// DisaggregatedRouter: two policies over two pools, one decision.
+// DisaggregatedRouter: chooses and reserves a prefill and a decode endpoint for each request.
 #pragma once
 
 #include <algorithm>
@@ -58,13 +58,13 @@ class DisaggregatedRouter {
 
   /// What a router is created from. All fields have defaults.
   struct Options {
-    /// The prefill endpoints, copied by `create`, until when the list must live; may be empty.
+    /// The prefill endpoints; may be empty. `create` copies them, so the list must live until it returns.
     std::span<const Endpoint> prefill = {};
-    /// The decode endpoints, copied by `create`, until when the list must live; may be empty.
+    /// The decode endpoints; may be empty. `create` copies them, so the list must live until it returns.
     std::span<const Endpoint> decode = {};
     PrefillPolicy prefill_policy{};  ///< chooses prefill endpoints
     DecodePolicy decode_policy{};    ///< chooses decode endpoints
-    Clock clock{};                   ///< read at most once per route, and only if a policy asks for the time
+    Clock clock{};                   ///< read once per `report`, and at most once per route, if the time is needed
     /// Seeds the draws that policies make by `context.below`; same seed, clock and calls, same choices.
     std::uint64_t seed = 0;
     /// The leg that `route` chooses first. `RouteFilter::compatible` then restricts the other one.
@@ -168,10 +168,10 @@ class DisaggregatedRouter {
   /// Lets an endpoint play the other role from now on: it drains in its present role, where its leases stay as they
   /// are, and joins role `to` with its health and intake.
   ///
-  /// It stays listed in the old role until it comes back or a list is assigned there. A list without it removes it; a
-  /// list with it takes it back, because a list says what the members are. So change your lists, too. The last eligible
-  /// endpoint of a role stays there unless `last` says to take it. If copying the endpoint throws in between, it drains
-  /// and has not joined. O(members).
+  /// The endpoint stays listed in its old role until it returns there or that role is assigned a list. A list without
+  /// it removes it; a list with it takes it back, because a list says what the members are. So change your lists, too.
+  /// The last eligible endpoint of a role stays there unless `last` says to take it. If copying the endpoint throws in
+  /// between, it drains and has not joined. O(members).
   RoleChange change_role(IdView id, Role to, LastEndpoint last = LastEndpoint::keep) {
     const std::lock_guard lock{internal_->states};
     return changed(to == Role::decode ? change_role(core_->prefill, core_->decode, id, last)
@@ -224,8 +224,8 @@ class DisaggregatedRouter {
  private:
   using Core = typename Dispatcher::Core;
   struct Internal {
-    /// Held while an endpoint changes its role: a health or intake set between leaving and joining would be lost.
-    /// Recursive, because an endpoint's destructor may call the router.
+    /// Held while an endpoint changes its role: a health or intake set between leaving and joining would otherwise be
+    /// lost. Recursive, because an endpoint's destructor may call the router.
     std::recursive_mutex states;
     std::mutex mutex;                      // guards what follows
     std::optional<Dispatcher> dispatcher;  // made at first use
@@ -241,7 +241,7 @@ class DisaggregatedRouter {
     if (to.active(id)) return RoleChange::already_there;
     const auto departing = from.leave(id, last, [&](const Endpoint& endpoint) { return to.fits(endpoint); });
     if (departing.change == RoleChange::done)
-      static_cast<void>(to.join(departing));  // false: a list that names it came first
+      static_cast<void>(to.join(departing));  // false: a concurrent `assign` has already added it
     return departing.change;
   }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dispatcher: routes requests for one thread. The way of a request:
+// Dispatcher: routes requests for one thread. The steps of a request:
 // 1. Each leg compares one generation number with the pool's, and fetches a newer snapshot only if they differ.
 // 2. The first leg's policy chooses a candidate, and the leg reserves it by one compare-and-swap.
 // 3. The second leg does the same. If it finds no endpoint, the first reservation is undone, metrics included.
@@ -37,12 +37,13 @@ inline namespace v0 {
 template <class PrefillPolicy, class DecodePolicy, EndpointType Endpoint, CallerClock Clock>
 class DisaggregatedRouter;
 
-/// A dispatcher is not an event loop: it is what one thread or event loop routes with. It holds the snapshot of a
-/// router's endpoints that it saw last, and looks for a newer one at each call. Make one per thread by
+/// What one thread or event loop routes with; it is not itself an event loop. It holds the snapshot of a router's
+/// endpoints that it fetched last, and looks for a newer one at each call. Make one per thread by
 /// `router.dispatcher()`; it may outlive the router.
 ///
 /// Complexity: that of the two policies. No lock, no allocation, and no clock read unless a policy asks for the time.
-/// The first call after a membership change takes the pool's lock.
+/// The first call after a membership change takes the pool's lock and may allocate. So may `WeightedRoundRobinPolicy`
+/// at its first choice after a membership change.
 ///
 /// Thread safety: thread-compatible; many dispatchers of one router may work at once. When a dispatcher fetches a newer
 /// snapshot, or is destroyed, it may be the last to let go of removed endpoints and then destroys the library's copies
@@ -76,8 +77,8 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
   }
   ~Dispatcher() = default;
 
-  /// One endpoint per role, both reserved; or, if a role has no endpoint, the reason, and nothing is reserved or
-  /// recorded. `Req` is any class; the policies are given the request as it is.
+  /// One endpoint per role, both reserved; or, if a role has no endpoint, the reason. Then nothing is reserved, and
+  /// only the refusal is counted. `Req` is any class; the policies are given the request as it is.
   template <RequestType Req = Request>
   [[gnu::flatten]] Result<Route, NoEndpoint> route(const Req& request = {}) {
     refresh();
@@ -137,7 +138,7 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
   }
 
   /// Lets go of endpoints that are no longer members. Every routing call does so; an idle loop should call it now and
-  /// then, because a dispatcher keeps alive the endpoints that it saw last.
+  /// then, because a dispatcher keeps alive the endpoints of the last snapshot it fetched.
   void refresh() {
     prefill_.refresh();
     decode_.refresh();

@@ -128,10 +128,10 @@ struct ExplainedRole {
 
 /// What the next `route` would choose, and why; see `Dispatcher::explain`. Owns all its texts and lists.
 ///
-/// For JSON, logs and the like, each level has `each_field(visit)`, which calls `visit(name, value)` for what is not a
-/// list: `name` is text that needs no escaping, `value` a std::string_view (as it is: escape it), std::uint64_t, double
-/// (a cost may be infinite or no number, which JSON has no word for) or bool; std::int64_t for ids that are signed. The
-/// lists are `endpoints` of a role and `costs` of an endpoint.
+/// For JSON, logs and the like, each level has `each_field(visit)`, which calls `visit(name, value)` for each field
+/// that is not a list. `name` needs no escaping. `value` is a std::string_view (escape it), std::uint64_t, std::int64_t
+/// (signed ids), double or bool. A double may be infinite or NaN, which JSON cannot express. The lists are `endpoints`
+/// of a role and `costs` of an endpoint.
 template <EndpointType Endpoint>
 struct Explanation {
   /// The prefill endpoints.

@@ -13,8 +13,9 @@ namespace pdroute {
 inline namespace v0 {
 
 /// A filter for one leg of one call. A part that is left out lets every endpoint pass, and an empty filter costs what
-/// no filter costs. Otherwise the filter is asked once for each eligible endpoint; in the second leg of a route with
-/// `compatible`, once for each first endpoint that is tried. Lists are searched from their beginning each time.
+/// no filter costs. Otherwise the filter is asked once per eligible endpoint; with `compatible`, the second leg asks
+/// again for each first endpoint tried, and a search starts over if a closed endpoint was met. Lists are searched from
+/// their beginning each time.
 ///
 ///     dispatcher.decode(request, {.exclude = failed, .accept = [](const Engine& e) { return e.zone == "a"; }});
 ///

@@ -11,8 +11,8 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// The routing calls that found no endpoint in one role. For each reason of `NoEndpoint`, the requests for which it
-/// ruled out at least one endpoint; a request can have several reasons.
+/// The routing calls that found no endpoint in one role. For each reason of `NoEndpoint`: the number of refused calls
+/// in which it ruled out at least one endpoint. A call can have several reasons.
 struct Refusals {
   std::uint64_t requests = 0;      ///< refused calls; each try counts
   std::uint64_t unhealthy = 0;     ///< calls for which an endpoint was unhealthy

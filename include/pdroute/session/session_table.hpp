@@ -33,8 +33,8 @@ inline namespace v0 {
 /// How: the table consists of sets of eight places. A session can stand only in the set that its hash selects.
 ///
 /// Guarantees:
-/// - A binding is found until it has not been renewed by `bind` for `idle`, and for at most idle / 1024 longer, unless
-///   its place is given to another session.
+/// - A binding expires when `bind` has not renewed it for `idle` (at most idle / 1024 later). Until then it is found,
+///   unless its place is given to another session.
 /// - A place is given to another session only if all eight places of the set are in use. Then the least recently used
 ///   of the sessions that were bound only once loses its place; if there is none, the least recently used of all. So a
 ///   flood of sessions that are bound once takes at most one place from the sessions in a set that were bound more
@@ -42,7 +42,7 @@ inline namespace v0 {
 /// - An incarnation that is found was bound to this session and no other. If two threads give away the same place at
 ///   once, both new bindings may be lost.
 /// - A clock that steps back by no more than `idle` loses no binding.
-/// - After 8,192 times `idle`, plus or minus one `idle`, a forgotten binding may be found again.
+/// - After 8,192 times `idle`, plus or minus one `idle`, an expired binding may be found again.
 ///
 /// Security: the hash that spreads sessions over sets is seeded but not cryptographic. A client that does not know the
 /// seed cannot choose keys that push the sessions of others out.

@@ -25,7 +25,7 @@ template <class Cost>
 }
 
 /// Calls `visit(name, number)` for a value. A duration is told in seconds. A tuple is told part by part ("cost.0",
-/// "cost.1"). A value that is not a number is not told.
+/// "cost.1"). A value that does not convert to a number is not told.
 template <class Value, class Visit>
 void tell_value(std::string_view name, const Value& value, const Visit& visit) {
   if constexpr (requires { static_cast<double>(value); }) {

@@ -18,7 +18,7 @@ class CappedSum {
  public:
   /// The sum now.
   [[nodiscard]] std::uint64_t value() const noexcept { return sum_.load(std::memory_order_relaxed); }
-  /// Sets the limit; without one, there is none. A sum above the limit stays.
+  /// Sets the limit, or removes it (nullopt). A sum above the limit stays.
   void set_limit(std::optional<std::uint64_t> limit) noexcept {
     limit_.store(limit.value_or(none), std::memory_order_relaxed);
   }
@@ -30,7 +30,7 @@ class CappedSum {
   /// Whether `try_add` would succeed now.
   [[nodiscard]] bool has_room(std::uint64_t amount) const noexcept { return fits(value(), amount); }
 
-  // Relaxed throughout: only the sum matters here. The endpoint's count of requests orders what the leases do.
+  // Relaxed throughout: only the sum matters here. `SlotCount` provides the memory ordering.
 
   /// Adds `amount`. If that would exceed the limit, adds nothing and returns false.
   [[nodiscard]] bool try_add(std::uint64_t amount) noexcept {

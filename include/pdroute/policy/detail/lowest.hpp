@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds the candidate with the lowest cost, among all candidates or among a few random ones.
 //
-// The way of a choice:
+// The steps of a choice:
 // 1. Start after the last choice (rotating ties), at a random index if only some endpoints are left, otherwise at 0.
 // 2. Scan the candidates once, from the start to the end and then from 0 to the start, and evaluate the cost of each.
 // 3. Keep the cheapest one. A candidate with an equal cost does not replace an earlier one.

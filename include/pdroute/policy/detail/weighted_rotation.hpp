@@ -14,10 +14,10 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// Measures how unevenly a walk by `stride` visits a circle of `circle` places. An arc of consecutive places waits some
-/// steps between two visits. The result is the highest product of an arc's length and its longest wait, over all
-/// lengths. It is 0 if the walk misses places or if the product passes `limit`. For comparison, the mean wait times the
-/// length is `circle`.
+/// Measures how unevenly a walk by `stride` visits a circle of `circle` places. An arc is a run of consecutive places.
+/// The wait of an arc is the number of steps between two visits to any of its places. The result is the highest product
+/// of an arc's length and its longest wait, over all lengths. It is 0 if the walk misses places or if the product
+/// passes `limit`. For comparison, the mean wait times the length is `circle`.
 ///
 /// The computation uses the three-distance theorem (Sós 1958). `down` and `up` are the closest distances at which the
 /// walk has passed its start on either side, after `late_down` and `late_up` steps. An arc that is longer than both and

@@ -9,8 +9,8 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// The number of failures since the last completion. A row of failures is one during which the number of completions
-/// stands still, so only a failure has to compare it; a completion writes nothing here.
+/// The number of failures since the last completion. Failures are in a row if no request completes between them. So
+/// only `failed` compares the number of completions; a completion writes nothing here.
 ///
 ///     operation              | completions as at the last failure | completions have risen since
 ///     -----------------------+------------------------------------+-----------------------------
@@ -22,7 +22,7 @@ namespace detail {
 /// order no other memory. A failure at the moment of the first completion after others may count to either row.
 class ConsecutiveFailures {
  public:
-  /// A request has failed after so many completions.
+  /// A request has failed; `completed` requests have completed so far.
   void failed(std::uint64_t completed) noexcept {
     if (completed_.load(std::memory_order_relaxed) == completed) {
       length_.fetch_add(1, std::memory_order_relaxed);

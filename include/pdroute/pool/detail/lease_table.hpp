@@ -22,9 +22,9 @@ namespace detail {
 /// A lease id is a place in the table and the generation of that place, so it is exchanged at most once, however many
 /// threads try. The state of a place is one word: its generation, and whether it holds a lease.
 ///
-///     operation            | free place        | holds, generation g        | was adopted, generation g
+///     operation            | never used        | holds, generation g        | was adopted, generation g
 ///     ---------------------+-------------------+----------------------------+--------------------------
-///     detach               | holds, g + 1      | takes another place        | as a free place
+///     detach               | holds, g + 1      | takes another place        | holds, g + 1
 ///     adopt(id of g)       | `unknown`         | free; returns the lease    | `used`
 ///     adopt(id before g)   | -                 | `dead`                     | `dead`
 ///     adopt(id after g)    | `unknown`         | `unknown`                  | `unknown`
@@ -92,8 +92,8 @@ class LeaseTable {
   static constexpr std::uint64_t role_bit = Lease::role == Role::decode ? one_role : 0;
   static constexpr unsigned generation_shift = 25;  // leaves 38 bits before the sign
 
-  // The free list: the index of its first place plus one, below a count of changes that keeps a stale comparison from
-  // succeeding.
+  // The word `free_`, the free list. Low 32 bits: index of the first place plus one; high 32 bits: a change counter
+  // against ABA.
 
   void push(std::uint32_t index) noexcept {
     std::uint64_t head = free_.load(std::memory_order_relaxed);

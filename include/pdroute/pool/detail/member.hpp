@@ -28,7 +28,7 @@ struct Member {
   bool left = false;           // drained because it took the other role
   OutlierState ejection = {};  // of outlier detection
 
-  /// The first rule that this member breaks; null if it is eligible. In `panic` no member is left out for failing.
+  /// The first reason that rules this member out; null if it is eligible. In `panic` no member is left out for failing.
   [[nodiscard]] Reason ruled_out(bool panic) const noexcept {
     if (health != Health::healthy) return &NoEndpoint::unhealthy;
     if (intake != Intake::accepting) return &NoEndpoint::paused;

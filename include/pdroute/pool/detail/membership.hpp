@@ -25,14 +25,14 @@ namespace detail {
 
 /// What an `EndpointPool` keeps, and the one way to change it.
 ///
-/// The way of a change:
+/// The steps of a change:
 /// 1. take the lock and copy the members;
 /// 2. edit the copy, and build the snapshot of the eligible;
 /// 3. publish the copy, the snapshot and the next generation;
 /// 4. close the slots that take no more leases: a request that they refuse finds the newer snapshot;
 /// 5. free the lock, and only then let go of the old snapshot and of what has left.
 ///
-/// The way of a reader: compare `generation()` with that of the snapshot in hand, and fetch `snapshot()`, under the
+/// How a reader works: compare `generation()` with that of the snapshot in hand, and fetch `snapshot()`, under the
 /// lock, only if they differ.
 ///
 /// Thread safety: all members may be called from many threads at once, except `make_slot`, which is for edits.

@@ -47,7 +47,7 @@ class MembershipEdit {
     next.add(member);
     publish = true;
   }
-  /// Takes no more leases, once the edit is published.
+  /// The slot will take no more leases, once the edit is published.
   void close(Slot* slot) {
     closing_.push_back(slot);
     publish = true;

@@ -19,9 +19,9 @@ struct OutlierState {
   std::uint32_t times = 0;                    // ejections without a long enough good time between them
   std::int64_t until = 0;                     // the end of the ejection, or of a probe that no request has decided
   std::int64_t since = 0;                     // when it last returned to full service
-  std::uint64_t completed = 0;                // completions of leases that had begun before the probe
-  std::uint64_t begun = 0;                    // leases begun ever, when the probe began
-  std::uint32_t others = 0;                   // at most so many leases in flight had begun before the probe
+  std::uint64_t completed = 0;                // completions counted when the first probe began
+  std::uint64_t begun = 0;                    // leases begun ever, when probing began
+  std::uint32_t others = 0;                   // upper bound on the leases in flight that began before the probe
 
   [[nodiscard]] bool ejected() const noexcept { return phase == EjectionPhase::ejected; }
 };
@@ -30,14 +30,16 @@ struct OutlierState {
 ///
 ///     phase    | what `advance` sees                               | next phase
 ///     ---------+---------------------------------------------------+------------------------------------------
-///     none     | `consecutive_failures` failures in a row          | ejected, if the share and the last allow it
+///     none     | `consecutive_failures` failures in a row          | ejected, if `max_ejected_share` allows it and
+///              |                                                   | another member is in full service
 ///     ejected  | its time is over                                  | probing: `probes` requests may begin
 ///     probing  | a probe has completed                             | none
 ///     probing  | a probe has failed                                | ejected, for longer
 ///     probing  | all probes were cancelled                         | probing: again `probes` requests may begin
 ///     probing  | `max_ejection_time` is over, no probe has failed  | none
 ///
-/// A failing member that may not be ejected keeps serving; if it was being probed, its probes begin again.
+/// A failing member that may not be ejected keeps serving; if it was being probed, its probes begin again. Endings of
+/// leases from before the probes do not count until a probe has begun. From then on they count as those of probes.
 ///
 /// `Member` has `ejection`, `slot`, `capacity`, `draining` and `serves_in_full()`. The limits of members that are
 /// ejected or probed are due afterwards, see `Members::bound_probes`. Needs the pool's lock.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Slot: one life of one endpoint in one role: the caller's copy, its count and its load.
+// Slot: one life of an endpoint in one role, with the router's copy of it, its request count and its load metric.
 #pragma once
 
 #include <algorithm>
@@ -45,7 +45,8 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
   /// Counts the lives that the pool has seen; unique within the pool.
   [[nodiscard]] std::uint64_t incarnation() const noexcept { return incarnation_; }
 
-  /// The limits in force, for costs that compare what is held with what fits. One load per limit that the role counts.
+  /// The limits in force, for costs that compare what is held with what fits. Costs one atomic read per counted
+  /// quantity.
   [[nodiscard]] Capacity capacity() const noexcept {
     std::uint32_t requests = limit();
     while (requests == 0) {  // only probes may try it; or that is just beginning or ending, then read both again
@@ -72,7 +73,7 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
     set_limit(0);
     if constexpr (holds_demand) Load::set_capacity(capacity);
   }
-  /// So many probes from now on, until one of them fails.
+  /// Allows `number` probes from now on, until one of them fails.
   void allow_probes(std::uint32_t number) noexcept { probe_budget_.allow(number); }
   /// Whether a reservation would succeed now.
   template <class Request>
@@ -105,13 +106,13 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
     undo_reservation();
   }
 
-  /// The work is done.
+  /// Ends the lease; it counts as completed unless another ending was counted before.
   [[gnu::always_inline]] static inline void complete(Slot* slot, Held& held) noexcept {
     if constexpr (holds_demand) slot->Load::let_go(held);
     if (slot->release()) [[unlikely]]
       destroy(slot);
   }
-  /// The work is done at this moment, which the load may measure.
+  /// Ends the lease as completed at the time `now`, which the load metric may measure.
   template <class TimePoint>
   static void complete(Slot* slot, Held& held, [[maybe_unused]] TimePoint now) noexcept {
     if constexpr (times_leases) slot->Load::complete(held, now);
@@ -134,10 +135,11 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
 
   /// How the leases have ended. Counts never fall; while leases end, `completed` may lag by those that are just ending.
   [[nodiscard]] Outcomes outcomes() const noexcept {
-    const std::uint64_t ended = SlotCount::ended();  // first: every end of another kind is counted before it ends
+    // Read first, because the other endings are counted before their lease is released.
+    const std::uint64_t ended = SlotCount::ended();
     Outcomes outcomes = ends_.so_far();
     const std::uint64_t others = outcomes.failed() + outcomes.overloaded + outcomes.cancelled + ends_.undone_so_far();
-    const std::uint64_t completed = ended > others ? ended - others : 0;  // never more than there were
+    const std::uint64_t completed = ended > others ? ended - others : 0;  // so never too high
     outcomes.completed = completed_.load(std::memory_order_relaxed);
     while (outcomes.completed < completed &&
            !completed_.compare_exchange_weak(outcomes.completed, completed, std::memory_order_relaxed)) {
@@ -146,7 +148,7 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
     return outcomes;
   }
 
-  /// Leases so far, without those taken back; while leases begin and end, one more or less.
+  /// Leases so far, without those taken back. While leases begin and end, the number may be off by those that do.
   [[nodiscard]] std::uint64_t begun() const noexcept { return ended() + in_flight() - ends_.undone_so_far(); }
 
   /// Failures since the last completion, back-pressure left out, or since they were last forgotten.
@@ -186,7 +188,7 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
   alignas(64) std::uint64_t incarnation_;  // read while other threads write the counts above
   Endpoint endpoint_;
   mutable std::atomic<std::uint64_t> completed_{0};     // as reported
-  [[no_unique_address]] ConsecutiveFailures failures_;  // the next fits into its last word
+  [[no_unique_address]] ConsecutiveFailures failures_;  // `probe_budget_` fits into its padding
   ProbeBudget probe_budget_;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SlotCount: one word that counts what still needs a slot, and a second that counts all reservations ever made.
+// SlotCount: how many leases and pins a slot has, and how many reservations it has ever had, without a lock.
 #pragma once
 
 #include <atomic>

@@ -38,7 +38,7 @@ class DryRun {
   using Slot = typename Leg::Slot;
   using State = typename Leg::State;
 
-  /// What a leg's `Choice` is to a route, without a reservation.
+  /// Stands in for `Leg::Choice`: the chosen slot, not reserved.
   struct Choice {
     const Slot* slot = nullptr;
 

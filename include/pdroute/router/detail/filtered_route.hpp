@@ -33,8 +33,8 @@ template <Role role, class Endpoint>
 ///    route.
 /// 3. If some endpoint of the second leg failed for compatibility alone, the first choice is undone and another one is
 ///    tried. Otherwise no other first choice can help.
-/// 4. If there is no route, the second role is to blame if it was asked last in vain, if more room there would help, or
-///    if more room in the first role would not.
+/// 4. If there is no route, the second role gets the blame if it was asked, in three cases: no endpoint of it failed
+///    for compatibility alone; one of its endpoints was full; no endpoint of the first role was full.
 template <class First, class Second, class Request, class Facts, class Endpoint>
 [[nodiscard]] FilteredRoute<First, Second> choose_filtered(First& first, Second& second, const Request& request,
                                                            Facts& facts, const RouteFilter<Endpoint>& filter) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Leg: one role's half of a dispatcher. The way of a request through it:
+// Leg: one role's half of a dispatcher. The steps of a request through it:
 // 1. `refresh` compares the pool's generation with that of the snapshot in hand, and fetches a newer one if they
 //    differ.
 // 2. `choose` asks the policy for one of the candidates, all of which are eligible.
@@ -115,9 +115,9 @@ class Leg {
       if (attempt == SlotCount::Attempt::reserved) [[likely]]
         return reserved(slot, held, context);
       if (attempt == SlotCount::Attempt::full) [[unlikely]] {
-        Facts copy = facts;  // so that the facts themselves need no address, and live in registers
+        Facts copy = facts;  // copied, so that `facts` can stay in registers
         Choice choice = choose_among(request, copy, Filter<Endpoint>{}, AnyEndpoint{}, TakeFirst{});
-        facts.clock = copy.clock;  // and not all of it, or the compiler forgets the rest
+        facts.clock = copy.clock;  // only the two members that changed, so that the compiler still knows the others
         facts.tickets = copy.tickets;
         return choice;
       }
@@ -248,7 +248,7 @@ class Leg {
   }
   [[gnu::noinline, gnu::cold]] std::shared_ptr<const void> fetch() {
     auto next = pool_->snapshot();
-    rest_.reserve(next->candidates().size());  // here, so that choosing never allocates
+    rest_.reserve(next->candidates().size());  // here, so that this search never allocates
     auto old = std::exchange(snapshot_, std::move(next));
     candidates_ = snapshot_->candidates();
     generation_ = snapshot_->generation();

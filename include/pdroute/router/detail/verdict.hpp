@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What becomes of an endpoint that a leg has chosen, and the answers for a leg that needs no other to agree.
+// Verdict: take a chosen endpoint, try another or give up. TakeFirst and AnyEndpoint: the defaults without filters.
 #pragma once
 
 #include <cstdint>

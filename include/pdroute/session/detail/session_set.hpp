@@ -87,8 +87,8 @@ class alignas(64) SessionSet {  // two cache lines of its own
     const std::uint64_t difference = static_cast<std::uint64_t>(now) - value;
     return static_cast<std::int64_t>(difference << spare) >> spare;
   }
-  /// Whether the last use is at most `lifetime` away from `now`, on either side. The limit on the future side keeps the
-  /// time short for which a forgotten binding comes back when the ticks wrap.
+  /// Whether the last use is at most `lifetime` away from `now`, on either side. Because future times are
+  /// limited too, an expired binding seems alive only briefly when the ticks wrap.
   [[nodiscard]] static bool alive(std::uint64_t value, std::int64_t now) noexcept {
     const std::int64_t ticks = age(value, now);
     return -lifetime <= ticks && ticks <= lifetime;
