@@ -67,13 +67,12 @@ class EndpointPool {
     membership_.edit([&](Edit& edit, const Members& members) {
       // Match each entry of the list with the member it keeps.
       const std::vector<const Member*> before = members.match(list);
-      const auto keeps = [&](std::size_t i) {
-        return before[i] != nullptr && !before[i]->left &&
-               detail::same_incarnation(before[i]->slot->endpoint(), list[i]);
-      };
+      std::vector<bool> keeps(list.size(), false);
       std::unordered_set<const Member*> kept;
       for (std::size_t i = 0; i < list.size(); ++i) {
-        if (keeps(i)) kept.insert(before[i]);
+        keeps[i] =
+            before[i] != nullptr && !before[i]->left && detail::same_incarnation(before[i]->slot->endpoint(), list[i]);
+        if (keeps[i]) kept.insert(before[i]);
       }
       // Keep or remove each member, then add the new lives.
       edit.next.clear();
@@ -86,8 +85,8 @@ class EndpointPool {
         }
       }
       for (std::size_t i = 0; i < list.size(); ++i) {
-        (keeps(i) ? report.kept : report.added).emplace_back(pdroute::endpoint_id(list[i]));
-        if (!keeps(i)) edit.add(new_member(membership_.make_slot(edit, list[i]), before[i]));
+        (keeps[i] ? report.kept : report.added).emplace_back(pdroute::endpoint_id(list[i]));
+        if (!keeps[i]) edit.add(new_member(membership_.make_slot(edit, list[i]), before[i]));
       }
     });
     return report;

@@ -76,8 +76,9 @@ class Members {
   }
   /// Whether the member is eligible and no other is.
   [[nodiscard]] bool is_last_eligible(const Member& member) const {
-    const std::vector<Reason> reasons = ruled_out();
-    return member.ruled_out(panic()) == nullptr && std::count(reasons.begin(), reasons.end(), nullptr) == 1;
+    const bool in_panic = panic();
+    const auto eligible = [in_panic](const Member& each) { return each.ruled_out(in_panic) == nullptr; };
+    return eligible(member) && std::count_if(begin(), end(), eligible) == 1;
   }
 
   /// Panic: too few members would be left, so no member is left out for failing.
