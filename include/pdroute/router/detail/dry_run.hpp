@@ -50,9 +50,7 @@ class DryRun {
                 "pdroute: to explain a choice, the state that the policy's `make_state` makes must be copyable");
 
   DryRun(const Leg& leg, const View& view)
-      : view_(&view), candidates_(view.snapshot->candidates()), policy_(leg.policy_), state_(leg.state_) {
-    begin();
-  }
+      : view_(&view), candidates_(view.snapshot->candidates()), policy_(leg.policy_), state_(leg.state_) {}
 
   [[nodiscard]] const std::size_t& size() const noexcept { return candidates_.size(); }
   [[nodiscard]] std::uint64_t generation() const noexcept { return view_->snapshot->generation(); }
