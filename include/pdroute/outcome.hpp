@@ -30,19 +30,21 @@ enum class FailureKind : std::uint8_t {
 /// How the leases of one endpoint in one role have ended so far: a number of leases for each way to end.
 struct Outcomes {
   std::uint64_t completed = 0;     ///< ended by `Lease::complete`
+  std::uint64_t rejected = 0;      ///< ended by `Lease::reject`: the request was at fault
   std::uint64_t cancelled = 0;     ///< destroyed before an end was told: the client went away, or the gateway gave up
   std::uint64_t unreachable = 0;   ///< failed as `FailureKind::unreachable`
   std::uint64_t timed_out = 0;     ///< failed as `FailureKind::timed_out`
   std::uint64_t bad_response = 0;  ///< failed as `FailureKind::bad_response`
   std::uint64_t overloaded = 0;    ///< failed as `FailureKind::overloaded`
 
-  /// The endpoint's own failures. Back-pressure and a client's cancel do not count.
+  /// The endpoint's own failures. Back-pressure, a rejected request and a client's cancel do not count.
   [[nodiscard]] constexpr std::uint64_t failed() const noexcept { return unreachable + timed_out + bad_response; }
 
   /// Calls `visit(name, count)` for each way to end, in the order of the members, zero or not.
   template <class Visit>
   constexpr void each(Visit&& visit) const {
     visit("completed", completed);
+    visit("rejected", rejected);
     visit("cancelled", cancelled);
     visit(to_string(FailureKind::unreachable), unreachable);
     visit(to_string(FailureKind::timed_out), timed_out);

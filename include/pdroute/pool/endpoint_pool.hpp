@@ -111,11 +111,7 @@ class EndpointPool {
       Member* const member = members.find(id);
       if (member == nullptr) return unknown(id);
       member->capacity = capacity;
-      if (member->ejection.phase == EjectionPhase::none) {
-        member->slot->set_capacity(capacity);
-      } else {
-        members.bound_probes();
-      }
+      member->slot->set_capacity(capacity);
       return std::nullopt;
     });
   }

@@ -26,9 +26,10 @@ struct EndpointStatus : Holdings {
   Capacity capacity = {};                        ///< its limits
   Outcomes outcomes = {};                        ///< of the leases that have ended
 
-  /// Whether it may be chosen, unless it is full.
+  /// Whether it may be chosen, unless it is full. A tripped endpoint is still chosen if no other can take a request.
   [[nodiscard]] bool eligible() const noexcept {
-    return health == Health::healthy && intake == Intake::accepting && !draining && ejection != EjectionPhase::ejected;
+    return health == Health::healthy && intake == Intake::accepting && !draining &&
+           ejection != EjectionPhase::ejected && ejection != EjectionPhase::tripped;
   }
 
   /// Whether no request runs here and none ever will: the endpoint may be switched off.

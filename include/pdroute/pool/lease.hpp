@@ -6,7 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <pdroute/endpoint.hpp>
 #include <pdroute/outcome.hpp>
 #include <pdroute/pool/endpoint_key.hpp>
 #include <pdroute/role.hpp>
@@ -26,6 +26,7 @@ class FailedEndpoints;
 ///     -----------------------------------+------------------------------------------+---------------------------
 ///     complete()                         | ends; counted as completed               | no effect
 ///     fail(kind)                         | ends; counted as a failure of this kind  | no effect
+///     reject()                           | ends; counted as rejected                | no effect
 ///     destruction, assignment            | ends; counted as cancelled               | no effect
 ///     progress(tokens), first_token(now) | holds its place                          | no effect
 ///     move from                          | empty; the new lease holds the place     | both are empty
@@ -45,12 +46,13 @@ class [[nodiscard]] Lease {
 
   Lease() = default;  ///< holds nothing
   /// For the router.
-  explicit Lease(Slot* reserved, const typename Slot::Held& held = {}) noexcept : slot_(reserved), held_(held) {}
-  Lease(Lease&& other) noexcept : slot_(std::exchange(other.slot_, nullptr)), held_(other.held_) {}
+  explicit Lease(typename Slot::Place* reserved, const typename Slot::Held& held = {}) noexcept
+      : place_(reserved), held_(held) {}
+  Lease(Lease&& other) noexcept : place_(std::exchange(other.place_, nullptr)), held_(other.held_) {}
   Lease& operator=(Lease&& other) noexcept {
     if (this != &other) {
       cancel();
-      slot_ = std::exchange(other.slot_, nullptr);
+      place_ = std::exchange(other.place_, nullptr);
       held_ = other.held_;
     }
     return *this;
@@ -61,13 +63,13 @@ class [[nodiscard]] Lease {
   [[gnu::always_inline]] inline void complete() noexcept {
     static_assert(!measures_time,
                   "pdroute: this role measures how long requests take, so say when: complete(clock.now())");
-    if (slot_ != nullptr) Slot::complete(std::exchange(slot_, nullptr), held_);
+    if (place_ != nullptr) Slot::complete(std::exchange(place_, nullptr), held_);
   }
   /// The request's work here is done at this moment of the router's clock. Roles that measure time need the moment;
   /// other roles ignore it.
   template <class Clock, class Duration>
   void complete(std::chrono::time_point<Clock, Duration> now) noexcept {
-    if (slot_ != nullptr) Slot::complete(std::exchange(slot_, nullptr), held_, now);
+    if (place_ != nullptr) Slot::complete(std::exchange(place_, nullptr), held_, now);
   }
   /// The first token has come, and the request continues on this endpoint. For roles that measure the time to the first
   /// token (see `TimeToFirstToken`). Call it once.
@@ -75,16 +77,23 @@ class [[nodiscard]] Lease {
   void first_token(std::chrono::time_point<Clock, Duration> now) noexcept
     requires(measures_time)
   {
-    if (slot_ != nullptr) slot_->first_token(held_, now);
+    if (place_ == nullptr) return;
+    place_->slot->first_token(held_, now);
+    Slot::progressed(place_);
   }
   /// The endpoint did not do its work.
   void fail(FailureKind kind) noexcept {
-    if (slot_ != nullptr) Slot::fail(std::exchange(slot_, nullptr), held_, kind);
+    if (place_ != nullptr) Slot::fail(std::exchange(place_, nullptr), held_, kind);
+  }
+  /// The request itself is at fault (HTTP 4xx), and the endpoint has refused it for that reason. This says nothing about
+  /// the endpoint: it is no failure, no completion and no sample of latency.
+  void reject() noexcept {
+    if (place_ != nullptr) Slot::reject(std::exchange(place_, nullptr), held_);
   }
   /// The endpoint did not do its work; adds it to `failed`.
   template <std::size_t capacity>
   void fail(FailureKind kind, FailedEndpoints<capacity>& failed) noexcept {
-    if (slot_ != nullptr) failed.add(*this, kind);
+    if (place_ != nullptr) failed.add(*this, kind);
     fail(kind);
   }
 
@@ -93,41 +102,43 @@ class [[nodiscard]] Lease {
   void progress(std::uint64_t tokens) noexcept
     requires(Slot::holds_demand)
   {
-    if (slot_ != nullptr) slot_->grow(held_, tokens);
+    if (place_ == nullptr) return;
+    place_->slot->grow(held_, tokens);
+    Slot::progressed(place_);
   }
 
   /// Whether the request still holds its place.
-  explicit operator bool() const noexcept { return slot_ != nullptr; }
+  explicit operator bool() const noexcept { return place_ != nullptr; }
 
   /// The caller's endpoint. Precondition: holds a place.
-  [[nodiscard]] const auto& operator*() const noexcept { return slot().endpoint(); }
+  [[nodiscard]] const auto& operator*() const noexcept { return *place().endpoint; }
   /// The caller's endpoint. Precondition: holds a place.
-  [[nodiscard]] const auto* operator->() const noexcept { return std::addressof(slot().endpoint()); }
+  [[nodiscard]] const auto* operator->() const noexcept { return place().endpoint; }
   /// The endpoint's id, valid as long as the lease. Precondition: holds a place.
-  [[nodiscard]] auto id() const noexcept { return slot().id(); }
+  [[nodiscard]] auto id() const noexcept { return pdroute::endpoint_id(*place().endpoint); }
   /// Which life of the endpoint this is. Precondition: holds a place.
-  [[nodiscard]] std::uint64_t incarnation() const noexcept { return slot().incarnation(); }
+  [[nodiscard]] std::uint64_t incarnation() const noexcept { return place().slot->incarnation(); }
   /// Which life of which role this is, as a value that outlives the lease. Precondition: holds a place.
-  [[nodiscard]] EndpointKey key() const noexcept { return {role, slot().incarnation()}; }
+  [[nodiscard]] EndpointKey key() const noexcept { return {role, place().slot->incarnation()}; }
 
   /// For the router: takes the reservation back as if it had never been. Precondition: holds a place, and the caller
   /// pins its slot.
   template <class Receipt>
   void undo(const Receipt& receipt) noexcept {
-    std::exchange(slot_, nullptr)->undo_reservation(held_, receipt);
+    Slot::undo_reservation(std::exchange(place_, nullptr), held_, receipt);
   }
 
  private:
-  [[nodiscard]] const Slot& slot() const noexcept {
-    assert(slot_ != nullptr && "a lease that has ended or was moved from names no endpoint");
-    return *slot_;
+  [[nodiscard]] const auto& place() const noexcept {
+    assert(place_ != nullptr && "a lease that has ended or was moved from names no endpoint");
+    return *place_;
   }
   [[gnu::always_inline]] inline void cancel() noexcept {
-    if (slot_ != nullptr) [[unlikely]]
-      Slot::cancel(std::exchange(slot_, nullptr), held_);
+    if (place_ != nullptr) [[unlikely]]
+      Slot::cancel(std::exchange(place_, nullptr), held_);
   }
 
-  Slot* slot_ = nullptr;
+  typename Slot::Place* place_ = nullptr;
   [[no_unique_address]] typename Slot::Held held_{};
 };
 

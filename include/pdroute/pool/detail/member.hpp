@@ -36,12 +36,15 @@ struct Member {
     if (ejection.ejected() && !panic) return &NoEndpoint::ejected;
     return nullptr;
   }
+  /// Whether it counts for shares of members: it neither drains nor rests by its own wish.
+  [[nodiscard]] bool counts() const noexcept { return !draining && intake == Intake::accepting; }
+  /// Eligible, as far as outlier detection does not matter.
+  [[nodiscard]] bool eligible() const noexcept { return counts() && health == Health::healthy; }
   /// Eligible, and neither ejected nor probed.
-  [[nodiscard]] bool serves_in_full() const noexcept {
-    return ruled_out(false) == nullptr && ejection.phase == EjectionPhase::none;
-  }
-  /// As reported: an ejected member serves while there is panic.
+  [[nodiscard]] bool serves_in_full() const noexcept { return eligible() && ejection.phase == EjectionPhase::none; }
+  /// As reported: an ejected member serves while there is panic, and a member may have failed since the last `advance`.
   [[nodiscard]] EjectionPhase phase(bool panic) const noexcept {
+    if (ejection.phase == EjectionPhase::none && slot->admission().tripped()) return EjectionPhase::tripped;
     return ejection.ejected() && panic ? EjectionPhase::spared : ejection.phase;
   }
 

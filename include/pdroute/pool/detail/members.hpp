@@ -82,24 +82,23 @@ class Members {
   }
 
   /// Panic: too few members would be left, so no member is left out for failing.
-  [[nodiscard]] bool panic() const noexcept { return rules_.on() && rules_.panics(serving_in_full(), size()); }
+  [[nodiscard]] bool panic() const noexcept {
+    if (!rules_.on()) return false;
+    const auto counted = std::count_if(begin(), end(), [](const Member& member) { return member.counts(); });
+    return rules_.panics(serving_in_full(), static_cast<std::size_t>(counted));
+  }
 
   /// One step of time for outlier detection. `bound_probes` is due after it.
   void advance(std::int64_t now) {
     if (rules_.on()) OutlierDetector<Member>(rules_, all_, now).advance();
   }
-  /// Sets the limits of the members that are ejected or probed: probes are bounded only while other members serve in
-  /// full.
+  /// Bounds the probes of members that are ejected or probed: only while other members serve in full.
   void bound_probes() const noexcept {
     if (!rules_.on()) return;
     const bool bounded = serving_in_full() > 0 && !panic();
     for (const Member& member : all_) {
       if (member.ejection.phase == EjectionPhase::none) continue;
-      if (bounded) {
-        member.slot->set_capacity_of_probes(member.capacity);
-      } else {
-        member.slot->set_capacity(member.capacity);
-      }
+      member.slot->admit([&](auto& admission) { admission.let_everybody_in(!bounded); });
     }
   }
 

@@ -91,7 +91,8 @@ class Membership {
 
   /// The slot of a new life, which the edit in progress owns. The caller's code that is asked here may throw.
   [[nodiscard]] Slot* make_slot(Edit& edit, const Endpoint& endpoint) {
-    Slot* const slot = edit.own([&] { return new Slot(endpoint, ++incarnations_, options_); });
+    Slot* const slot =
+        edit.own([&] { return new Slot(endpoint, ++incarnations_, options_, rules_.consecutive_failures); });
     slot->set_capacity(detail::capacity_of(endpoint, role));
     if constexpr (IdentifiesEndpoint<Load>) {
       const auto weight = detail::endpoint_weight(endpoint, role);

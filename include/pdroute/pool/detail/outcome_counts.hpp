@@ -22,13 +22,15 @@ class OutcomeCounts {
     add(static_cast<std::size_t>(kind <= FailureKind::overloaded ? kind : FailureKind::bad_response));
   }
   void cancelled() noexcept { add(cancelled_place); }
+  void rejected() noexcept { add(rejected_place); }
   /// The router has taken a reservation back, as if it had never been made.
   void undone() noexcept { add(undone_place); }
 
   [[nodiscard]] std::uint64_t undone_so_far() const noexcept { return read(undone_place); }
   /// All counts but `completed`, which is zero.
   [[nodiscard]] Outcomes so_far() const noexcept {
-    return {.cancelled = read(cancelled_place),
+    return {.rejected = read(rejected_place),
+            .cancelled = read(cancelled_place),
             .unreachable = read(static_cast<std::size_t>(FailureKind::unreachable)),
             .timed_out = read(static_cast<std::size_t>(FailureKind::timed_out)),
             .bad_response = read(static_cast<std::size_t>(FailureKind::bad_response)),
@@ -38,6 +40,7 @@ class OutcomeCounts {
  private:
   static constexpr std::size_t cancelled_place = 4;
   static constexpr std::size_t undone_place = 5;
+  static constexpr std::size_t rejected_place = 6;
 
   // Relaxed: the release of the lease, which follows, orders it.
   void add(std::size_t place) noexcept { counts_[place].fetch_add(1, std::memory_order_relaxed); }
@@ -45,7 +48,7 @@ class OutcomeCounts {
     return counts_[place].load(std::memory_order_relaxed);
   }
 
-  std::array<std::atomic<std::uint64_t>, 6> counts_{};
+  std::array<std::atomic<std::uint64_t>, 7> counts_{};
 };
 
 }  // namespace detail

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <pdroute/outcome.hpp>
 #include <pdroute/pool/outlier_detection.hpp>
 #include <vector>
 
@@ -13,15 +14,20 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// What outlier detection remembers of one member. Times are nanoseconds of the caller's clock.
+/// What outlier detection remembers of one member. Times are nanoseconds of the caller's clock; counts are those of the
+/// slot's outcomes.
 struct OutlierState {
-  EjectionPhase phase = EjectionPhase::none;  // never `spared`, which depends on the others
+  EjectionPhase phase = EjectionPhase::none;  // never `spared` or `tripped`, which depend on others and on the slot
   std::uint32_t times = 0;                    // ejections without a long enough good time between them
   std::int64_t until = 0;                     // the end of the ejection, or of a probe that no request has decided
   std::int64_t since = 0;                     // when it last returned to full service
-  std::uint64_t completed = 0;                // completions counted when the first probe began
-  std::uint64_t begun = 0;                    // leases begun ever, when probing began
-  std::uint32_t others = 0;                   // upper bound on the leases in flight that began before the probe
+  bool seen = false;                          // whether the next members have been set
+  std::int64_t window_begin = 0;
+  std::uint64_t completed = 0;  // when the window began
+  std::uint64_t failed = 0;     // when the window began
+  std::int64_t last_sign = 0;   // when the last request had ended by itself or given tokens, or none was running
+  std::uint64_t signs = 0;      // requests that had ended by themselves by then
+  std::uint64_t cancelled = 0;  // requests that had been cancelled by then
 
   [[nodiscard]] bool ejected() const noexcept { return phase == EjectionPhase::ejected; }
 };
@@ -30,19 +36,17 @@ struct OutlierState {
 ///
 ///     phase    | what `advance` sees                               | next phase
 ///     ---------+---------------------------------------------------+------------------------------------------
-///     none     | `consecutive_failures` failures in a row          | ejected, if `max_ejected_share` allows it and
-///              |                                                   | another member is in full service
+///     none     | a full row of failures, a high share of failures, | ejected, if `max_ejected_share` allows it and
+///              | or silence                                        | another member is in full service
 ///     ejected  | its time is over                                  | probing: `probes` requests may begin
-///     probing  | a probe has completed                             | none
-///     probing  | a probe has failed                                | ejected, for longer
-///     probing  | all probes were cancelled                         | probing: again `probes` requests may begin
-///     probing  | `max_ejection_time` is over, no probe has failed  | none
+///     probing  | a probe has completed or given tokens             | none
+///     probing  | a probe has failed, or `max_ejection_time` is     | ejected, for longer, under the same condition;
+///              | over without a word                               | else probing again
 ///
-/// A failing member that may not be ejected keeps serving; if it was being probed, its probes begin again. Endings of
-/// leases from before the probes do not count until a probe has begun. From then on they count as those of probes.
+/// A failing member that may not be ejected serves on, and its counts begin again.
 ///
-/// `Member` has `ejection`, `slot`, `capacity`, `draining` and `serves_in_full()`. The limits of members that are
-/// ejected or probed are due afterwards, see `Members::bound_probes`. Needs the pool's lock.
+/// `Member` has `ejection`, `slot`, `draining`, `counts()`, `eligible()` and `serves_in_full()`. The bounds of members
+/// that are ejected or probed are due afterwards, see `Members::bound_probes`. Needs the pool's lock.
 /// Complexity: O(members), and O(f log f) for f failing members.
 template <class Member>
 class OutlierDetector {
@@ -53,29 +57,31 @@ class OutlierDetector {
   void advance() {
     std::size_t out = 0;
     std::size_t in_full = 0;
+    std::size_t counted = 0;
     std::vector<Failing> failing;
+    for (const Member& member : members_) add_endings(member);
     for (Member& member : members_) {
       if (member.draining) continue;
-      if (member.ejection.phase != EjectionPhase::none) advance(member);
-      out += member.ejection.ejected() ? 1U : 0U;
+      const std::uint64_t evidence = evidence_against(member);
+      if (evidence > 0) failing.push_back({&member, evidence});
+      counted += member.counts() ? 1U : 0U;
+      out += member.ejection.ejected() && member.eligible() ? 1U : 0U;
       in_full += member.serves_in_full() ? 1U : 0U;
-      const std::uint32_t row = member.slot->consecutive_failures();
-      const bool probing = member.ejection.phase == EjectionPhase::probing;
-      if (!member.ejection.ejected() && row >= (probing ? 1 : rules_.consecutive_failures))
-        failing.push_back({&member, row});
     }
-    // The longest rows of failures first; equal ones in registration order.
-    std::sort(failing.begin(), failing.end(),
-              [](const Failing& a, const Failing& b) { return a.row != b.row ? a.row > b.row : a.member < b.member; });
+    // The most evidence first; equal members in registration order.
+    std::sort(failing.begin(), failing.end(), [](const Failing& a, const Failing& b) {
+      return a.evidence != b.evidence ? a.evidence > b.evidence : a.member < b.member;
+    });
     for (const Failing& worst : failing) {
       const std::size_t in_full_here = worst.member->serves_in_full() ? 1 : 0;
-      if (out < rules_.max_ejected(members_.size()) && in_full > in_full_here) {
+      if (out < rules_.max_ejected(counted) && in_full > in_full_here) {
         eject(*worst.member);
-        ++out;
+        out += worst.member->eligible() ? 1U : 0U;
         in_full -= in_full_here;
       } else if (worst.member->ejection.phase == EjectionPhase::probing) {
-        worst.member->slot->forget_failures();
-        worst.member->slot->allow_probes(rules_.probes);
+        probe(*worst.member);
+      } else {
+        serve(*worst.member);
       }
     }
   }
@@ -83,55 +89,114 @@ class OutlierDetector {
  private:
   struct Failing {
     Member* member;
-    std::uint32_t row;
+    std::uint64_t evidence;
   };
 
-  void advance(Member& member) {
-    OutlierState& state = member.ejection;
-    auto& slot = *member.slot;
-    // A clock that stepped back must not prolong an ejection.
-    state.until = std::min<std::int64_t>(state.until, now_ + rules_.max_ejection_time.count());
-    const std::uint64_t begun = slot.begun();
-    const std::uint64_t completed = slot.outcomes().completed;
-    if (state.ejected()) {
-      if (now_ < state.until) return;
-      state.phase = EjectionPhase::probing;
-      state.until = now_ + rules_.max_ejection_time.count();
-      state.begun = begun;
-      state.completed = completed;
-      state.others = slot.in_flight();
-      slot.forget_failures();
-      slot.allow_probes(rules_.probes);
-      return;
-    }
-    state.others = std::min(state.others, slot.in_flight());
-    if (begun == state.begun) {  // no probe has begun, so all endings are of leases from before it
-      state.completed = completed;
-      slot.forget_failures();
-    }
-    const bool failed = slot.consecutive_failures() > 0;
-    if (completed > state.completed || (!failed && now_ >= state.until)) {
-      state.phase = EjectionPhase::none;
-      state.since = now_;
-      slot.set_capacity(member.capacity);
-    } else if (!failed && slot.in_flight() <= state.others) {  // all probes were cancelled, or none has begun
-      slot.allow_probes(rules_.probes);
-    }
+  [[nodiscard]] static Outcomes outcomes_of(const Member& member) { return member.slot->outcomes(); }
+  void add_endings(const Member& member) {
+    const Outcomes outcomes = outcomes_of(member);
+    all_completed_ += outcomes.completed;
+    all_cancelled_ += outcomes.cancelled;
   }
 
-  void eject(Member& member) {
+  /// Takes the member on, as time has passed. Returns how much speaks for its ejection; zero: nothing does.
+  [[nodiscard]] std::uint64_t evidence_against(Member& member) {
+    OutlierState& state = member.ejection;
+    auto& slot = *member.slot;
+    slot.admit([&](auto& admission) { admission.step(slot.unmarked_run()); });
+    // A clock that stepped back must not prolong anything.
+    state.until = std::min(state.until, now_ + rules_.max_ejection_time.count());
+    state.window_begin = std::min(state.window_begin, now_);
+    state.last_sign = std::min(state.last_sign, now_);
+    const auto seen = slot.admission().state();
+    switch (state.phase) {
+      case EjectionPhase::ejected:
+        if (now_ >= state.until) probe(member);
+        return 0;
+      case EjectionPhase::probing:
+        if (seen.proved != 0) {
+          state.phase = EjectionPhase::none;
+          state.since = now_;
+          serve(member);
+          return 0;
+        }
+        return seen.failed != 0 || now_ >= state.until ? 1 : 0;
+      default: break;
+    }
+    const Outcomes outcomes = outcomes_of(member);
+    if (!state.seen) begin_counts(member, outcomes);
+    return std::max({row_of(slot), failures(state, outcomes), silence(member, outcomes)});
+  }
+  [[nodiscard]] static std::uint64_t row_of(const auto& slot) {
+    return slot.admission().tripped() ? slot.admission().row() : 0;
+  }
+  /// The failures of the window, if their share is too high.
+  [[nodiscard]] std::uint64_t failures(OutlierState& state, const Outcomes& outcomes) const {
+    const std::uint64_t failed = outcomes.failed() - state.failed;
+    const std::uint64_t ended = failed + outcomes.completed - state.completed;
+    constexpr double rounding = 1e-9;  // 6 of 20 are 0.3, though 0.3 * 20 may be more than 6
+    if (ended >= rules_.failure_share_requests && failed > 0 &&
+        static_cast<double>(failed) >= rules_.failure_share * static_cast<double>(ended) - rounding)
+      return failed;
+    if (now_ - state.window_begin >= rules_.window.count()) {
+      state.window_begin = now_;
+      state.failed = outcomes.failed();
+      state.completed = outcomes.completed;
+    }
+    return 0;
+  }
+  /// The requests that were cancelled during a silence that is too long.
+  [[nodiscard]] std::uint64_t silence(Member& member, const Outcomes& outcomes) const {
+    OutlierState& state = member.ejection;
+    const std::uint64_t signs = outcomes.completed + outcomes.failed() + outcomes.rejected + outcomes.overloaded;
+    const bool tokens = member.slot->take_sign_of_tokens();
+    if (tokens || signs != state.signs || (member.slot->in_flight() == 0 && outcomes.cancelled == state.cancelled)) {
+      state.last_sign = now_;
+      state.signs = signs;
+      state.cancelled = outcomes.cancelled;
+      return 0;
+    }
+    const std::uint64_t cancelled = outcomes.cancelled - state.cancelled;
+    const std::uint64_t others_completed = all_completed_ - outcomes.completed;
+    const std::uint64_t others_cancelled = all_cancelled_ - outcomes.cancelled;
+    const bool hangs = now_ - state.last_sign >= rules_.silence.count() && cancelled >= rules_.consecutive_failures &&
+                       cancelled * others_completed >= 10 * others_cancelled && others_completed > 0;
+    return hangs ? cancelled : 0;
+  }
+  void begin_counts(Member& member, const Outcomes& outcomes) const {
+    OutlierState& state = member.ejection;
+    state.seen = true;
+    state.window_begin = now_;
+    state.last_sign = now_;
+    state.failed = outcomes.failed();
+    state.completed = outcomes.completed;
+    state.signs = outcomes.completed + outcomes.failed() + outcomes.rejected + outcomes.overloaded;
+    state.cancelled = outcomes.cancelled;
+  }
+
+  void serve(Member& member) const {
+    member.slot->admit([&](auto& admission) { admission.serve(member.slot->unmarked_run()); });
+    begin_counts(member, outcomes_of(member));
+  }
+  void probe(Member& member) const {
+    member.ejection.phase = EjectionPhase::probing;
+    member.ejection.until = now_ + rules_.max_ejection_time.count();
+    member.slot->admit([&](auto& admission) { admission.probe(rules_.probes); });
+  }
+  void eject(Member& member) const {
     OutlierState& state = member.ejection;
     if (state.phase == EjectionPhase::none && now_ - state.since > rules_.max_ejection_time.count()) state.times = 0;
     ++state.times;
     state.phase = EjectionPhase::ejected;
     state.until = now_ + rules_.time_out(state.times).count();
-    member.slot->forget_failures();
-    member.slot->allow_probes(0);
+    member.slot->admit([](auto& admission) { admission.hold(); });
   }
 
   const OutlierDetection& rules_;
   std::vector<Member>& members_;
   std::int64_t now_;
+  std::uint64_t all_completed_ = 0;
+  std::uint64_t all_cancelled_ = 0;
 };
 
 }  // namespace detail

@@ -5,15 +5,16 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <pdroute/capacity.hpp>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/load/limited_count.hpp>
 #include <pdroute/load/load_metric.hpp>
 #include <pdroute/load/no_load.hpp>
 #include <pdroute/outcome.hpp>
-#include <pdroute/pool/detail/consecutive_failures.hpp>
+#include <pdroute/pool/detail/admission.hpp>
 #include <pdroute/pool/detail/outcome_counts.hpp>
-#include <pdroute/pool/detail/probe_budget.hpp>
+#include <pdroute/pool/detail/place.hpp>
 #include <pdroute/pool/detail/slot_count.hpp>
 #include <pdroute/request.hpp>
 #include <pdroute/role.hpp>
@@ -26,8 +27,7 @@ namespace detail {
 /// old one. Policies see slots as const candidates: the count in flight, the members of the role's load metric, the
 /// limits, the id and the caller's endpoint.
 template <Role role_of_slot, EndpointType EndpointOfSlot, LoadMetric Load = NoLoad>
-class alignas(64) alignas(EndpointOfSlot) alignas(
-    Load) Slot  // own cache lines: neighbours are written by other threads
+class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written by other threads
     : public SlotCount,
       public Load {
  public:
@@ -37,97 +37,134 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
   static constexpr bool times_leases = TimesLeases<Load>;
   using Held = HeldOf<Load>;
 
-  Slot(const Endpoint& endpoint, std::uint64_t incarnation, typename Load::Options options)
-      : Load(options), incarnation_(incarnation), endpoint_(endpoint) {}
+  using Place = detail::Place<Slot, Endpoint>;
+  using Listing = detail::Listing<Slot, Endpoint>;
 
-  [[nodiscard]] const Endpoint& endpoint() const noexcept { return endpoint_; }
-  [[nodiscard]] EndpointIdView<Endpoint> id() const noexcept { return pdroute::endpoint_id(endpoint_); }
+  /// `row_limit`: failures in a row that close the slot to new leases until the pool decides; zero: none do.
+  Slot(const Endpoint& endpoint, std::uint64_t incarnation, typename Load::Options options, std::uint32_t row_limit = 0)
+      : Load(options), incarnation_(incarnation), listing_(new Listing(endpoint)), admission_(row_limit) {
+    listing()->settle(this, &word(), &marked_);
+  }
+  Slot(const Slot&) = delete;
+  Slot& operator=(const Slot&) = delete;
+
+  /// The endpoint as it was listed last.
+  [[nodiscard]] const Endpoint& endpoint() const noexcept { return listing()->endpoint; }
+  [[nodiscard]] EndpointIdView<Endpoint> id() const noexcept { return pdroute::endpoint_id(endpoint()); }
   /// Counts the lives that the pool has seen; unique within the pool.
   [[nodiscard]] std::uint64_t incarnation() const noexcept { return incarnation_; }
 
   /// The limits in force, for costs that compare what is held with what fits. Costs one atomic read per counted
   /// quantity.
   [[nodiscard]] Capacity capacity() const noexcept {
-    std::uint32_t requests = limit();
-    while (requests == 0) {  // only probes may try it; or that is just beginning or ending, then read both again
-      requests = probe_budget_.lease_limit();
-      if (requests == 0) requests = limit();
-    }
     Capacity capacity;
-    if (requests < Capacity::max_requests) capacity.requests = requests;
+    if (const std::uint32_t requests = admission_.limit(); requests < Capacity::max_requests)
+      capacity.requests = requests;
     LimitedQuantities::each([&capacity, &self = *this]<QuantityRef quantity>() {
       if constexpr (counts_quantity<Load, quantity>)
         capacity.*quantity.limit = static_cast<const LimitedCount<quantity>&>(self).sum_limit();
     });
     return capacity;
   }
+  /// Sets the limits; needs the pool's lock.
   void set_capacity(const Capacity& capacity) noexcept {
-    set_limit(capacity.requests.value_or(Capacity::max_requests));
-    probe_budget_.end();
+    admission_.set_limit(capacity.requests.value_or(Capacity::max_requests));
+    follow_admission();
     if constexpr (holds_demand) Load::set_capacity(capacity);
   }
-  /// Sets the limits for as long as only probes may try this endpoint: the count refuses every lease as full, and a
-  /// request that is refused asks for a probe.
-  void set_capacity_of_probes(const Capacity& capacity) noexcept {
-    probe_budget_.begin(capacity.requests.value_or(Capacity::max_requests));
-    set_limit(0);
-    if constexpr (holds_demand) Load::set_capacity(capacity);
+  /// Changes the admission by `change(admission)`; needs the pool's lock.
+  template <class Change>
+  void admit(const Change& change) noexcept {
+    change(admission_);
+    follow_admission();
   }
-  /// Allows `number` probes from now on, until one of them fails.
-  void allow_probes(std::uint32_t number) noexcept { probe_budget_.allow(number); }
-  /// Whether a reservation would succeed now.
+  [[nodiscard]] const Admission& admission() const noexcept { return admission_; }
+  /// Whether leases run that have no mark.
+  [[nodiscard]] bool unmarked_run() const noexcept { return in_flight() > admission_.marked(); }
+
+  /// Whether failures or push-back keep new leases out for now, although there may be room.
+  [[nodiscard]] bool held_back() const noexcept { return limit() == 0 && !admission_.admits(); }
+  /// Whether a reservation would succeed now, unless the endpoint is held back.
   template <class Request>
   [[nodiscard]] bool has_room(const Request& request) const {
     if constexpr (holds_demand) {
       if (!Load::has_room(demand_here(request))) return false;
     }
-    return in_flight() < limit() || (in_flight() < probe_budget_.limit() && consecutive_failures() == 0);
-  }
-  /// Takes a lease and what its request demands, unless the slot is closed or full, in one step. Precondition: the
-  /// caller holds a pin.
-  template <class Request>
-  [[nodiscard, gnu::always_inline]] inline Attempt try_reserve(const Request& request, Held& held) {
-    [[maybe_unused]] const Demand demand = demand_here(request);  // first: the caller's code may throw
-    Attempt attempt = SlotCount::try_reserve();
-    if (attempt == Attempt::full) [[unlikely]]
-      attempt = try_probe();
-    if constexpr (holds_demand) {
-      if (attempt == Attempt::reserved && !Load::try_hold(demand, held)) {
-        undo_reservation();
-        return Attempt::full;
-      }
-    }
-    return attempt;
-  }
-  /// Takes a lease back as if it had never been. Precondition: the caller holds a pin.
-  void undo_reservation(Held& held, const ReceiptOf<Load>& receipt) noexcept {
-    if constexpr (CountsChoices<Load>) Load::undo(receipt);
-    if constexpr (holds_demand) Load::let_go(held);
-    undo_reservation();
+    const std::uint32_t running = in_flight();
+    return running < limit() || running < admission_.limit();
   }
 
-  /// Ends the lease; it counts as completed unless another ending was counted before.
-  [[gnu::always_inline]] static inline void complete(Slot* slot, Held& held) noexcept {
-    if constexpr (holds_demand) slot->Load::let_go(held);
-    if (slot->release()) [[unlikely]]
-      destroy(slot);
+  /// What `try_reserve` returns: the place, if the lease is reserved.
+  struct Reservation {
+    Attempt attempt = Attempt::full;
+    Place* place = nullptr;
+  };
+  /// Takes a lease and what its request demands, unless the slot is closed or full, in one step. `anyway`: also if it is
+  /// held back. Precondition: the caller holds a pin.
+  template <class Request>
+  [[nodiscard, gnu::always_inline]] inline Reservation try_reserve(const Request& request, Held& held,
+                                                                   bool anyway = false) {
+    [[maybe_unused]] const Demand demand = demand_here(request);  // first: the caller's code may throw
+    Reservation reservation{SlotCount::try_reserve(), nullptr};
+    if (reservation.attempt == Attempt::reserved) [[likely]] {
+      reservation.place = &listing()->ordinary;
+    } else if (reservation.attempt == Attempt::full) {
+      reservation = ask_admission(anyway);
+    }
+    if constexpr (holds_demand) {
+      if (reservation.attempt == Attempt::reserved && !Load::try_hold(demand, held)) {
+        undo_reservation(reservation.place);
+        return {};
+      }
+    }
+    return reservation;
+  }
+  /// Takes a lease back as if it had never been. Precondition: the caller holds a pin.
+  static void undo_reservation(Place* place, Held& held, const ReceiptOf<Load>& receipt) noexcept {
+    Slot& slot = *place->slot;
+    if constexpr (CountsChoices<Load>) slot.Load::undo(receipt);
+    if constexpr (holds_demand) slot.Load::let_go(held);
+    slot.undo_reservation(place);
+  }
+
+  /// Ends the lease; it counts as completed.
+  [[gnu::always_inline]] static inline void complete(Place* place, Held& held) noexcept {
+    if constexpr (holds_demand) place->slot->Load::let_go(held);
+    const std::uint64_t before = release(*place->count);
+    if (!was_open(before)) [[unlikely]]
+      completed_elsewhere(place, before);
   }
   /// Ends the lease as completed at the time `now`, which the load metric may measure.
   template <class TimePoint>
-  static void complete(Slot* slot, Held& held, [[maybe_unused]] TimePoint now) noexcept {
-    if constexpr (times_leases) slot->Load::complete(held, now);
-    complete(slot, held);
+  static void complete(Place* place, Held& held, [[maybe_unused]] TimePoint now) noexcept {
+    if constexpr (times_leases) place->slot->Load::complete(held, now);
+    complete(place, held);
   }
   // The other endings are out of line, so that the code around a lease stays small enough to be inlined.
-  [[gnu::noinline]] static void fail(Slot* slot, Held held, FailureKind kind) noexcept {
-    if (kind != FailureKind::overloaded) slot->failures_.failed(slot->outcomes().completed);
-    slot->ends_.failed(kind);
-    complete(slot, held);
+  [[gnu::noinline]] static void fail(Place* place, Held held, FailureKind kind) noexcept {
+    Slot& slot = *place->slot;
+    const bool gate = kind == FailureKind::overloaded ? slot.admission_.pushed_back(period_of(place))
+                                                      : slot.admission_.failed(period_of(place));
+    if (gate) slot.follow_admission();
+    slot.ends_.failed(kind);
+    end(place, held);
   }
-  [[gnu::noinline]] static void cancel(Slot* slot, Held held) noexcept {
-    slot->ends_.cancelled();
-    complete(slot, held);
+  [[gnu::noinline]] static void cancel(Place* place, Held held) noexcept {
+    place->slot->ends_.cancelled();
+    end_without_word(place, held);
   }
+  [[gnu::noinline]] static void reject(Place* place, Held held) noexcept {
+    place->slot->ends_.rejected();
+    end_without_word(place, held);
+  }
+  /// The request has given tokens, and its lease goes on.
+  static void progressed(Place* place) noexcept {
+    std::atomic<bool>& tokens = place->slot->tokens_;
+    if (!tokens.load(std::memory_order_relaxed)) tokens.store(true, std::memory_order_relaxed);
+    if (place->period != Place::unmarked) place->slot->admission_.progressed(place->period);
+  }
+  /// Whether a request has given tokens since this was last asked.
+  [[nodiscard]] bool take_sign_of_tokens() noexcept { return tokens_.exchange(false, std::memory_order_relaxed); }
   static void end_pin(Slot* slot) noexcept {
     if (slot->unpin()) [[unlikely]]
       destroy(slot);
@@ -138,7 +175,8 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
     // Read first, because the other endings are counted before their lease is released.
     const std::uint64_t ended = SlotCount::ended();
     Outcomes outcomes = ends_.so_far();
-    const std::uint64_t others = outcomes.failed() + outcomes.overloaded + outcomes.cancelled + ends_.undone_so_far();
+    const std::uint64_t others =
+        outcomes.failed() + outcomes.overloaded + outcomes.cancelled + outcomes.rejected + ends_.undone_so_far();
     const std::uint64_t completed = ended > others ? ended - others : 0;  // so never too high
     outcomes.completed = completed_.load(std::memory_order_relaxed);
     while (outcomes.completed < completed &&
@@ -148,37 +186,71 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
     return outcomes;
   }
 
-  /// Leases so far, without those taken back. While leases begin and end, the number may be off by those that do.
-  [[nodiscard]] std::uint64_t begun() const noexcept { return ended() + in_flight() - ends_.undone_so_far(); }
-
-  /// Failures since the last completion, back-pressure left out, or since they were last forgotten.
-  [[nodiscard]] std::uint32_t consecutive_failures() const noexcept { return failures_.length(outcomes().completed); }
-  void forget_failures() noexcept { failures_.restart(); }
-
  private:
-  ~Slot() = default;
+  ~Slot() { delete listing(); }
 
   template <class Request>
   [[nodiscard]] Demand demand_here([[maybe_unused]] const Request& request) const {
     if constexpr (holds_demand) {
-      return detail::demand_of(request, endpoint_, role);
+      return detail::demand_of(request, endpoint(), role);
     } else {
       return {};
     }
   }
-  // Out of line: nearly every slot that is full is not being probed.
-  [[gnu::noinline, gnu::cold]] Attempt try_probe() noexcept {
-    if (probe_budget_.limit() == 0 || consecutive_failures() > 0) return Attempt::full;
-    const std::uint32_t limit = probe_budget_.take();
-    const Attempt attempt = SlotCount::try_reserve([limit] { return limit; });
-    if (limit > 0 && attempt != Attempt::reserved) probe_budget_.give_back();
-    return attempt;
+  [[nodiscard]] Listing* listing() const noexcept { return listing_.load(std::memory_order_acquire); }
+  [[nodiscard]] static std::optional<std::uint8_t> period_of(const Place* place) noexcept {
+    return place->period == Place::unmarked ? std::nullopt : std::optional{place->period};
   }
 
-  void undo_reservation() noexcept {
-    probe_budget_.give_back();
+  // Out of line: nearly every slot that is full has its gate open.
+  [[gnu::noinline, gnu::cold]] Reservation ask_admission(bool anyway) noexcept {
+    const Admission::Permit permit = admission_.ask(anyway);
+    if (permit.limit == 0) return {};
+    const Attempt attempt = SlotCount::try_reserve([&permit] { return permit.limit; });
+    if (!permit.period) return {attempt, attempt == Attempt::reserved ? &listing()->ordinary : nullptr};
+    if (attempt == Attempt::reserved) return {attempt, &listing()->of_period[*permit.period]};
+    admission_.withdraw(*permit.period);
+    return {attempt, nullptr};
+  }
+  /// Makes the limit of the count follow the admission, also if several threads change it at once.
+  void follow_admission() noexcept {
+    std::uint32_t limit = 0;
+    do {
+      limit = admission_.limit_of_count();
+      set_limit(limit);
+    } while (limit != admission_.limit_of_count());
+  }
+
+  void undo_reservation(Place* place) noexcept {
+    if (place->period != Place::unmarked) admission_.withdraw(place->period);
     ends_.undone();
     static_cast<void>(release());  // the caller's pin keeps the slot
+  }
+  static void end_without_word(Place* place, Held& held) noexcept {
+    Slot& slot = *place->slot;
+    if (place->period != Place::unmarked && slot.admission_.ended_without_word(place->period)) slot.follow_admission();
+    end(place, held);
+  }
+  /// Ends a lease whose ending has been counted.
+  static void end(Place* place, Held& held) noexcept {
+    Slot* const slot = place->slot;
+    if constexpr (holds_demand) slot->Load::let_go(held);
+    if (place->period != Place::unmarked) slot->admission_.over(place->period);
+    if (slot->release()) [[unlikely]]
+      destroy(slot);
+  }
+  /// The rest of `complete`, for a slot that was closed or a lease with a mark. The place may be gone, unless the word
+  /// says that this thread has still to release the slot, or to destroy it.
+  [[gnu::noinline, gnu::cold]] static void completed_elsewhere(Place* place, std::uint64_t before) noexcept {
+    if (was_marked(before)) {
+      Slot* const slot = place->slot;
+      notice(slot->marked_);
+      if (slot->admission_.completed(place->period)) slot->follow_admission();
+      slot->admission_.over(place->period);
+      if (slot->release()) destroy(slot);
+    } else if (dead_after(before)) {
+      destroy(place->slot);
+    }
   }
 
   // Out of line, so that ending a lease is small enough to be inlined.
@@ -186,10 +258,11 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
 
   OutcomeCounts ends_;
   alignas(64) std::uint64_t incarnation_;  // read while other threads write the counts above
-  Endpoint endpoint_;
-  mutable std::atomic<std::uint64_t> completed_{0};     // as reported
-  [[no_unique_address]] ConsecutiveFailures failures_;  // `probe_budget_` fits into its padding
-  ProbeBudget probe_budget_;
+  std::atomic<Listing*> listing_;
+  mutable std::atomic<std::uint64_t> completed_{0};  // as reported
+  Admission admission_;
+  std::atomic<bool> tokens_{false};
+  std::atomic<std::uint64_t> marked_{marked_word};  // counts nothing: what `complete` of a marked lease writes to
 };
 
 }  // namespace detail

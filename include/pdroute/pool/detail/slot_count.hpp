@@ -21,14 +21,18 @@ namespace detail {
 ///     pin          | pins + 1                    | pins + 1           | pins + 1
 ///     unpin        | pins - 1; dead if nothing is left                | the same
 ///     close        | closed                      | closed             | no change
-///     set_limit    | the next try_reserve compares with the new limit | no effect
+///     reopen       | no change                   | no change          | open
+///     set_limit    | no later success passes the new limit            | no effect
 ///
-/// Dead means that pins and leases are both zero. No operation leads out of that state.
+/// Dead means that pins and leases are both zero. No operation leads out of that state. An open slot is never dead,
+/// because the membership pins it; so an end of a lease looks at the other bits only if the slot is closed.
 ///
 /// Guarantees.
 /// - Exactly one call of `release` or `unpin` returns true. Its thread must destroy the slot.
-/// - After `close` has returned, no reservation succeeds: once `in_flight()` then reads zero, it stays zero.
-/// - No reservation takes `in_flight()` above the limit.
+/// - After `close` has returned, no reservation succeeds until `reopen`: once `in_flight()` then reads zero, it stays
+///   zero.
+/// - No reservation takes `in_flight()` above the limit, also not one that had read a higher limit before `set_limit`
+///   returned.
 /// - A thread that reserves holds a pin, so a slot without pins gains no leases.
 ///
 /// Thread safety: all members may be called from many threads at once; lock-free.
@@ -60,13 +64,22 @@ class SlotCount {
     const std::uint64_t word = word_.load(std::memory_order_acquire);
     const std::uint64_t field = word >> reserved_shift;
     if ((halves & 1U) != field >> half_shift) ++halves;  // the thread that reached the new half has yet to count it
-    return (halves << half_shift) + (field & ((std::uint64_t{1} << half_shift) - 1)) - in_flight(word);
+    // `limits_set_` rises before the word does, so the number may read too low, but never too high.
+    return (halves << half_shift) + (field & ((std::uint64_t{1} << half_shift) - 1)) - in_flight(word) -
+           limits_set_.load(std::memory_order_relaxed);
   }
 
   /// The maximum number of leases at once. Lowered below `in_flight()`, it takes effect as leases end.
   [[nodiscard]] std::uint32_t limit() const noexcept { return limit_.load(std::memory_order_relaxed); }
   /// Precondition: limit <= Capacity::max_requests. Zero: every reservation is refused as full.
-  void set_limit(std::uint32_t limit) noexcept { limit_.store(limit, std::memory_order_relaxed); }
+  void set_limit(std::uint32_t limit) noexcept {
+    if (limit_.exchange(limit, std::memory_order_relaxed) == limit) return;
+    limits_set_.fetch_add(1, std::memory_order_relaxed);
+    // A reservation that has read the old limit must not succeed any more. So the word changes, as if a lease had begun
+    // and ended. Release: a reservation that reads the changed word sees the new limit.
+    const std::uint64_t before = word_.fetch_add(one_reserved, std::memory_order_acq_rel);
+    if (((before ^ (before + one_reserved)) & top_bit) != 0) halves_.fetch_add(1, std::memory_order_release);
+  }
 
   /// Takes a lease unless the slot is closed or at its limit, in one step. Precondition: the caller holds a pin.
   [[nodiscard, gnu::always_inline]] inline Attempt try_reserve() noexcept {
@@ -90,10 +103,16 @@ class SlotCount {
   }
 
   /// Ends a lease. True: the slot is dead and the caller destroys it.
-  [[nodiscard]] bool release() noexcept {
+  [[nodiscard]] bool release() noexcept { return dead_after(release(word_)); }
+  /// Ends a lease that is counted in `word`. Returns the word as it was before.
+  [[nodiscard]] static std::uint64_t release(std::atomic<std::uint64_t>& word) noexcept {
     // Release: what the holder did happens before the destruction. Acquire: the destroying thread sees it all.
-    return needed(word_.fetch_sub(one_in_flight, std::memory_order_acq_rel)) == one_in_flight;
+    return word.fetch_sub(one_in_flight, std::memory_order_acq_rel);
   }
+  /// Whether the slot was open, so that the end of the lease has no consequences.
+  [[nodiscard]] static bool was_open(std::uint64_t before) noexcept { return (before & closed_bit) == 0; }
+  /// Whether the slot is dead after a release that found this word.
+  [[nodiscard]] static bool dead_after(std::uint64_t before) noexcept { return needed(before) == one_in_flight; }
 
   /// Precondition: the caller holds a pin, or the lock under which the membership holds one.
   void pin() noexcept { word_.fetch_add(one_pin, std::memory_order_relaxed); }
@@ -109,6 +128,24 @@ class SlotCount {
     // Release: a refused thread sees the snapshot published before. Acquire: the closing thread sees what ended.
     word_.fetch_or(closed_bit, std::memory_order_acq_rel);
   }
+  /// Takes leases again. Precondition: the caller holds the lock under which the membership holds a pin.
+  void reopen() noexcept {
+    // Release: a thread that reserves sees what was set before. Acquire: after the earlier `close`.
+    word_.fetch_and(~closed_bit, std::memory_order_acq_rel);
+  }
+
+ protected:
+  /// The word that `release` changes.
+  [[nodiscard]] std::atomic<std::uint64_t>& word() noexcept { return word_; }
+
+  // A word that counts leases whose end always has consequences: closed, with more pins than a slot can have. It begins
+  // in the middle of its range, and each end that was noticed is added again, so it never runs over.
+  static constexpr std::uint64_t mark_bits = (((std::uint64_t{1} << 20U) - 1) << 23U) | (std::uint64_t{1} << 22U);
+  static constexpr std::uint64_t marked_word = mark_bits | (std::uint64_t{1} << 21U);
+  /// Whether a lease was counted in a word that began as `marked_word`.
+  [[nodiscard]] static bool was_marked(std::uint64_t before) noexcept { return (before & mark_bits) == mark_bits; }
+  /// Takes notice of the end of a lease that was counted in such a word.
+  static void notice(std::atomic<std::uint64_t>& word) noexcept { word.fetch_add(1, std::memory_order_relaxed); }
 
  private:
   static constexpr unsigned closed_shift = 22;
@@ -133,6 +170,7 @@ class SlotCount {
 
   std::atomic<std::uint64_t> word_{one_pin};
   std::atomic<std::uint32_t> limit_{Capacity::max_requests};
+  std::atomic<std::uint32_t> limits_set_{0};
   std::atomic<std::uint32_t> halves_{0};  // how often *reserved so far* has reached another half of its range
 };
 

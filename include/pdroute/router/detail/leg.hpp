@@ -111,10 +111,10 @@ class Leg {
       Slot* const slot = candidates_.slot(*chosen);
       read_clock(context);
       typename Slot::Held held{};
-      const auto attempt = slot->try_reserve(request, held);
-      if (attempt == SlotCount::Attempt::reserved) [[likely]]
-        return reserved(slot, held, context);
-      if (attempt == SlotCount::Attempt::full) [[unlikely]] {
+      const auto reservation = slot->try_reserve(request, held);
+      if (reservation.attempt == SlotCount::Attempt::reserved) [[likely]]
+        return reserved(reservation.place, held, context);
+      if (reservation.attempt == SlotCount::Attempt::full) [[unlikely]] {
         Facts copy = facts;  // copied, so that `facts` can stay in registers
         Choice choice = choose_among(request, copy, Filter<Endpoint>{}, AnyEndpoint{}, TakeFirst{});
         facts.clock = copy.clock;  // only the two members that changed, so that the compiler still knows the others
@@ -133,8 +133,8 @@ class Leg {
                                                    const Compatible& compatible, const Judge& judge) {
     auto context = context_among<Among::remaining>(facts);
     check_policy_for<Request, decltype(context)>();
-    for (;;) {
-      screen(request, filter, compatible);
+    for (bool anyway = false;;) {  // whether also among endpoints that are held back, because no other is left
+      const bool some_held_back = screen(request, filter, compatible, anyway);
       const std::uint32_t closed_before = reason_.draining;
       while (!rest_.empty()) {
         context.narrow(rest_.size() < candidates_.size());
@@ -146,9 +146,9 @@ class Leg {
         Slot* const slot = rest_[*chosen];
         read_clock(context);
         typename Slot::Held held{};
-        const auto attempt = slot->try_reserve(request, held);
+        const auto [attempt, place] = slot->try_reserve(request, held, anyway);
         if (attempt == SlotCount::Attempt::reserved) {
-          Choice choice = reserved(slot, held, context);
+          Choice choice = reserved(place, held, context);
           const Verdict verdict = judge(choice);
           if (verdict == Verdict::take) return choice;
           choice.undo();
@@ -159,8 +159,13 @@ class Leg {
         }
         rest_.erase(rest_.begin() + static_cast<std::ptrdiff_t>(*chosen));
       }
-      if (reason_.draining == closed_before || pool_->generation() == generation_) return {};
-      refresh();
+      if (reason_.draining != closed_before && pool_->generation() != generation_) {
+        refresh();
+      } else if (some_held_back && !anyway) {
+        anyway = true;
+      } else {
+        return {};
+      }
     }
   }
 
@@ -173,6 +178,11 @@ class Leg {
   void remember() const noexcept {}
   void recall() const noexcept {}
 
+  /// What holds an endpoint back that would pass otherwise: failures count as `ejected`, push-back as `full`.
+  [[nodiscard]] static Reason held_back(const Slot& slot) noexcept {
+    if (!slot.held_back()) return nullptr;
+    return slot.admission().tripped() ? &NoEndpoint::ejected : &NoEndpoint::full;
+  }
   /// What rules an eligible endpoint out before the policy is asked; null for nothing.
   template <class Request, class Compatible>
   [[nodiscard]] static Reason ruled_out(const Slot& slot, const Request& request, const Filter<Endpoint>& filter,
@@ -207,11 +217,12 @@ class Leg {
   }
 
   template <class Context>
-  [[nodiscard, gnu::always_inline]] inline Choice reserved(Slot* slot, typename Slot::Held& held, Context& context) {
-    if constexpr (TimesLeases<LoadOf<Policy>>) slot->begin(held, context.now());
-    Lease<Slot> lease{slot, held};
+  [[nodiscard, gnu::always_inline]] inline Choice reserved(typename Slot::Place* place, typename Slot::Held& held,
+                                                           Context& context) {
+    if constexpr (TimesLeases<LoadOf<Policy>>) place->slot->begin(held, context.now());
+    Lease<Slot> lease{place, held};
     if constexpr (CountsChoices<LoadOf<Policy>>) {
-      return {std::move(lease), slot->record(context.now())};
+      return {std::move(lease), place->slot->record(context.now())};
     } else {
       return {std::move(lease), {}};
     }
@@ -222,27 +233,37 @@ class Leg {
     if constexpr (CountsChoices<LoadOf<Policy>> || TimesLeases<LoadOf<Policy>>) static_cast<void>(context.now());
   }
 
-  /// Leaves in `rest_` the candidates that pass, and counts in `reason_` why the others do not. Flattened: a call for
-  /// each endpoint would make clang's filters an eighth slower.
+  /// Leaves in `rest_` the candidates that pass, and counts in `reason_` why the others do not. Returns whether some do
+  /// not pass only because they are held back. Flattened: a call for each endpoint would make clang's filters an eighth
+  /// slower.
   template <class Request, class Compatible>
-  [[gnu::flatten]] void screen(const Request& request, const Filter<Endpoint>& filter, const Compatible& compatible) {
+  [[gnu::flatten]] bool screen(const Request& request, const Filter<Endpoint>& filter, const Compatible& compatible,
+                               bool anyway = false) {
     reason_ = snapshot_->left_out();
     rest_.clear();
+    bool some_held_back = false;
     for (std::size_t i = 0; i < candidates_.size(); ++i) {
       Slot* const slot = candidates_.slot(i);
-      if (const Reason reason = ruled_out(*slot, request, filter, compatible)) {
+      Reason reason = ruled_out(*slot, request, filter, compatible);
+      if (reason == nullptr && !anyway) [[likely]] {
+        reason = held_back(*slot);
+        some_held_back |= reason != nullptr;
+      }
+      if (reason != nullptr) {
         ++(reason_.*reason);
       } else {
         rest_.push_back(slot);
       }
     }
+    return some_held_back;
   }
 
   // Rare, and out of line so that the rest is small enough to be inlined into the caller's loop.
 
   template <class Request>
   [[gnu::noinline, gnu::cold]] Choice declined(const Request& request) {
-    screen(request, Filter<Endpoint>{}, AnyEndpoint{});  // full endpoints count as full, not as declined
+    static_cast<void>(
+        screen(request, Filter<Endpoint>{}, AnyEndpoint{}));  // full endpoints count as full, not as declined
     reason_.declined = static_cast<std::uint32_t>(rest_.size());
     return {};
   }

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Place: what a lease refers to. Listing: an endpoint as a list gave it, with the places for its leases.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace pdroute {
+inline namespace v0 {
+namespace detail {
+
+/// What a lease refers to. It says where the lease is counted, which slot it belongs to, which endpoint the caller sees,
+/// and in which period it began (see `Admission`). Leases that began alike share a place.
+template <class Slot, class Endpoint>
+struct Place {
+  static constexpr std::uint8_t unmarked = 0xff;
+
+  std::atomic<std::uint64_t>* count = nullptr;  ///< the slot's own word, or a word of marked leases
+  Slot* slot = nullptr;                         ///< the life of the endpoint
+  const Endpoint* endpoint = nullptr;           ///< as it was listed when the lease began
+  std::uint8_t period = unmarked;               ///< the number of the period, if its endings decide something
+};
+
+/// One description of an endpoint, as a list gave it, with a place for each period and one for leases without a mark.
+/// Leases show the description that was in force when they began.
+template <class Slot, class Endpoint>
+struct Listing {
+  static constexpr std::size_t periods = 8;
+
+  explicit Listing(const Endpoint& given) : endpoint(given) {}
+  Listing(const Listing&) = delete;
+  Listing& operator=(const Listing&) = delete;
+
+  /// Makes the places refer to their slot and words.
+  void settle(Slot* slot, std::atomic<std::uint64_t>* own, std::atomic<std::uint64_t>* marked) noexcept {
+    ordinary = {.count = own, .slot = slot, .endpoint = &endpoint};
+    for (std::size_t i = 0; i < periods; ++i)
+      of_period[i] = {.count = marked, .slot = slot, .endpoint = &endpoint, .period = static_cast<std::uint8_t>(i)};
+  }
+
+  Endpoint endpoint;
+  Listing* older = nullptr;  ///< the one before, as long as leases may show it
+  Place<Slot, Endpoint> ordinary;
+  std::array<Place<Slot, Endpoint>, periods> of_period;
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace pdroute
