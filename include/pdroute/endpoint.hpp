@@ -19,6 +19,21 @@ inline namespace v0 {
 /// weights of 400,000 endpoints add up to less than 2^32.
 inline constexpr std::uint32_t max_endpoint_weight = 10'000;
 
+/// Whether an endpoint works, as the caller's health checks see it. A new endpoint is healthy until the caller says
+/// otherwise.
+enum class Health : std::uint8_t {
+  healthy,    ///< works
+  unhealthy,  ///< does not work; gets no new requests
+};
+
+/// Whether an endpoint takes new requests at present, as it says itself or as the caller decides. Independent of its
+/// health. A pause can end; a drain is final. A new endpoint is accepting until the caller says
+/// otherwise.
+enum class Intake : std::uint8_t {
+  accepting,  ///< takes new requests
+  paused,     ///< gets no new requests for now
+};
+
 /// How to read an endpoint of the caller's type: the library's one customisation point. The default reads the member
 /// `.id` and the optional members `.incarnation`, `.capacity` and `.weight`. For other types, specialise it:
 ///
@@ -28,17 +43,24 @@ inline constexpr std::uint32_t max_endpoint_weight = 10'000;
 ///       static std::string_view incarnation(const Engine& engine) { return engine.pod_uid(); }          // optional
 ///       static pdroute::Capacity capacity(const Engine& engine, pdroute::Role role) { return {...}; }  // optional
 ///       static std::uint32_t weight(const Engine& engine, pdroute::Role role) { return engine.gpus(); }  // optional
+///       static pdroute::Health health(const Engine& engine, pdroute::Role role) { return ...; }          // optional
+///       static pdroute::Intake intake(const Engine& engine, pdroute::Role role) { return ...; }          // optional
 ///     };
 ///
 /// - `id` names an endpoint and is unique within a role.
-/// - `incarnation` distinguishes two lives of the same id, such as by a pod's UID or a start time. It is optional;
-///   without it, the same id means the same life.
-/// - `capacity` gives the endpoint's limits. It is optional; without it there are no limits. It is read when the
-///   endpoint is added to a role.
-/// - `weight` says how much the endpoint can take compared with the others of its role: an integer from 1 to
-///   `max_endpoint_weight`. It is optional; without it the weight is 1. It is read when the endpoint is added to a role
-///   with a policy that reads weights, such as `WeightedRoundRobinPolicy`; other roles do not read it. A member that is
-///   kept keeps its weight. To change a weight, change the incarnation as well.
+/// - `incarnation` distinguishes two lives of the same id, such as by a pod's UID or a start time. It is optional. With it,
+///   the same key means the same life, also if the endpoint was missing from a list for a while. Without it, an endpoint
+///   is the same life as long as each list names it.
+/// - `capacity` gives the endpoint's limits. It is optional; without it there are no limits.
+/// - `weight` says how much the endpoint can take compared with the others of its role: an integer from 0 to
+///   `max_endpoint_weight`. It is optional; without it the weight is 1. Zero means: no new requests. Only roles with a
+///   policy that reads weights, such as `WeightedRoundRobinPolicy`, read it.
+/// - `health` and `intake` are the state in which the endpoint joins a role, such as unhealthy until its first check.
+///   They are optional; without them it joins healthy and accepting. They are read for new lives only; later the states
+///   are as `set_health` and `set_intake` leave them.
+///
+/// Capacity and weight are read each time a list names the endpoint, and a change takes effect at once. If the type has
+/// an operator==, equal endpoints are not copied again.
 ///
 /// Id and incarnation are integers or text (anything convertible to std::string_view). The text must live in the
 /// endpoint, and neither may change while the router holds its copy of the endpoint.
@@ -79,6 +101,18 @@ struct EndpointTraits {
     requires requires { requires std::integral<std::remove_cvref_t<decltype(endpoint.weight)>>; }
   {
     return std::remove_cvref_t<decltype(endpoint.weight)>{endpoint.weight};
+  }
+  /// The member `.health`, the same in both roles.
+  static constexpr Health health(const Endpoint& endpoint, Role /*role*/) noexcept
+    requires requires { requires std::same_as<std::remove_cvref_t<decltype(endpoint.health)>, Health>; }
+  {
+    return endpoint.health;
+  }
+  /// The member `.intake`, the same in both roles.
+  static constexpr Intake intake(const Endpoint& endpoint, Role /*role*/) noexcept
+    requires requires { requires std::same_as<std::remove_cvref_t<decltype(endpoint.intake)>, Intake>; }
+  {
+    return endpoint.intake;
   }
 };
 
@@ -144,21 +178,6 @@ template <EndpointType E>
 }
 
 }  // namespace detail
-
-/// Whether an endpoint works, as the caller's health checks see it. A new endpoint is healthy until the caller says
-/// otherwise.
-enum class Health : std::uint8_t {
-  healthy,    ///< works
-  unhealthy,  ///< does not work; gets no new requests
-};
-
-/// Whether an endpoint takes new requests at present, as it says itself or as the caller decides. Independent of its
-/// health. A pause can end; a drain is final. A new endpoint is accepting until the caller says
-/// otherwise.
-enum class Intake : std::uint8_t {
-  accepting,  ///< takes new requests
-  paused,     ///< gets no new requests for now
-};
 
 }  // namespace v0
 }  // namespace pdroute

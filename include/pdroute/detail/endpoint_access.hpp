@@ -2,27 +2,89 @@
 // Reads a caller's endpoint by EndpointTraits: incarnation key, capacity, weight, and a hash of the id.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <pdroute/capacity.hpp>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/key.hpp>
 #include <pdroute/role.hpp>
 #include <type_traits>
+#include <utility>
 
 namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// Whether two endpoints with the same id are the same life of it. Without an incarnation key, they always are.
+/// Whether the endpoint's type has an incarnation key.
+template <class E>
+concept HasIncarnationKey = requires(const E& endpoint) { EndpointTraits<E>::incarnation(endpoint); };
+
+/// What stands for the key of a type without one: all are equal.
+struct NoKey {
+  friend bool operator==(NoKey, NoKey) = default;
+};
+template <class E>
+struct LifeKeyOf {
+  using Type = NoKey;
+};
+template <HasIncarnationKey E>
+struct LifeKeyOf<E> {
+  using Read = std::remove_cvref_t<decltype(EndpointTraits<E>::incarnation(std::declval<const E&>()))>;
+  static_assert(IdType<Read>, "pdroute: an incarnation key must be an integer or text");
+  using Type = KeyValue<Read>;
+};
+/// The incarnation key of an endpoint, as a value of its own.
 template <EndpointType E>
-[[nodiscard]] bool same_incarnation(const E& a, const E& b) noexcept {
-  if constexpr (requires { EndpointTraits<E>::incarnation(a); }) {
-    using Read = std::remove_cvref_t<decltype(EndpointTraits<E>::incarnation(a))>;
-    static_assert(IdType<Read>, "pdroute: an incarnation key must be an integer or text");
-    using View = KeyView<Read>;
-    return View{EndpointTraits<E>::incarnation(a)} == View{EndpointTraits<E>::incarnation(b)};
+using LifeKey = typename LifeKeyOf<E>::Type;
+
+template <EndpointType E>
+[[nodiscard]] LifeKey<E> life_key(const E& endpoint) {
+  if constexpr (HasIncarnationKey<E>) {
+    return LifeKey<E>(EndpointTraits<E>::incarnation(endpoint));
   } else {
-    return true;
+    return {};
+  }
+}
+
+/// The state in which the endpoint joins.
+template <EndpointType E>
+[[nodiscard]] Health first_health(const E& endpoint, Role role) {
+  if constexpr (requires { Health{EndpointTraits<E>::health(endpoint, role)}; }) {
+    return EndpointTraits<E>::health(endpoint, role);
+  } else {
+    return Health::healthy;
+  }
+}
+template <EndpointType E>
+[[nodiscard]] Intake first_intake(const E& endpoint, Role role) {
+  if constexpr (requires { Intake{EndpointTraits<E>::intake(endpoint, role)}; }) {
+    return EndpointTraits<E>::intake(endpoint, role);
+  } else {
+    return Intake::accepting;
+  }
+}
+
+/// Whether a kept endpoint is described as before. Without an operator==, that cannot be known.
+template <EndpointType E>
+[[nodiscard]] bool same_description(const E& a, const E& b) {
+  if constexpr (requires {
+                  { a == b } -> std::convertible_to<bool>;
+                }) {
+    return a == b;
+  } else {
+    return false;
+  }
+}
+
+/// Whether a second entry for the same id may say the same as the first, as far as can be known.
+template <EndpointType E>
+[[nodiscard]] bool repeats(const E& a, const E& b) {
+  if constexpr (requires {
+                  { a == b } -> std::convertible_to<bool>;
+                }) {
+    return a == b;
+  } else {
+    return HasIncarnationKey<E>;  // the key says that both are one life
   }
 }
 

@@ -2,6 +2,8 @@
 // EndpointPool: the members of one role, which of them are eligible, and the snapshot that shows those.
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -24,6 +26,7 @@
 #include <pdroute/role.hpp>
 #include <span>
 #include <type_traits>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -31,19 +34,20 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// The endpoints of one role, copied from the caller's list. A new member is eligible: healthy, accepting, not draining
-/// and not ejected. A member that comes from the other role instead keeps its health and intake.
+/// The endpoints of one role, copied from the caller's list. A new member is healthy, accepting, not draining and not
+/// ejected, unless its type says otherwise (see `EndpointTraits`). A member that comes from the other role keeps its health
+/// and intake.
 ///
-/// How a change works, which is rare:
-/// 1. it takes the lock, copies the members and edits the copy;
-/// 2. it builds the snapshot of the eligible, and publishes copy, snapshot and the next generation together;
-/// 3. it closes the slots that take no more leases, frees the lock, and only then lets go of what has left.
-/// How a reader works, which is frequent:
-/// 4. it compares `generation()` with that of the snapshot in hand: one cache line, which only changes write;
-/// 5. it fetches `snapshot()` under the lock only if they differ.
+/// A life of an endpoint that has an incarnation key is remembered while no list names it: at least as long as requests
+/// run on it, and the latest 1,024 such lives, or as many as there are members, also after that. When a list names the
+/// key again, the life goes on: its leases count, and its states, outlier detection, latency and sessions are as they were.
 ///
-/// Thread safety: all members may be called from many threads at once. Endpoints that leave are destroyed after the
-/// lock is free, so their destructors may call the pool.
+/// How a change works is described in detail/membership.hpp. How a reader works, which is frequent: it compares
+/// `generation()` with that of the snapshot in hand (one cache line, which only changes write), and fetches `snapshot()`
+/// under the lock only if they differ.
+///
+/// Thread safety: all members may be called from many threads at once. Endpoints are copied before the lock is taken and
+/// destroyed after it is free, so their copy constructors and destructors may call the pool.
 template <Role role, EndpointType Endpoint, LoadMetric Load = NoLoad>
 class EndpointPool {
  public:
@@ -57,63 +61,86 @@ class EndpointPool {
       : membership_(options, rules) {}
 
   /// Makes the members be exactly those of `list`, compared by id and, where the endpoint has one, incarnation key.
-  /// A kept member stays as it is: its count, its health, a drain in progress, its capacity, its weight, and the copy
-  /// of the endpoint taken when it was added. New members come after the kept ones in registration order. A removed
-  /// member gets no new leases; those that run stay valid. An endpoint that has left for the other role comes back,
-  /// as a new life, if the list names it. Complexity: O(members + list). On an error nothing has changed.
+  ///
+  /// A kept member keeps its life: its leases, its health, a drain in progress. Its description, and a capacity or weight
+  /// that differs from what the last list said, are taken over; leases that run go on showing the endpoint as it was when
+  /// they began. New members come after the kept ones in registration order. A removed member gets no new leases; those
+  /// that run stay valid. An endpoint that has left for the other role comes back if the list names it.
+  ///
+  /// An entry that breaks a rule holds up no other: it is listed in `Assignment::refused`, and a member with its id stays
+  /// as it was. Entries that repeat an earlier one count once. Error: every entry of a list is refused; then nothing has
+  /// changed, because such a list is a fault and not a wish. Complexity: O(members + list).
   Result<Assignment<Endpoint>, ConfigError> assign(std::span<const Endpoint> list) {
-    if (auto error = detail::check_endpoints<role, Endpoint, Load>(list)) return std::move(*error);
     Assignment<Endpoint> report;
-    membership_.edit([&](Edit& edit, const Members& members) {
-      // Match each entry of the list with the member it keeps.
-      const std::vector<const Member*> before = members.match(list);
-      std::vector<bool> keeps(list.size(), false);
-      std::unordered_set<const Member*> kept;
-      for (std::size_t i = 0; i < list.size(); ++i) {
-        keeps[i] =
-            before[i] != nullptr && !before[i]->left && detail::same_incarnation(before[i]->slot->endpoint(), list[i]);
-        if (keeps[i]) kept.insert(before[i]);
-      }
-      // Keep or remove each member, then add the new lives.
-      edit.next.clear();
-      for (const Member& member : members) {
-        if (kept.contains(&member)) {
-          edit.next.add(member);
-        } else {
-          edit.remove(member.slot);
-          report.removed.emplace_back(member.slot->id());
-        }
-      }
-      for (std::size_t i = 0; i < list.size(); ++i) {
-        (keeps[i] ? report.kept : report.added).emplace_back(pdroute::endpoint_id(list[i]));
-        if (!keeps[i]) edit.add(new_member(membership_.make_slot(edit, list[i]), before[i]));
-      }
-    });
+    auto listed = detail::read_endpoints<role, Endpoint, Load>(list, report.refused);
+    if (listed.empty() && !report.refused.empty()) return std::move(report.refused.front());
+    std::unordered_set<EndpointIdView<Endpoint>> untouched;
+    for (const ConfigError& error : report.refused) {
+      if (error.rule != ConfigError::Rule::id_not_empty)
+        untouched.insert(pdroute::endpoint_id(list[error.endpoint->index]));
+    }
+    change_list(report, listed, [&](const Member& member) { return untouched.contains(member.slot->id()); });
     return report;
   }
+  /// Adds one endpoint. Error: a rule is broken, or a member has this id already. O(members).
+  std::optional<ConfigError> add(const Endpoint& endpoint) { return put(endpoint, false); }
+  /// Takes over the description, capacity and weight of a member, as `assign` does. With another incarnation key, it is a
+  /// new life. Error: a rule is broken, or no member has this id. O(members).
+  std::optional<ConfigError> update(const Endpoint& endpoint) { return put(endpoint, true); }
+  /// Removes one endpoint, as `assign` with a list without it does. False: no member has this id. O(members).
+  bool remove(IdView id) {
+    return membership_.edit([&](Edit& edit, const Members& members) {
+      const Member* const member = members.find(id);
+      if (member == nullptr) return false;
+      depart(edit, *member);
+      edit.next.remove(edit.next.find(id));
+      return true;
+    });
+  }
 
-  /// Sets whether the endpoint works. False: no member has this id, and nothing has changed. O(members).
-  bool set_health(IdView id, Health health) { return set(id, &Member::health, health); }
+  /// Sets whether the endpoint works. False: no member has this id, and nothing has changed. O(1) on average.
+  bool set_health(IdView id, Health health) {
+    return set(id, [health](Member& member) { return std::exchange(member.health, health) != health; });
+  }
 
-  /// Sets whether the endpoint takes new requests. False: no member has this id. O(members).
-  bool set_intake(IdView id, Intake intake) { return set(id, &Member::intake, intake); }
+  /// Sets whether the endpoint takes new requests. A pause may have an end, a moment of the caller's clock: `advance` then
+  /// ends it. Until then the endpoint counts as full. False: no member has this id. O(1) on average.
+  bool set_intake(IdView id, Intake intake) { return set_intake_until(id, intake, Member::no_end); }
+  /// Pauses the endpoint from now on for a time.
+  template <class TimePoint>
+  bool pause(IdView id, TimePoint now, std::chrono::nanoseconds time) {
+    constexpr std::chrono::nanoseconds longest = std::chrono::hours{24 * 365 * 100};
+    const auto length = std::clamp(time, std::chrono::nanoseconds::zero(), longest);
+    return set_intake_until(id, Intake::paused, detail::nanoseconds_of(now) + length.count());
+  }
 
   /// Refuses new leases for this life of the endpoint. Draining is final, unlike HAProxy's drain state: once this has
   /// returned, no new lease appears. Leases that run stay valid; `EndpointStatus::drained()` says when the last has
-  /// ended. False: no member has this id. O(members).
-  bool drain(IdView id) { return set(id, &Member::draining, true); }
+  /// ended. False: no member has this id. O(1) on average.
+  bool drain(IdView id) {
+    bool found = false;
+    membership_.update_and_close([&](Members& members) -> Slot* {
+      Member* const member = members.find(id);
+      found = member != nullptr;
+      return found && !std::exchange(member->draining, true) ? member->slot : nullptr;
+    });
+    return found;
+  }
 
   /// Sets the limits of this life of the endpoint, at once. What is above a lowered limit stays; nothing is added until
   /// there is room. Returns what is wrong, if anything: no member has this id, or the capacity is out of range.
   std::optional<ConfigError> set_capacity(IdView id, const Capacity& capacity) {
     if (auto error = detail::check_capacity<Endpoint, Load>(id, capacity)) return error;
-    return membership_.with_members([&](Members& members) -> std::optional<ConfigError> {
+    std::optional<ConfigError> error = unknown(id);
+    membership_.update([&](Members& members) {
       Member* const member = members.find(id);
-      if (member == nullptr) return unknown(id);
+      if (member == nullptr) return false;
+      error.reset();
       member->capacity = capacity;
       member->slot->set_capacity(capacity);
-      return std::nullopt;
+      return false;
     });
+    return error;
   }
 
   /// Does what `OutlierDetection` says is due at this moment of the caller's clock: ejects, begins probes, takes back.
@@ -121,16 +148,25 @@ class EndpointPool {
   template <class TimePoint>
   std::vector<EjectionChange<Endpoint>> advance(TimePoint now) {
     std::vector<EjectionChange<Endpoint>> changes;
-    membership_.edit([&](Edit& edit, const Members& members) {
-      edit.next.advance(detail::nanoseconds_of(now));
+    const std::int64_t moment = detail::nanoseconds_of(now);
+    membership_.update([&](Members& members) {
       const bool panic_before = members.panic();
-      const bool panic = edit.next.panic();
+      std::vector<std::pair<EjectionPhase, detail::Reason>> before;
+      before.reserve(members.size());
+      changes.reserve(members.size());  // so that nothing can throw once something has changed
+      for (const Member& member : members) before.emplace_back(member.ejection.phase, member.ruled_out(panic_before));
+      for (std::size_t i = 0; i < members.size(); ++i) members.at(i).end_pause(moment);
+      members.advance(moment);
+      members.bound_probes();
+      const bool panic = members.panic();
+      bool eligible_changed = false;
       for (std::size_t i = 0; i < members.size(); ++i) {
-        const Member& member = edit.next[i];
-        if (members[i].ruled_out(panic_before) != member.ruled_out(panic)) edit.publish = true;
-        if (members[i].ejection.phase != member.ejection.phase)
+        const Member& member = members[i];
+        eligible_changed = eligible_changed || before[i].second != member.ruled_out(panic);
+        if (before[i].first != member.ejection.phase)
           changes.push_back({role, EndpointId<Endpoint>(member.slot->id()), member.phase(panic)});
       }
+      return eligible_changed;
     });
     return changes;
   }
@@ -143,7 +179,7 @@ class EndpointPool {
                   "pdroute: this role's policy reads no reports; give it a cost that does, such as ReportedRequests, "
                   "or count them by WithMetrics<Policy, EngineReports>");
     if (auto error = report.check()) return error;
-    return membership_.read([&](const Members& members, const auto& /*snapshot*/) -> std::optional<ConfigError> {
+    return membership_.read([&](const Members& members) -> std::optional<ConfigError> {
       const Member* const member = members.find(id);
       if (member == nullptr) return unknown(id);
       Slot& slot = *member->slot;
@@ -159,51 +195,68 @@ class EndpointPool {
   template <class Fits>
   DepartingEndpoint<Endpoint> leave(IdView id, LastEndpoint last, const Fits& fits) {
     DepartingEndpoint<Endpoint> departing;
+    departing.change = RoleChange::no_such_endpoint;
+    const auto pinned = membership_.pinned(id);
+    if (pinned == nullptr) return departing;
+    const bool fitting = fits(pinned->endpoint());
+    if (fitting) departing.endpoint.emplace(pinned->endpoint());
     membership_.edit([&](Edit& edit, const Members& members) {
       Member* const member = edit.next.find(id);
-      if (member == nullptr) {
-        departing.change = RoleChange::no_such_endpoint;
-      } else if (last == LastEndpoint::keep && members.is_last_eligible(*member)) {
-        departing.change = RoleChange::last_of_its_role;
-      } else if (!fits(member->slot->endpoint())) {
-        departing.change = RoleChange::capacity_refused;
-      }
-      if (departing.change != RoleChange::done) return;
-      departing.endpoint.emplace(member->slot->endpoint());
+      if (member == nullptr || member->slot != pinned.get()) return false;
+      departing.change = last == LastEndpoint::keep && members.is_last_eligible(*member) ? RoleChange::last_of_its_role
+                         : !fitting                                                      ? RoleChange::capacity_refused
+                                                                                         : RoleChange::done;
+      if (departing.change != RoleChange::done) return false;
       departing.health = member->health;
       departing.intake = member->intake;
       member->draining = true;
       member->left = true;
       edit.close(member->slot);
+      edit.publish = true;
+      return true;
     });
     return departing;
   }
-  /// Adds an endpoint that has left another role, as a new life. A draining member with the same id is removed. False:
-  /// a member with this id is not draining, and nothing has changed.
+  /// Adds an endpoint that has left another role: the life that it had here before, if its incarnation key says so, or
+  /// else a new one. A draining member with the same id is removed. False: a member with this id is not draining, and
+  /// nothing has changed.
   bool join(const DepartingEndpoint<Endpoint>& departing) {
-    bool joined = false;
-    membership_.edit([&](Edit& edit, const Members& /*members*/) {
-      const Endpoint& endpoint = *departing.endpoint;
-      if (const Member* const member = edit.next.find(pdroute::endpoint_id(endpoint))) {
-        if (!member->draining) return;
-        edit.remove(member->slot);
+    auto listed = detail::read_endpoint<role, Endpoint, Load>(*departing.endpoint);
+    if (!listed) return false;
+    listed->health = departing.health;
+    listed->intake = departing.intake;
+    auto slot = membership_.make_slot(*departing.endpoint, listed->weight);
+    return membership_.edit([&](Edit& edit, const Members& /*members*/) {
+      if (Member* const member = edit.next.find(listed->id)) {
+        if (!member->draining) return false;
+        if (member->left) {
+          depart(edit, *member);
+        } else {
+          edit.remove(member->slot);
+        }
         edit.next.remove(member);
       }
-      edit.add({.slot = membership_.make_slot(edit, endpoint),
-                .health = departing.health,
-                .intake = departing.intake,
-                .capacity = detail::capacity_of(endpoint, role)});
-      joined = true;
+      if (const Member* const back = Members::life_in(edit.next.departed_by_id(), listed->id, listed->life_key)) {
+        Member member = *back;
+        edit.next.mark_back(back);
+        edit.next.take_out_marked();
+        member.health = departing.health;
+        member.intake = departing.intake;
+        come_back(edit, member);
+      } else {
+        edit.next.add(new_member(edit.own(std::move(slot)), *listed, nullptr));
+      }
+      edit.publish = true;
+      return true;
     });
-    return joined;
   }
   /// Whether the endpoint's capacity and weight are in range for this role; see `set_capacity`.
   [[nodiscard]] static bool fits(const Endpoint& endpoint) {
-    return !detail::check_endpoint<role, Endpoint, Load>(endpoint);
+    return detail::read_endpoint<role, Endpoint, Load>(endpoint).has_value();
   }
   /// Whether the id is a member that is not draining.
   [[nodiscard]] bool active(IdView id) const {
-    return membership_.read([id](const Members& members, const auto& /*snapshot*/) {
+    return membership_.read([id](const Members& members) {
       const Member* const member = members.find(id);
       return member != nullptr && !member->draining;
     });
@@ -211,11 +264,11 @@ class EndpointPool {
 
   /// Every member in registration order, eligible or not. Counts are read one after the other while requests go on.
   [[nodiscard]] std::vector<EndpointStatus<Endpoint>> endpoints() const {
-    return membership_.read([](const Members& members, const auto& /*snapshot*/) { return members.statuses(); });
+    return membership_.read([](const Members& members) { return members.statuses(); });
   }
   /// The member of this id, if there is one. O(members).
   [[nodiscard]] std::optional<EndpointStatus<Endpoint>> endpoint(IdView id) const {
-    return membership_.read([id](const Members& members, const auto& /*snapshot*/) {
+    return membership_.read([id](const Members& members) {
       const Member* const member = members.find(id);
       return member != nullptr ? std::optional{member->status(members.panic())} : std::nullopt;
     });
@@ -230,7 +283,7 @@ class EndpointPool {
   };
   /// The members and the snapshot of this moment.
   [[nodiscard]] View view() const {
-    return membership_.read([](const Members& members, const auto& snapshot) {
+    return membership_.read_with_snapshot([](const Members& members, const auto& snapshot) {
       return View{members.statuses(), members.ruled_out(), snapshot};
     });
   }
@@ -239,7 +292,7 @@ class EndpointPool {
   [[nodiscard]] std::uint64_t generation() const noexcept { return membership_.generation(); }
   /// The eligible members now.
   [[nodiscard]] std::shared_ptr<const Snapshot> snapshot() const {
-    return membership_.read([](const Members& /*members*/, const auto& snapshot) { return snapshot; });
+    return membership_.read_with_snapshot([](const Members& /*members*/, const auto& snapshot) { return snapshot; });
   }
 
  private:
@@ -248,27 +301,189 @@ class EndpointPool {
   using Member = typename Membership::Member;
   using Edit = typename Membership::Edit;
 
-  template <class Value>
-  bool set(IdView id, Value Member::* state, Value value) {
+  using Listing = typename Slot::Listing;
+  using Listed = detail::Listed<Endpoint>;
+
+  /// `change(member)` returns whether anything has changed.
+  template <class Change>
+  bool set(IdView id, const Change& change) {
     bool found = false;
-    membership_.edit([&](Edit& edit, const Members& /*members*/) {
-      Member* const member = edit.next.find(id);
+    membership_.update([&](Members& members) {
+      Member* const member = members.find(id);
       found = member != nullptr;
-      if (!found || *member.*state == value) return;
-      *member.*state = value;
-      edit.publish = true;
-      if (member->draining) edit.close(member->slot);
+      return found && change(*member);
     });
     return found;
   }
-  /// The state in which an endpoint of a list joins: one that is back from the other role brings its health and intake.
-  [[nodiscard]] static Member new_member(Slot* slot, const Member* before) {
-    Member member{.slot = slot, .capacity = detail::capacity_of(slot->endpoint(), role)};
+  bool set_intake_until(IdView id, Intake intake, std::int64_t until) {
+    return set(id, [=](Member& member) {
+      const bool same = member.intake == intake && member.paused_until == until;
+      member.intake = intake;
+      member.paused_until = until;
+      return !same;
+    });
+  }
+
+  /// Makes the listed endpoints members. Members that are not listed leave, unless `stays(member)`.
+  ///
+  /// New slots and descriptions are made before the lock is taken, because that copies the caller's endpoints. If the list
+  /// of members has changed meanwhile, it begins anew.
+  template <class Stays>
+  void change_list(Assignment<Endpoint>& report, const std::vector<Listed>& listed, const Stays& stays) {
+    struct Prepared {
+      detail::OwnedSlot<Slot> slot;
+      std::unique_ptr<Listing> listing;
+    };
+    for (bool done = false; !done;) {
+      std::uint64_t version = 0;
+      std::vector<Need> needs;
+      needs.reserve(listed.size());
+      membership_.read([&](const Members& members) {
+        version = membership_.version();
+        const auto departed = members.departed_by_id();
+        for (const Listed& entry : listed) needs.push_back(need_of(members, departed, entry));
+      });
+      std::vector<Prepared> prepared(listed.size());
+      for (std::size_t i = 0; i < listed.size(); ++i) {
+        const Endpoint& endpoint = *listed[i].endpoint;
+        if (needs[i] == Need::slot) prepared[i].slot = membership_.make_slot(endpoint, listed[i].weight);
+        if (needs[i] == Need::listing) prepared[i].listing = std::make_unique<Listing>(endpoint);
+      }
+      Assignment<Endpoint> changes;
+      membership_.edit([&](Edit& edit, const Members& members) {
+        if (version != membership_.version()) return false;
+        done = true;
+        // Each member that is listed as the same life stays; the others leave.
+        std::unordered_map<EndpointIdView<Endpoint>, std::size_t> entry_of;
+        entry_of.reserve(listed.size());
+        for (std::size_t i = 0; i < listed.size(); ++i) entry_of.emplace(listed[i].id, i);
+        std::vector<bool> kept(listed.size(), false);
+        for (Member member : edit.next.take_all()) {
+          const auto entry = entry_of.find(member.slot->id());
+          const bool same = entry != entry_of.end() && is_life(member, listed[entry->second]);
+          if (same) {
+            kept[entry->second] = true;
+            take_over(edit, member, listed[entry->second], std::move(prepared[entry->second].listing), changes);
+            edit.next.add(member);
+          } else if (entry == entry_of.end() && stays(member)) {
+            edit.next.add(member);
+          } else {
+            changes.removed.emplace_back(member.slot->id());
+            depart(edit, member);
+            edit.publish = true;
+          }
+        }
+        const auto departed = edit.next.departed_by_id();
+        for (std::size_t i = 0; i < listed.size(); ++i) {
+          (kept[i] ? changes.kept : changes.added).emplace_back(listed[i].id);
+          if (kept[i]) continue;
+          edit.publish = true;
+          if (const Member* const back = Members::life_in(departed, listed[i].id, listed[i].life_key)) {
+            Member member = *back;
+            edit.next.mark_back(back);
+            take_over(edit, member, listed[i], std::move(prepared[i].listing), changes);
+            come_back(edit, member);
+          } else {
+            edit.next.add(new_member(edit.own(std::move(prepared[i].slot)), listed[i], members.find(listed[i].id)));
+          }
+        }
+        edit.next.take_out_marked();
+        return true;
+      });
+      if (!done) continue;
+      report.added = std::move(changes.added);
+      report.removed = std::move(changes.removed);
+      report.kept = std::move(changes.kept);
+      report.changed = std::move(changes.changed);
+      report.deferred = std::move(changes.deferred);
+    }
+  }
+  /// What must be made for an entry before the lock is taken.
+  enum class Need : std::uint8_t { nothing, slot, listing };
+  [[nodiscard]] static Need need_of(const Members& members, const auto& departed, const Listed& entry) {
+    const Member* member = members.find(entry.id);
+    if (member == nullptr || !is_life(*member, entry)) {
+      member = Members::life_in(departed, entry.id, entry.life_key);
+      if (member == nullptr) return Need::slot;
+    }
+    const bool same = detail::same_description(member->slot->endpoint(), *entry.endpoint);
+    return same || !member->slot->may_relist() ? Need::nothing : Need::listing;
+  }
+  /// Whether an entry of a list names this life of a member. A life that left for the other role is another one, unless
+  /// its incarnation key says that it is the same.
+  [[nodiscard]] static bool is_life(const Member& member, const Listed& entry) {
+    return (!member.left || detail::HasIncarnationKey<Endpoint>) && member.slot->life_key() == entry.life_key;
+  }
+  /// Takes over what the list says of a life that goes on.
+  static void take_over(Edit& edit, Member& member, const Listed& entry, std::unique_ptr<Listing> listing,
+                        Assignment<Endpoint>& changes) {
+    bool changed = listing != nullptr;
+    if (listing == nullptr && !member.slot->may_relist()) {
+      changes.deferred.emplace_back(entry.id);
+      edit.publish = true;  // so that the descriptions of now are shown by no snapshot soon
+    }
+    if (listing != nullptr) edit.relist(member.slot, std::move(listing));
+    if (!(member.listed_capacity == entry.capacity)) {
+      member.listed_capacity = entry.capacity;
+      member.capacity = entry.capacity;
+      edit.limit(member.slot, entry.capacity);
+      changed = true;
+    }
+    if (member.weight != entry.weight) {
+      member.weight = entry.weight;
+      edit.weigh(member.slot, entry.weight);
+      edit.publish = true;
+      changed = true;
+    }
+    if (std::exchange(member.left, false)) {  // back from the other role
+      member.draining = false;
+      edit.reopen(member.slot);
+      edit.publish = true;
+    }
+    if (changed) changes.changed.emplace_back(entry.id);
+  }
+  /// The member leaves. A life that may come back is remembered.
+  static void depart(Edit& edit, const Member& member) {
+    if constexpr (detail::HasIncarnationKey<Endpoint>) {
+      edit.close(member.slot);
+      edit.next.departed().push_back(member);
+    } else {
+      edit.remove(member.slot);
+    }
+  }
+  /// A life that was remembered is a member again.
+  static void come_back(Edit& edit, Member& member) {
+    if (std::exchange(member.left, false)) member.draining = false;
+    if (!member.draining) edit.reopen(member.slot);
+    edit.next.add(member);
+  }
+  /// A new life. One that is back from the other role, `before`, brings its health and intake.
+  [[nodiscard]] Member new_member(Slot* slot, const Listed& entry, const Member* before) {
+    slot->number(membership_.next_incarnation());
+    slot->set_capacity(entry.capacity);
+    Member member{.slot = slot,
+                  .health = entry.health,
+                  .intake = entry.intake,
+                  .capacity = entry.capacity,
+                  .listed_capacity = entry.capacity,
+                  .weight = entry.weight};
     if (before != nullptr && before->left) {
       member.health = before->health;
       member.intake = before->intake;
     }
     return member;
+  }
+  /// Adds or updates one endpoint.
+  std::optional<ConfigError> put(const Endpoint& endpoint, bool known) {
+    auto listed = detail::read_endpoint<role, Endpoint, Load>(endpoint);
+    if (!listed) return std::move(listed.error());
+    if ((membership_.read([&](const Members& members) { return members.find(listed->id) != nullptr; })) != known) {
+      if (known) return unknown(listed->id);
+      return ConfigError{ConfigError::Rule::id_unique, detail::id_text<Endpoint>(listed->id)};
+    }
+    Assignment<Endpoint> report;
+    change_list(report, {std::move(*listed)}, [](const Member& /*member*/) { return true; });
+    return std::nullopt;
   }
   [[nodiscard]] static ConfigError unknown(IdView id) {
     return {ConfigError::Rule::id_known, detail::id_text<Endpoint>(id)};

@@ -2,9 +2,11 @@
 // EndpointStatus and Assignment: what a pool reports of a member, and of a new list of members.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <pdroute/capacity.hpp>
+#include <pdroute/config_error.hpp>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/outcome.hpp>
 #include <pdroute/pool/outlier_detection.hpp>
@@ -22,9 +24,11 @@ struct EndpointStatus : Holdings {
   Intake intake = Intake::accepting;             ///< as `set_intake` left it
   bool draining = false;                         ///< final for this life
   EjectionPhase ejection = EjectionPhase::none;  ///< where outlier detection has put it
-  std::uint32_t in_flight = 0;                   ///< leases that have not ended
-  Capacity capacity = {};                        ///< its limits
-  Outcomes outcomes = {};                        ///< of the leases that have ended
+  /// When an ejection or a pause with an end is over, since the epoch of the router's clock. `advance` ends it then.
+  std::optional<std::chrono::nanoseconds> until = {};
+  std::uint32_t in_flight = 0;  ///< leases that have not ended
+  Capacity capacity = {};       ///< its limits
+  Outcomes outcomes = {};       ///< of the leases that have ended
 
   /// Whether it may be chosen, unless it is full. A tripped endpoint is still chosen if no other can take a request.
   [[nodiscard]] bool eligible() const noexcept {
@@ -47,13 +51,18 @@ struct EndpointStatus : Holdings {
   }
 };
 
-/// What `assign` did, by id: `added` and `kept` in the order of the list, `removed` in registration order. An endpoint
-/// that came back as another incarnation is in `added` and in `removed`.
+/// What `assign` did, by id: `added`, `kept` and `refused` in the order of the list, `removed` in registration order. An
+/// endpoint that came back as another incarnation is in `added` and in `removed`.
 template <EndpointType Endpoint>
 struct Assignment {
-  std::vector<EndpointId<Endpoint>> added;    ///< new lives
+  std::vector<EndpointId<Endpoint>> added;    ///< new lives, and lives that are back
   std::vector<EndpointId<Endpoint>> removed;  ///< take no new leases; those that run stay valid
-  std::vector<EndpointId<Endpoint>> kept;     ///< as they were
+  std::vector<EndpointId<Endpoint>> kept;     ///< members that stay, changed or not
+  std::vector<EndpointId<Endpoint>> changed;  ///< of those kept: their description, capacity or weight is another one
+  /// Of those kept: too many descriptions are still shown by running leases, so the new one is not taken yet. Name the
+  /// endpoint again later.
+  std::vector<EndpointId<Endpoint>> deferred;
+  std::vector<ConfigError> refused;  ///< entries that break a rule; a member with that id stays as it was
 };
 
 }  // namespace v0

@@ -143,7 +143,20 @@ class DisaggregatedRouter {
     return changed(role == Role::prefill ? core_->prefill.assign(list) : core_->decode.assign(list));
   }
 
-  /// Sets whether the endpoint works, in every role that it plays. False: no role has this id. O(members).
+  /// Adds one endpoint to a role; see `EndpointPool::add`.
+  std::optional<ConfigError> add(Role role, const Endpoint& endpoint) {
+    return changed(role == Role::prefill ? core_->prefill.add(endpoint) : core_->decode.add(endpoint));
+  }
+  /// Takes over what has changed of one endpoint of a role; see `EndpointPool::update`.
+  std::optional<ConfigError> update(Role role, const Endpoint& endpoint) {
+    return changed(role == Role::prefill ? core_->prefill.update(endpoint) : core_->decode.update(endpoint));
+  }
+  /// Removes one endpoint from a role; see `EndpointPool::remove`.
+  bool remove(Role role, IdView id) {
+    return changed(role == Role::prefill ? core_->prefill.remove(id) : core_->decode.remove(id));
+  }
+
+  /// Sets whether the endpoint works, in every role that it plays. False: no role has this id. O(1) on average.
   bool set_health(IdView id, Health health) {
     const std::lock_guard lock{internal_->states};
     const bool in_prefill = core_->prefill.set_health(id, health);
@@ -156,6 +169,16 @@ class DisaggregatedRouter {
     const std::lock_guard lock{internal_->states};
     return changed(role == Role::prefill ? core_->prefill.set_intake(id, intake)
                                          : core_->decode.set_intake(id, intake));
+  }
+
+  /// Pauses the endpoint in this role for a time, such as that of a Retry-After; or, with `Intake::accepting`, ends a pause.
+  /// The first `advance` after that time ends the pause, so a lost timer cannot make it last. Until then the endpoint
+  /// counts as full, because room is to be expected. False: the role does not have this id. O(1) on average.
+  bool set_intake(Role role, IdView id, Intake intake, std::chrono::nanoseconds time) {
+    if (intake == Intake::accepting) return set_intake(role, id, intake);
+    const std::lock_guard lock{internal_->states};
+    const time_point now = core_->clock.now();
+    return changed(role == Role::prefill ? core_->prefill.pause(id, now, time) : core_->decode.pause(id, now, time));
   }
 
   /// Refuses new leases for this life of the endpoint in this role. Draining is final, unlike HAProxy's drain state: to

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checks of endpoints that a caller gives: ids, capacities, weights.
+// Reads and checks the endpoints that a caller gives: ids, lives, capacities, weights, first states.
 #pragma once
 
 #include <cstddef>
@@ -11,12 +11,14 @@
 #include <pdroute/endpoint.hpp>
 #include <pdroute/load/limited_count.hpp>
 #include <pdroute/load/load_metric.hpp>
+#include <pdroute/result.hpp>
 #include <pdroute/role.hpp>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_set>
+#include <unordered_map>
 #include <utility>
+#include <vector>
 
 namespace pdroute {
 inline namespace v0 {
@@ -45,47 +47,71 @@ template <class Endpoint, class Load>
   return error;
 }
 
-/// A weight out of range, in a role whose policy reads weights.
+/// What a list says of one endpoint. Each function of the caller's endpoint type is asked once, so what was checked is what
+/// takes effect.
+template <EndpointType Endpoint>
+struct Listed {
+  const Endpoint* endpoint = nullptr;
+  EndpointIdView<Endpoint> id = {};
+  LifeKey<Endpoint> life_key = {};
+  Capacity capacity = {};
+  std::uint64_t weight = 1;
+  Health health = Health::healthy;
+  Intake intake = Intake::accepting;
+};
+
+/// Reads one endpoint, or says which rule it breaks.
 template <Role role, class Endpoint, class Load>
-[[nodiscard]] std::optional<ConfigError> check_weight(const Endpoint& endpoint) {
+[[nodiscard]] Result<Listed<Endpoint>, ConfigError> read_endpoint(const Endpoint& endpoint) {
+  using enum ConfigError::Rule;
+  Listed<Endpoint> listed{.endpoint = &endpoint,
+                          .id = pdroute::endpoint_id(endpoint),
+                          .life_key = detail::life_key(endpoint),
+                          .capacity = detail::capacity_of(endpoint, role)};
+  if constexpr (StringLike<EndpointIdView<Endpoint>>) {
+    if (listed.id.empty()) return ConfigError{id_not_empty, "an endpoint without an id"};
+  }
+  if (auto error = check_capacity<Endpoint, Load>(listed.id, listed.capacity)) return std::move(*error);
   if constexpr (IdentifiesEndpoint<Load>) {
     const auto weight = detail::endpoint_weight(endpoint, role);
-    if (std::cmp_less(weight, 1) || std::cmp_greater(weight, max_endpoint_weight)) {
-      return ConfigError{
-          ConfigError::Rule::endpoint_weight_in_range,
-          id_text<Endpoint>(pdroute::endpoint_id(endpoint)).append(": weight ").append(std::to_string(weight))};
-    }
+    if (std::cmp_less(weight, 0) || std::cmp_greater(weight, max_endpoint_weight))
+      return ConfigError{endpoint_weight_in_range,
+                         id_text<Endpoint>(listed.id).append(": weight ").append(std::to_string(weight))};
+    listed.weight = static_cast<std::uint64_t>(weight);
   }
-  return std::nullopt;
+  listed.health = detail::first_health(endpoint, role);
+  listed.intake = detail::first_intake(endpoint, role);
+  return listed;
 }
 
-/// The first rule that the endpoint's capacity or weight for this role breaks.
+/// Reads a list. Entries that break a rule are left out and added to `refused`. Of entries that say the same life twice,
+/// the first counts; an id that stands for two lives, or is described in two ways, breaks a rule.
 template <Role role, class Endpoint, class Load>
-[[nodiscard]] std::optional<ConfigError> check_endpoint(const Endpoint& endpoint) {
-  if (auto error = check_capacity<Endpoint, Load>(pdroute::endpoint_id(endpoint), detail::capacity_of(endpoint, role)))
-    return error;
-  return check_weight<role, Endpoint, Load>(endpoint);
-}
-
-/// The first rule that the list breaks: an empty id, an id that stands there twice, a capacity or weight out of range.
-template <Role role, class Endpoint, class Load>
-[[nodiscard]] std::optional<ConfigError> check_endpoints(std::span<const Endpoint> list) {
-  using enum ConfigError::Rule;
-  using IdView = EndpointIdView<Endpoint>;
-  std::unordered_set<IdView> seen;
+[[nodiscard]] std::vector<Listed<Endpoint>> read_endpoints(std::span<const Endpoint> list,
+                                                           std::vector<ConfigError>& refused) {
+  std::vector<Listed<Endpoint>> all;
+  all.reserve(list.size());
+  std::unordered_map<EndpointIdView<Endpoint>, std::size_t> seen;
   for (std::size_t i = 0; i < list.size(); ++i) {
-    const ConfigError::Place place{role, i};
-    const IdView id = pdroute::endpoint_id(list[i]);
-    if constexpr (StringLike<IdView>) {
-      if (id.empty()) return ConfigError{id_not_empty, std::string("endpoint #").append(std::to_string(i)), place};
+    auto listed = read_endpoint<role, Endpoint, Load>(list[i]);
+    std::optional<ConfigError> error;
+    if (!listed) {
+      error = std::move(listed.error());
+      if (error->rule == ConfigError::Rule::id_not_empty)
+        error->value = std::string("endpoint #").append(std::to_string(i));
+    } else if (const auto [found, fresh] = seen.emplace(listed->id, all.size()); fresh) {
+      all.push_back(std::move(*listed));
+    } else if (const Listed<Endpoint>& first = all[found->second];
+               !(first.life_key == listed->life_key) || !(first.capacity == listed->capacity) ||
+               first.weight != listed->weight || !detail::repeats(*first.endpoint, list[i])) {
+      error = ConfigError{ConfigError::Rule::id_unique, id_text<Endpoint>(listed->id)};
     }
-    if (!seen.insert(id).second) return ConfigError{id_unique, id_text<Endpoint>(id), place};
-    if (auto error = check_endpoint<role, Endpoint, Load>(list[i])) {
-      error->endpoint = place;
-      return error;
+    if (error) {
+      error->endpoint = ConfigError::Place{role, i};
+      refused.push_back(std::move(*error));
     }
   }
-  return std::nullopt;
+  return all;
 }
 
 }  // namespace detail

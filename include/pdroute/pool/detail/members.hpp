@@ -11,7 +11,6 @@
 #include <pdroute/pool/detail/outlier_detector.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
 #include <pdroute/pool/outlier_detection.hpp>
-#include <span>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -20,7 +19,7 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// The members in registration order. A change edits a copy, which then takes their place or is dropped.
+/// The members in registration order, and the lives that may come back.
 /// Thread safety: guarded by the pool's lock.
 template <class Slot>
 class Members {
@@ -34,28 +33,60 @@ class Members {
   [[nodiscard]] const Member& operator[](std::size_t i) const noexcept { return all_[i]; }
   [[nodiscard]] auto begin() const noexcept { return all_.begin(); }
   [[nodiscard]] auto end() const noexcept { return all_.end(); }
-  void clear() noexcept { all_.clear(); }
+  [[nodiscard]] Member& at(std::size_t i) noexcept { return all_[i]; }
+
+  // A change of the list is prepared in a copy without an index, which is indexed before it takes effect.
+
+  [[nodiscard]] Members copy() const {
+    Members next(rules_);
+    next.all_ = all_;
+    next.departed_ = departed_;
+    return next;
+  }
   void add(const Member& member) { all_.push_back(member); }
   void remove(const Member* member) { all_.erase(all_.begin() + (member - all_.data())); }
-  /// Null if no member has this id. O(members).
+  [[nodiscard]] std::vector<Member> take_all() noexcept { return std::exchange(all_, {}); }
+  [[nodiscard]] std::vector<Member>& departed() noexcept { return departed_; }
+  [[nodiscard]] const std::vector<Member>& departed() const noexcept { return departed_; }
+  /// The departed lives by id. For many look-ups in a row.
+  [[nodiscard]] auto departed_by_id() const {
+    std::unordered_multimap<EndpointIdView<Endpoint>, const Member*> by_id;
+    by_id.reserve(departed_.size());
+    for (const Member& member : departed_) by_id.emplace(member.slot->id(), &member);
+    return by_id;
+  }
+  /// The life with this id and key among those of `departed_by_id`, or null.
+  template <class Key>
+  [[nodiscard]] static const Member* life_in(const auto& departed, EndpointIdView<Endpoint> id, const Key& key) {
+    const auto [first, last] = departed.equal_range(id);
+    const auto found =
+        std::find_if(first, last, [&](const auto& each) { return each.second->slot->life_key() == key; });
+    return found == last ? nullptr : found->second;
+  }
+  // Lives that come back are marked first and then taken out together, so that pointers to the others stay valid.
+  void mark_back(const Member* back) noexcept {
+    departed_[static_cast<std::size_t>(back - departed_.data())].slot = nullptr;
+  }
+  void take_out_marked() {
+    std::erase_if(departed_, [](const Member& member) { return member.slot == nullptr; });
+  }
+  void index() {
+    index_.clear();
+    index_.reserve(all_.size());
+    for (std::size_t i = 0; i < all_.size(); ++i) index_.emplace(all_[i].slot->id(), i);
+  }
+
+  /// Null if no member has this id. O(1) on average, or O(members) in a copy without an index.
   [[nodiscard]] Member* find(EndpointIdView<Endpoint> id) noexcept {
     return const_cast<Member*>(std::as_const(*this).find(id));
   }
   [[nodiscard]] const Member* find(EndpointIdView<Endpoint> id) const noexcept {
+    if (index_.size() == all_.size()) {
+      const auto found = index_.find(id);
+      return found == index_.end() ? nullptr : &all_[found->second];
+    }
     const auto found = std::find_if(begin(), end(), [id](const Member& member) { return member.slot->id() == id; });
     return found == end() ? nullptr : &*found;
-  }
-
-  /// By place in the list: the member with the id of that entry, or null. O(members + list).
-  [[nodiscard]] std::vector<const Member*> match(std::span<const Endpoint> list) const {
-    std::unordered_map<EndpointIdView<Endpoint>, const Member*> by_id;
-    for (const Member& member : all_) by_id.emplace(member.slot->id(), &member);
-    std::vector<const Member*> matched(list.size(), nullptr);
-    for (std::size_t i = 0; i < list.size(); ++i) {
-      if (const auto found = by_id.find(pdroute::endpoint_id(list[i])); found != by_id.end())
-        matched[i] = found->second;
-    }
-    return matched;
   }
 
   /// What a router reports of each member.
@@ -125,6 +156,8 @@ class Members {
 
   OutlierDetection rules_;
   std::vector<Member> all_;
+  std::unordered_map<EndpointIdView<Endpoint>, std::size_t> index_;  // by id, which the slot owns
+  std::vector<Member> departed_;  // lives with an incarnation key that no list names at present, the oldest first
 };
 
 }  // namespace detail

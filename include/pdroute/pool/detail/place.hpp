@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace pdroute {
 inline namespace v0 {
@@ -28,10 +29,19 @@ struct Place {
 template <class Slot, class Endpoint>
 struct Listing {
   static constexpr std::size_t periods = 8;
+  /// So many descriptions are kept for leases that show them. A further one waits until none needs the earlier ones.
+  static constexpr std::uint32_t max_kept = 1024;
 
   explicit Listing(const Endpoint& given) : endpoint(given) {}
   Listing(const Listing&) = delete;
   Listing& operator=(const Listing&) = delete;
+
+  ~Listing() {
+    while (older != nullptr) {  // and not by recursion, because the chain may be long
+      Listing* const next = std::exchange(older->older, nullptr);
+      delete std::exchange(older, next);
+    }
+  }
 
   /// Makes the places refer to their slot and words.
   void settle(Slot* slot, std::atomic<std::uint64_t>* own, std::atomic<std::uint64_t>* marked) noexcept {
@@ -41,7 +51,9 @@ struct Listing {
   }
 
   Endpoint endpoint;
-  Listing* older = nullptr;  ///< the one before, as long as leases may show it
+  Listing* older = nullptr;   ///< the one before, as long as leases may show it
+  std::uint64_t version = 0;  ///< of the members, since which it is in force
+  std::uint32_t kept = 0;     ///< how many there are before it
   Place<Slot, Endpoint> ordinary;
   std::array<Place<Slot, Endpoint>, periods> of_period;
 };

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <pdroute/capacity.hpp>
+#include <pdroute/detail/endpoint_access.hpp>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/load/limited_count.hpp>
 #include <pdroute/load/load_metric.hpp>
@@ -18,6 +20,7 @@
 #include <pdroute/pool/detail/slot_count.hpp>
 #include <pdroute/request.hpp>
 #include <pdroute/role.hpp>
+#include <utility>
 
 namespace pdroute {
 inline namespace v0 {
@@ -42,7 +45,12 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
 
   /// `row_limit`: failures in a row that close the slot to new leases until the pool decides; zero: none do.
   Slot(const Endpoint& endpoint, std::uint64_t incarnation, typename Load::Options options, std::uint32_t row_limit = 0)
-      : Load(options), incarnation_(incarnation), listing_(new Listing(endpoint)), admission_(row_limit) {
+      : Load(options),
+        incarnation_(incarnation),
+        id_(pdroute::endpoint_id(endpoint)),
+        life_key_(detail::life_key(endpoint)),
+        listing_(new Listing(endpoint)),
+        admission_(row_limit) {
     listing()->settle(this, &word(), &marked_);
   }
   Slot(const Slot&) = delete;
@@ -50,9 +58,41 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
 
   /// The endpoint as it was listed last.
   [[nodiscard]] const Endpoint& endpoint() const noexcept { return listing()->endpoint; }
-  [[nodiscard]] EndpointIdView<Endpoint> id() const noexcept { return pdroute::endpoint_id(endpoint()); }
-  /// Counts the lives that the pool has seen; unique within the pool.
+  [[nodiscard]] EndpointIdView<Endpoint> id() const noexcept { return id_; }
+  [[nodiscard]] const LifeKey<Endpoint>& life_key() const noexcept { return life_key_; }
+  /// Numbers the life; unique within the pool.
   [[nodiscard]] std::uint64_t incarnation() const noexcept { return incarnation_; }
+
+  void number(std::uint64_t incarnation) noexcept { incarnation_ = incarnation; }  // before others see the slot
+
+  /// Tells the load metric the weight, if it reads weights. A weight of zero is told as one: the endpoint leaves the
+  /// snapshot, and a choice over an old snapshot takes it for the lightest.
+  void weigh([[maybe_unused]] std::uint64_t weight) noexcept {
+    if constexpr (IdentifiesEndpoint<Load>)
+      Load::identify(detail::id_hash<Endpoint>(id()), static_cast<std::uint32_t>(weight > 0 ? weight : 1));
+  }
+  /// Takes another description of the endpoint. Leases that run go on showing theirs. Needs the pool's lock.
+  void relist(std::unique_ptr<Listing> next, std::uint64_t version) noexcept {
+    next->version = version;
+    next->settle(this, &word(), &marked_);
+    next->older = listing();
+    next->kept = next->older->kept + 1;
+    // Release: a thread that sees the listing sees the endpoint in it.
+    listing_.store(next.release(), std::memory_order_release);
+  }
+  /// The version of the members since which the description is in force, if there is an older one.
+  [[nodiscard]] std::optional<std::uint64_t> relisted() const noexcept {
+    return listing()->older == nullptr ? std::nullopt : std::optional{listing()->version};
+  }
+  /// Whether `relist` may be called: not too many descriptions are kept for running leases.
+  [[nodiscard]] bool may_relist() const noexcept { return listing()->kept < Listing::max_kept; }
+  /// Hands over the descriptions that neither a lease nor an older snapshot shows any more, to be deleted when the lock is
+  /// free. `shown`: whether the pool's present snapshot shows the slot. Needs the pool's lock.
+  [[nodiscard]] std::unique_ptr<Listing> unused_listings(bool shown) noexcept {
+    if (!unseen(shown ? 2 : 1)) return nullptr;
+    listing()->kept = 0;
+    return std::unique_ptr<Listing>(std::exchange(listing()->older, nullptr));
+  }
 
   /// The limits in force, for costs that compare what is held with what fits. Costs one atomic read per counted
   /// quantity.
@@ -258,6 +298,8 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
 
   OutcomeCounts ends_;
   alignas(64) std::uint64_t incarnation_;  // read while other threads write the counts above
+  EndpointId<Endpoint> id_;
+  [[no_unique_address]] LifeKey<Endpoint> life_key_;
   std::atomic<Listing*> listing_;
   mutable std::atomic<std::uint64_t> completed_{0};  // as reported
   Admission admission_;

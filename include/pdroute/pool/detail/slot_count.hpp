@@ -123,6 +123,12 @@ class SlotCount {
     return needed(word_.fetch_sub(one_pin, std::memory_order_acq_rel)) == one_pin;
   }
 
+  /// Whether there are no leases, and exactly `pins` pins.
+  [[nodiscard]] bool unseen(std::uint64_t pins) const noexcept {
+    // Acquire: what the readers and holders of before did has happened.
+    return needed(word_.load(std::memory_order_acquire)) == pins * one_pin;
+  }
+
   /// Refuses new leases from now on.
   void close() noexcept {
     // Release: a refused thread sees the snapshot published before. Acquire: the closing thread sees what ended.
