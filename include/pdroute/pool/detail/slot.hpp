@@ -130,8 +130,8 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
     if constexpr (holds_demand) {
       if (!Load::has_room(demand_here(request))) return false;
     }
-    const std::uint32_t running = in_flight();
-    return running < limit() || running < admission_.limit();
+    const std::uint32_t of_count = limit();
+    return in_flight() < (of_count != 0 ? of_count : admission_.limit());
   }
 
   /// What `try_reserve` returns: the place, if the lease is reserved.
