@@ -31,8 +31,8 @@ struct MeanLatency {
 /// A cost: mean time to first token of recent requests at the candidate, from the choice.
 ///
 /// Unit: seconds. Reads `TimeToFirstToken` and the time. An unknown time counts as the mean of the other candidates
-/// that are compared, or as 1 if all are unknown. A time within 5 % of that mean counts as the mean. Leases must be told
-/// the time of the first token and of their completion.
+/// that are compared, or as 1 if all are unknown. A time within 5 % of that mean counts as the mean. Leases must be
+/// told the time of the first token and of their completion.
 struct MeanTimeToFirstToken {
   static constexpr std::string_view name = "time_to_first_token";  ///< its name in explanations
   EwmaOptions ewma = {};                                           ///< how fast old samples fade

@@ -99,8 +99,8 @@ class PeakLatency : public detail::LeaseTime {
 
 /// A load metric: mean time to first token as an exponentially weighted moving average (EWMA) over time, in seconds. A
 /// sample is the time from the choice to the first call of `Lease::first_token`; further calls give none. Use it for
-/// decode leases, which end with the last token. A prefill lease is complete with the first token, so `Latency` measures
-/// the same there.
+/// decode leases, which end with the last token. A prefill lease is complete with the first token, so `Latency`
+/// measures the same there.
 /// Thread safety: all members may be called from many threads at once; lock-free.
 class TimeToFirstToken : public detail::LeaseTime {
  public:

@@ -14,9 +14,9 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// The weight that is left after so many halvings, 2^-halvings, with an error below 4e-6; 0 from 6 halvings on, which is
-/// after 4.2 decays. At 2^-6 = 1.6 % a sample is forgotten, so that even a very long answer decides nothing any more.
-/// Uses only arithmetic and not the platform's math library, so that the result does not depend on that library.
+/// The weight that is left after so many halvings, 2^-halvings, with an error below 4e-6; 0 from 6 halvings on, which
+/// is after 4.2 decays. At 2^-6 = 1.6 % a sample is forgotten, so that even a very long answer decides nothing any
+/// more. Uses only arithmetic and not the platform's math library, so that the result does not depend on that library.
 /// Precondition: halvings >= 0.
 [[nodiscard]] constexpr double weight_after(double halvings) noexcept {
   if (!(halvings < 6)) return 0;
@@ -37,8 +37,8 @@ namespace detail {
 /// fresh again.
 ///
 /// The clock may step back. If it is behind the newest sample by half a decay or less, as clocks of several threads may
-/// be, nothing fades until it has caught up. If it is behind by a decay or more, the newest sample came from a clock that
-/// was wrong: the average is unknown, and the next sample begins a new one at its own time.
+/// be, nothing fades until it has caught up. If it is behind by a decay or more, the newest sample came from a clock
+/// that was wrong: the average is unknown, and the next sample begins a new one at its own time.
 /// Thread safety: all members may be called from many threads at once; lock-free.
 class Ewma {
  public:
@@ -94,8 +94,8 @@ class Ewma {
   }
   [[nodiscard]] static std::uint32_t ticks_since(std::uint64_t word, std::uint32_t tick) noexcept {
     const std::uint32_t ticks = tick - static_cast<std::uint32_t>(word);
-    // The clock is behind by up to 1024 ticks, which is half a decay to one decay. If it is behind by more, the difference
-    // is a very large number of ticks.
+    // The clock is behind by up to 1024 ticks, which is half a decay to one decay. If it is behind by more, the
+    // difference is a very large number of ticks, and the average is forgotten.
     return ticks >= 0U - 1024U ? 0 : ticks;
   }
 
