@@ -80,6 +80,25 @@ TEST_CASE("peak EWMA: equal endpoints share evenly") {
   }
 }
 
+TEST_CASE("peak EWMA: idle endpoints of nearly equal latency share evenly, a clearly slower one gets nothing") {
+  // 10,000 choices: 5,000 each, standard deviation 50.
+  CHECK(choices<PeakEwmaPolicy>({{{1, 1}, 0}, {{1.05, 1}, 0}}, 10'000)[1] == Approx(5'000).margin(4 * 50));
+  CHECK(choices<PeakEwmaPolicy>({{{1, 1}, 3}, {{1.05, 1}, 2}}, 10'000)[1] == 10'000);  // fewer requests decide
+  CHECK(choices<PeakEwmaPolicy>({{{1, 1}, 0}, {{1.2, 1}, 0}}, 10'000)[1] == 0);
+}
+
+TEST_CASE("latency costs: nearly equal endpoints all get requests, also where latency is the only cost") {
+  using MeanOfTwo = pdroute::LowestCostPolicy<pdroute::MeanLatency, 2>;
+  using FirstTokenOfTwo = pdroute::LowestCostPolicy<pdroute::MeanTimeToFirstToken, 2>;
+  using Fastest = pdroute::LowestCostPolicy<pdroute::MeanLatency>;
+  const Nodes nodes{{{1, 1}}, {{1.03, 0.5}}, {{1.02, 0.1}}, {{0, 0}}};
+  // 10,000 choices: 2,500 each, standard deviation 43.
+  for (const auto& [node, count] : choices<MeanOfTwo>(nodes, 10'000)) CHECK(count == Approx(2'500).margin(4 * 43));
+  for (const auto& [node, count] : choices<FirstTokenOfTwo>(nodes, 10'000))
+    CHECK(count == Approx(2'500).margin(4 * 43));
+  for (const auto& [node, count] : choices<Fastest>(nodes, 10'000)) CHECK(count == 2'500);  // ties rotate
+}
+
 TEST_CASE("mean latency: the fastest of all is chosen, and an unknown latency counts as typical") {
   using Choices = std::map<std::size_t, int>;
   using Fastest = pdroute::LowestCostPolicy<pdroute::MeanLatency>;

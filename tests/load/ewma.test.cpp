@@ -4,7 +4,9 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "catch2_compat.hpp"
@@ -34,6 +36,15 @@ TEST_CASE("EWMA: a sample has weight 1 at first, 1/e after the decay, and 0 long
   CHECK(average.at(17 * second).weight == Approx(std::exp(-1.0)).epsilon(0.002));
   CHECK(average.at(17 * second).value == Approx(2.5));
   CHECK(average.at(700 * second).weight == 0);
+}
+
+TEST_CASE("EWMA: an average without samples for 4.2 decays is forgotten, and the next sample begins a new one") {
+  Ewma average{EwmaOptions{.decay = 10s}};
+  average.add(600, 0, Rises::at_once);
+  CHECK(average.at(41 * second).weight == Approx(std::exp(-4.1)).epsilon(0.002));
+  CHECK(average.at(42 * second).weight == 0);
+  average.add(0.25, 42 * second, Rises::at_once);
+  CHECK(average.at(42 * second) == pdroute::Estimate{0.25, 1});
 }
 
 TEST_CASE("EWMA: a sample replaces the part of the average that has faded") {
@@ -84,13 +95,55 @@ TEST_CASE("EWMA: idle for many days, the next sample replaces the old value") {
   }
 }
 
-TEST_CASE("EWMA: the clock steps back, nothing fades until it has caught up") {
+TEST_CASE("EWMA: the clock steps back by less than half a decay, nothing fades until it has caught up") {
   Ewma average{EwmaOptions{.decay = 10s}};
   average.add(2, 100 * second, Rises::slowly);
-  CHECK(average.at(50 * second).weight == 1);
-  average.add(8, 50 * second, Rises::slowly);
+  CHECK(average.at(95 * second).weight == 1);
+  average.add(8, 95 * second, Rises::slowly);
   CHECK(average.at(100 * second).value == Approx(2));
   CHECK(average.at(110 * second).weight == Approx(std::exp(-1.0)).epsilon(0.002));
+}
+
+TEST_CASE("EWMA: two threads with clocks 20 ms apart, samples in turn count no time twice") {
+  Ewma average{EwmaOptions{.decay = 10s}};
+  average.add(1, 0, Rises::slowly);
+  const std::int64_t behind = second / 50;
+  for (std::int64_t now = 0; now <= second; now += second / 1000) {  // 1000 steps back of 20 ms are two decays
+    average.add(9, now, Rises::slowly);
+    average.add(9, now - behind, Rises::slowly);
+  }
+  CHECK(average.at(second).value == Approx(9 - 8 * std::exp(-0.1)).epsilon(0.002));
+}
+
+TEST_CASE("EWMA: the clock is ahead for one sample and steps back, the sample is forgotten and not kept until then") {
+  constexpr std::int64_t hour = 3600 * second;
+  for (const std::int64_t ahead : {10 * second, hour, 1000 * hour}) {
+    INFO(ahead / second << " s ahead");
+    for (const Rises rises : {Rises::slowly, Rises::at_once}) {
+      Ewma average{EwmaOptions{.decay = 10s}};
+      average.add(1, 0, rises);
+      average.add(3600, ahead, rises);
+      CHECK(average.at(0).weight == 0);  // unknown: the next samples say what is true
+      average.add(2, 1 * second, rises);
+      CHECK(average.at(1 * second) == pdroute::Estimate{2, 1});
+      average.add(1, 11 * second, rises);
+      CHECK(average.at(11 * second).value == Approx(1 + std::exp(-1.0)).epsilon(0.002));
+      CHECK(average.at(21 * second).weight == Approx(std::exp(-1.0)).epsilon(0.002));
+    }
+  }
+}
+
+TEST_CASE("EWMA: samples at the first and the last moment of the clock") {
+  constexpr std::int64_t first = std::numeric_limits<std::int64_t>::min();
+  constexpr std::int64_t last = std::numeric_limits<std::int64_t>::max();
+  for (const auto& [before, after] : {std::pair{first, last}, std::pair{last, first}, std::pair{last, last}}) {
+    Ewma average{EwmaOptions{.decay = 24h * 365 * 10}};  // long, so that the 32-bit number of ticks does not wrap
+    average.add(1, before, Rises::slowly);
+    CHECK(average.at(before) == pdroute::Estimate{1, 1});
+    CHECK(average.at(after).weight == (before == after ? 1 : 0));
+    average.add(7, after, Rises::slowly);
+    CHECK(average.at(after) == pdroute::Estimate{before == after ? 1.0 : 7.0, 1});
+  }
 }
 
 TEST_CASE("EWMA: decays from a nanosecond to a hundred years work, also before the epoch") {
@@ -113,12 +166,13 @@ TEST_CASE("EWMA: a decay out of range is refused, and the error names it") {
   }
 }
 
-TEST_CASE("EWMA: halved(x) equals 2^-x") {
-  for (double x = 0; x < 64; x += 0.03125 / 3) {
-    CHECK(pdroute::detail::halved(x) == Approx(std::exp2(-x)).epsilon(3e-7));
+TEST_CASE("EWMA: weight_after(x) equals 2^-x below 6, and 0 from there on") {
+  for (double x = 0; x < 6; x += 0.03125 / 3) {
+    CHECK(pdroute::detail::weight_after(x) == Approx(std::exp2(-x)).epsilon(4e-6));
   }
-  CHECK(pdroute::detail::halved(64) == 0);
-  CHECK(pdroute::detail::halved(1e300) == 0);
+  for (const double exact : {0., 1., 2., 5.}) CHECK(pdroute::detail::weight_after(exact) == std::exp2(-exact));
+  CHECK(pdroute::detail::weight_after(6) == 0);
+  CHECK(pdroute::detail::weight_after(1e300) == 0);
 }
 
 TEST_CASE("EWMA: samples from many threads, the average stays between the lowest and the highest") {

@@ -58,6 +58,44 @@ TEST_CASE("time to first token: measured to the first token, not to the end") {
   CHECK(first.time_to_first_token(at(60s)).weight < 0.01);  // the sample is old
 }
 
+TEST_CASE("time to first token: told twice, the first time counts and later ones do not") {
+  TimeToFirstToken first{{}};
+  TimeToFirstToken::Held held{};
+  first.begin(held, at(1s));
+  first.first_token(held, at(3s));
+  first.first_token(held, at(8s));
+  first.first_token(held, at(100s));
+  CHECK(first.time_to_first_token(at(3s)) == pdroute::Estimate{2, 1});
+  CHECK(first.time_to_first_token(at(8s)).weight < 1);  // no newer sample
+}
+
+TEST_CASE("time to first token: told twice while the clock is before its epoch, the first time counts") {
+  TimeToFirstToken first{{}};
+  TimeToFirstToken::Held held{};
+  first.begin(held, at(-9s));
+  first.first_token(held, at(-7s));
+  first.first_token(held, at(-5s));
+  CHECK(first.time_to_first_token(at(-7s)) == pdroute::Estimate{2, 1});
+}
+
+TEST_CASE("latency: the clock has stepped back behind the beginning of the lease, no sample") {
+  Latency latency{{}};
+  lease(latency, at(100s), at(98s), at(99s));
+  CHECK(latency.latency(at(99s)).weight == 0);
+}
+
+TEST_CASE("latency: a lease from the first to the last moment of the clock, or back, gives no sample") {
+  const auto first = at(std::chrono::nanoseconds::min());
+  const auto last = at(std::chrono::nanoseconds::max());
+  PeakLatency peak{{}};
+  lease(peak, first, last, last);  // more than 292 years, which no signed number of nanoseconds can express
+  CHECK(peak.peak_latency(last).weight == 0);
+  lease(peak, last, first, first);
+  CHECK(peak.peak_latency(first).weight == 0);
+  lease(peak, last - 5s, last, last);
+  CHECK(peak.peak_latency(last).value == Approx(5));
+}
+
 TEST_CASE("latency: several timed metrics in one list, each is updated") {
   using All = pdroute::Loads<Latency, PeakLatency, pdroute::NoLoad, TimeToFirstToken>;
   static_assert(pdroute::TimesLeases<All> && !pdroute::HoldsDemand<All>);

@@ -128,6 +128,24 @@ TEST_CASE("time: route->first_token(now) ends prefill and gives decode its time 
   }
 }
 
+TEST_CASE("time: first_token is told twice, the first time counts") {
+  ManualClock clock;
+  auto router = router_of<Router<pdroute::RandomPolicy<>, Soonest>>(2, clock);
+  auto dispatcher = router.dispatcher();
+  auto quick = dispatcher.route();
+  auto other = dispatcher.route();
+  const std::string quick_decode{quick->decode.id()};
+  REQUIRE(other->decode.id() != quick_decode);
+  clock.advance(1s);
+  quick->first_token(clock.now());
+  clock.advance(1s);
+  other->first_token(clock.now());
+  clock.advance(8s);
+  quick->first_token(clock.now());
+  quick->decode.first_token(clock.now());
+  for (int i = 0; i < 4; ++i) CHECK(dispatcher.route()->decode.id() == quick_decode);
+}
+
 TEST_CASE("time: a role that measures no time accepts it and ends leases as usual") {
   ManualClock clock;
   auto router = router_of<Router<pdroute::LeastTokensPolicy>>(1, clock);

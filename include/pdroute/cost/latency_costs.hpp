@@ -13,7 +13,8 @@ inline namespace v0 {
 /// A cost: mean latency of recent requests at the candidate, from the choice to the completion of the lease.
 ///
 /// Unit: seconds. Reads `Latency` and the time. An unknown latency counts as the mean of the other candidates that are
-/// compared, or as 1 if all are unknown. Leases must be told the time when they are complete.
+/// compared, or as 1 if all are unknown. A latency within 5 % of that mean counts as the mean. Leases must be told the
+/// time when they are complete.
 struct MeanLatency {
   static constexpr std::string_view name = "latency";  ///< its name in explanations
   EwmaOptions ewma = {};                               ///< how fast old samples fade
@@ -23,15 +24,15 @@ struct MeanLatency {
   [[nodiscard]] EwmaOptions load_options() const noexcept { return ewma; }
   /// The cost function of one choice, see `CostFunction`.
   [[nodiscard]] auto prepare(const auto& compared, const auto& /*request*/, auto& context) const {
-    return detail::Expected(compared, [now = context.now()](const auto& c) { return c.latency(now); }, 1);
+    return detail::ExpectedLatency(compared, [now = context.now()](const auto& c) { return c.latency(now); });
   }
 };
 
 /// A cost: mean time to first token of recent requests at the candidate, from the choice.
 ///
 /// Unit: seconds. Reads `TimeToFirstToken` and the time. An unknown time counts as the mean of the other candidates
-/// that are compared, or as 1 if all are unknown. Leases must be told the time of the first token and of their
-/// completion.
+/// that are compared, or as 1 if all are unknown. A time within 5 % of that mean counts as the mean. Leases must be
+/// told the time of the first token and of their completion.
 struct MeanTimeToFirstToken {
   static constexpr std::string_view name = "time_to_first_token";  ///< its name in explanations
   EwmaOptions ewma = {};                                           ///< how fast old samples fade
@@ -41,7 +42,8 @@ struct MeanTimeToFirstToken {
   [[nodiscard]] EwmaOptions load_options() const noexcept { return ewma; }
   /// The cost function of one choice, see `CostFunction`.
   [[nodiscard]] auto prepare(const auto& compared, const auto& /*request*/, auto& context) const {
-    return detail::Expected(compared, [now = context.now()](const auto& c) { return c.time_to_first_token(now); }, 1);
+    return detail::ExpectedLatency(compared,
+                                   [now = context.now()](const auto& c) { return c.time_to_first_token(now); });
   }
 };
 
@@ -49,8 +51,8 @@ struct MeanTimeToFirstToken {
 /// that is being routed.
 ///
 /// Unit: seconds times requests. Reads `PeakLatency`, the requests in flight and the time. An unknown latency counts as
-/// the mean of the other candidates that are compared, or as 1 if all are unknown. Leases must be told the time when
-/// they are complete.
+/// the mean of the other candidates that are compared, or as 1 if all are unknown. A latency within 5 % of that mean
+/// counts as the mean. Leases must be told the time when they are complete.
 /// Source: peak EWMA, as in Finagle, Linkerd and Tower.
 struct PeakEwma {
   static constexpr std::string_view name = "peak_ewma";  ///< its name in explanations
@@ -61,7 +63,8 @@ struct PeakEwma {
   [[nodiscard]] EwmaOptions load_options() const noexcept { return ewma; }
   /// The cost function of one choice, see `CostFunction`.
   [[nodiscard]] auto prepare(const auto& compared, const auto& /*request*/, auto& context) const {
-    const detail::Expected expected(compared, [now = context.now()](const auto& c) { return c.peak_latency(now); }, 1);
+    const detail::ExpectedLatency expected(compared,
+                                           [now = context.now()](const auto& c) { return c.peak_latency(now); });
     return [expected](const auto& c) { return expected(c) * (static_cast<double>(c.in_flight()) + 1); };
   }
 };

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <pdroute/clock.hpp>
 #include <pdroute/load/detail/ewma.hpp>
 #include <pdroute/load/estimate.hpp>
@@ -41,9 +42,13 @@ class LeaseTime {
   void complete(const Held& /*held*/, TimePoint /*now*/) const noexcept {}
 
  protected:
-  /// Adds the time since the lease began, in seconds.
+  /// Adds the time since the lease began, in seconds. Adds nothing if the clock has stepped back behind that moment.
   void sample(const Held& held, std::int64_t now, Ewma::Rises rises) noexcept {
-    average_.add(static_cast<double>(now - held.begin) * 1e-9, now, rises);
+    if (now < held.begin) return;
+    // Unsigned, because a signed difference may overflow. One of more than 292 years becomes negative and is ignored.
+    const auto taken =
+        static_cast<std::int64_t>(static_cast<std::uint64_t>(now) - static_cast<std::uint64_t>(held.begin));
+    average_.add(static_cast<double>(taken) * 1e-9, now, rises);
   }
 
   Ewma average_;  ///< of seconds
@@ -64,7 +69,7 @@ class Latency : public detail::LeaseTime {
     sample(held, detail::nanoseconds_of(now), detail::Ewma::Rises::slowly);
   }
   /// The average in seconds; unknown before the first sample. Its weight falls from 1 to 0 as the newest sample grows
-  /// old.
+  /// old: after 4.2 decays it is forgotten.
   template <class TimePoint>
   [[nodiscard]] Estimate latency(TimePoint now) const noexcept {
     return average_.at(detail::nanoseconds_of(now));
@@ -85,7 +90,7 @@ class PeakLatency : public detail::LeaseTime {
     sample(held, detail::nanoseconds_of(now), detail::Ewma::Rises::at_once);
   }
   /// The average in seconds; unknown before the first sample. Its weight falls from 1 to 0 as the newest sample grows
-  /// old.
+  /// old: after 4.2 decays it is forgotten.
   template <class TimePoint>
   [[nodiscard]] Estimate peak_latency(TimePoint now) const noexcept {
     return average_.at(detail::nanoseconds_of(now));
@@ -93,19 +98,21 @@ class PeakLatency : public detail::LeaseTime {
 };
 
 /// A load metric: mean time to first token as an exponentially weighted moving average (EWMA) over time, in seconds. A
-/// sample is the time from the choice to `Lease::first_token`. Use it for decode leases, which end with the last token.
-/// A prefill lease is complete with the first token, so `Latency` measures the same there.
+/// sample is the time from the choice to the first call of `Lease::first_token`; further calls give none. Use it for
+/// decode leases, which end with the last token. A prefill lease is complete with the first token, so `Latency`
+/// measures the same there.
 /// Thread safety: all members may be called from many threads at once; lock-free.
 class TimeToFirstToken : public detail::LeaseTime {
  public:
   using LeaseTime::LeaseTime;
-  /// Hook of `TimesLeases`: the first token has come. Takes a sample.
+  /// Hook of `TimesLeases`: the first token has come. Takes a sample, once for each lease.
   template <class TimePoint>
-  void first_token(const Held& held, TimePoint now) noexcept {
+  void first_token(Held& held, TimePoint now) noexcept {
     sample(held, detail::nanoseconds_of(now), detail::Ewma::Rises::slowly);
+    held.begin = std::numeric_limits<std::int64_t>::max();  // every later call is before it, and gives no sample
   }
   /// The average in seconds; unknown before the first sample. Its weight falls from 1 to 0 as the newest sample grows
-  /// old.
+  /// old: after 4.2 decays it is forgotten.
   template <class TimePoint>
   [[nodiscard]] Estimate time_to_first_token(TimePoint now) const noexcept {
     return average_.at(detail::nanoseconds_of(now));

@@ -14,27 +14,31 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// 2^-x for x >= 0, with an error below 2e-7. Uses only arithmetic and not the platform's math library, so that the
-/// result does not depend on that library.
-[[nodiscard]] constexpr double halved(double x) noexcept {
-  if (!(x < 64)) return 0;
-  const auto whole = static_cast<std::uint64_t>(x);
-  const double f = x - static_cast<double>(whole);
-  constexpr double last = -(0.5 - 0.6931449348 + 0.2401880991 - 0.0553133228 + 0.0092177123);  // exactly 1/2 at f = 1
-  const double fraction =
-      1 + f * (-0.6931449348 + f * (0.2401880991 + f * (-0.0553133228 + f * (0.0092177123 + f * last))));
+/// The weight that is left after so many halvings, 2^-halvings, with an error below 4e-6; 0 from 6 halvings on, which
+/// is after 4.2 decays. At 2^-6 = 1.6 % a sample is forgotten, so that even a very long answer decides nothing any
+/// more. Uses only arithmetic and not the platform's math library, so that the result does not depend on that library.
+/// Precondition: halvings >= 0.
+[[nodiscard]] constexpr double weight_after(double halvings) noexcept {
+  if (!(halvings < 6)) return 0;
+  const auto whole = static_cast<std::uint64_t>(halvings);
+  const double f = halvings - static_cast<double>(whole);
+  constexpr double last = -(0.5 - 0.6930558712 + 0.2394056760 - 0.0531276782);  // exactly 1/2 at f = 1
+  const double fraction = 1 + f * (-0.6930558712 + f * (0.2394056760 + f * (-0.0531276782 + f * last)));
   return fraction * std::bit_cast<double>((1023 - whole) << 52U);
 }
 
 /// An exponentially weighted moving average (EWMA) over time. A new sample has the weight 1 - e^(-t / decay), where t
 /// is the time since the sample before; the old average has the rest. So samples that come close together share the
-/// weight of one sample. The first sample has the weight 1.
+/// weight of one sample. The first sample has the weight 1, and so has the first one after the average was forgotten:
+/// 4.2 decays after its newest sample (see `weight_after`).
 ///
 /// How: value and time share one word, so that both change together. The time is a 32-bit number of ticks; a decay has
 /// 1024 to 2047 ticks. After one and a half million decays without a sample, the number wraps and an old sample seems
 /// fresh again.
 ///
-/// A clock that steps back by less than half a million decays stops the fading until it has caught up.
+/// The clock may step back. If it is behind the newest sample by half a decay or less, as clocks of several threads may
+/// be, nothing fades until it has caught up. If it is behind by a decay or more, the newest sample came from a clock
+/// that was wrong: the average is unknown, and the next sample begins a new one at its own time.
 /// Thread safety: all members may be called from many threads at once; lock-free.
 class Ewma {
  public:
@@ -64,7 +68,7 @@ class Ewma {
       const std::uint32_t elapsed = ticks_since(seen, tick);
       float value = sample;
       if (old > 0 && !(rises == Rises::at_once && sample > old)) {
-        const double kept = halved(elapsed * halvings_per_tick_);
+        const double kept = weight_after(elapsed * halvings_per_tick_);
         value = static_cast<float>(sample + (static_cast<double>(old) - sample) * kept);
       }
       const std::uint32_t at = old > 0 ? static_cast<std::uint32_t>(seen) + elapsed : tick;
@@ -73,11 +77,12 @@ class Ewma {
     } while (!word_.compare_exchange_weak(seen, next, std::memory_order_relaxed));
   }
 
-  /// The average, with the weight e^(-t / decay), where t is the time since the newest sample; unknown without samples.
+  /// The average, with the weight e^(-t / decay), where t is the time since the newest sample; unknown without samples
+  /// and after the average was forgotten.
   [[nodiscard]] Estimate at(std::int64_t now) const noexcept {
     const std::uint64_t word = word_.load(std::memory_order_relaxed);
     if (word == 0) return {};
-    return {static_cast<double>(value_of(word)), halved(ticks_since(word, tick_of(now)) * halvings_per_tick_)};
+    return {static_cast<double>(value_of(word)), weight_after(ticks_since(word, tick_of(now)) * halvings_per_tick_)};
   }
 
  private:
@@ -89,8 +94,9 @@ class Ewma {
   }
   [[nodiscard]] static std::uint32_t ticks_since(std::uint64_t word, std::uint32_t tick) noexcept {
     const std::uint32_t ticks = tick - static_cast<std::uint32_t>(word);
-    constexpr std::uint32_t ahead = 3U << 30U;  // the last quarter of all differences: the clock has stepped back
-    return ticks >= ahead ? 0 : ticks;
+    // The clock is behind by up to 1024 ticks, which is half a decay to one decay. If it is behind by more, the
+    // difference is a very large number of ticks, and the average is forgotten.
+    return ticks >= 0U - 1024U ? 0 : ticks;
   }
 
   std::atomic<std::uint64_t> word_{0};
