@@ -65,6 +65,8 @@ using pdroute::counts_quantity;
 using pdroute::CountsChoices;
 using pdroute::EngineReport;
 using pdroute::EngineReports;
+using pdroute::ReadsReported;
+using pdroute::ReportFigure;
 using pdroute::Estimate;
 using pdroute::EwmaOptions;
 using pdroute::HoldsDemand;

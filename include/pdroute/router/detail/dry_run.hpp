@@ -65,7 +65,7 @@ class DryRun {
     begin();
     asked_ = true;
     const std::optional<std::size_t> place = ask<Among::all>(request, facts);
-    screen(request, Filter<Endpoint>{}, AnyEndpoint{});
+    screen(request, Filter<Endpoint>{}, AnyEndpoint{}, facts.clock);
     if (!place) return declined();
     if (evaluation_.ruled_out[*place] == nullptr) return chose(*place);
     return choose_among(request, facts, Filter<Endpoint>{}, AnyEndpoint{}, TakeFirst{});
@@ -77,7 +77,7 @@ class DryRun {
                                     const Compatible& compatible, const Judge& judge) {
     begin();
     asked_ = true;
-    screen(request, filter, compatible);
+    screen(request, filter, compatible, facts.clock);
     while (!rest_.empty()) {
       const std::optional<std::size_t> place = ask<Among::remaining>(request, facts);
       if (!place) return declined();
@@ -96,7 +96,7 @@ class DryRun {
                         const Filter<Endpoint>& filter) {
     if (!asked_) {
       begin();
-      screen(request, filter, AnyEndpoint{});
+      screen(request, filter, AnyEndpoint{}, facts.clock);
       if (!rest_.empty()) tell<Among::remaining>(request, facts);
     }
     evaluation_.chosen.reset();
@@ -147,11 +147,11 @@ class DryRun {
     rest_.clear();
     for (const std::size_t place : places_) rest_.push_back(candidates_.slot(place));
   }
-  template <class Request, class Compatible>
-  void screen(const Request& request, const Filter<Endpoint>& filter, const Compatible& compatible) {
+  template <class Request, class Compatible, class Clock>
+  void screen(const Request& request, const Filter<Endpoint>& filter, const Compatible& compatible, Clock& clock) {
     std::vector<std::size_t> places;
     for (std::size_t place = 0; place < size(); ++place) {
-      const Reason reason = Leg::ruled_out(candidates_[place], request, filter, compatible);
+      const Reason reason = Leg::ruled_out(candidates_[place], request, filter, compatible, clock);
       evaluation_.ruled_out[place] = reason;
       if (reason == nullptr) places.push_back(place);
     }

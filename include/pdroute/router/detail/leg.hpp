@@ -21,6 +21,7 @@
 #include <pdroute/pool/endpoint_pool.hpp>
 #include <pdroute/pool/lease.hpp>
 #include <pdroute/role.hpp>
+#include <pdroute/router/detail/reported_limits.hpp>
 #include <pdroute/router/detail/route_context.hpp>
 #include <pdroute/router/detail/verdict.hpp>
 #include <pdroute/router/filter.hpp>
@@ -107,11 +108,11 @@ class Leg {
     for (;;) {
       const std::optional<std::size_t> chosen = policy_->select(candidates_, request, context);
       if (!chosen || *chosen >= candidates_.size()) [[unlikely]]
-        return declined(request);
+        return declined(request, time_of_choice<Slot>(context));
       Slot* const slot = candidates_.slot(*chosen);
       read_clock(context);
       typename Slot::Held held{};
-      const auto attempt = slot->try_reserve(request, held);
+      const auto attempt = try_reserve(slot, request, held, context);
       if (attempt == SlotCount::Attempt::reserved) [[likely]]
         return reserved(slot, held, context);
       if (attempt == SlotCount::Attempt::full) [[unlikely]] {
@@ -134,7 +135,7 @@ class Leg {
     auto context = context_among<Among::remaining>(facts);
     check_policy_for<Request, decltype(context)>();
     for (;;) {
-      screen(request, filter, compatible);
+      screen(request, filter, compatible, context);
       const std::uint32_t closed_before = reason_.draining;
       while (!rest_.empty()) {
         context.narrow(rest_.size() < candidates_.size());
@@ -146,7 +147,7 @@ class Leg {
         Slot* const slot = rest_[*chosen];
         read_clock(context);
         typename Slot::Held held{};
-        const auto attempt = slot->try_reserve(request, held);
+        const auto attempt = try_reserve(slot, request, held, context);
         if (attempt == SlotCount::Attempt::reserved) {
           Choice choice = reserved(slot, held, context);
           const Verdict verdict = judge(choice);
@@ -174,9 +175,9 @@ class Leg {
   void recall() const noexcept {}
 
   /// What rules an eligible endpoint out before the policy is asked; null for nothing.
-  template <class Request, class Compatible>
+  template <class Request, class Compatible, class Clock>
   [[nodiscard]] static Reason ruled_out(const Slot& slot, const Request& request, const Filter<Endpoint>& filter,
-                                        const Compatible& compatible) {
+                                        const Compatible& compatible, Clock& clock) {
     const auto failed = std::find_if(
         filter.exclude.begin(), filter.exclude.end(),
         [key = EndpointKey{role, slot.incarnation()}](const FailedEndpoint& endpoint) { return endpoint.key == key; });
@@ -188,7 +189,7 @@ class Leg {
     if ((filter.allowed && !among(*filter.allowed, slot.id())) || (filter.accept && !filter.accept(slot.endpoint())))
       return &NoEndpoint::disallowed;
     if (!compatible(slot.endpoint())) return &NoEndpoint::incompatible;
-    if (!slot.has_room(request)) return &NoEndpoint::full;
+    if (!slot.has_room(request) || at_reported_limit(slot, clock)) return &NoEndpoint::full;
     return nullptr;
   }
 
@@ -206,6 +207,14 @@ class Leg {
                   "pdroute: the policy does not select over the router's candidates for this request");
   }
 
+  template <class Request, class Context>
+  [[nodiscard, gnu::always_inline]] static inline SlotCount::Attempt try_reserve(Slot* slot, const Request& request,
+                                                                                 typename Slot::Held& held,
+                                                                                 Context& context) {
+    if (at_reported_limit(*slot, context)) [[unlikely]]
+      return SlotCount::Attempt::full;
+    return slot->try_reserve(request, held);
+  }
   template <class Context>
   [[nodiscard, gnu::always_inline]] inline Choice reserved(Slot* slot, typename Slot::Held& held, Context& context) {
     if constexpr (TimesLeases<LoadOf<Policy>>) slot->begin(held, context.now());
@@ -224,13 +233,14 @@ class Leg {
 
   /// Leaves in `rest_` the candidates that pass, and counts in `reason_` why the others do not. Flattened: a call for
   /// each endpoint would make clang's filters an eighth slower.
-  template <class Request, class Compatible>
-  [[gnu::flatten]] void screen(const Request& request, const Filter<Endpoint>& filter, const Compatible& compatible) {
+  template <class Request, class Compatible, class Clock>
+  [[gnu::flatten]] void screen(const Request& request, const Filter<Endpoint>& filter, const Compatible& compatible,
+                               Clock& clock) {
     reason_ = snapshot_->left_out();
     rest_.clear();
     for (std::size_t i = 0; i < candidates_.size(); ++i) {
       Slot* const slot = candidates_.slot(i);
-      if (const Reason reason = ruled_out(*slot, request, filter, compatible)) {
+      if (const Reason reason = ruled_out(*slot, request, filter, compatible, clock)) {
         ++(reason_.*reason);
       } else {
         rest_.push_back(slot);
@@ -240,9 +250,9 @@ class Leg {
 
   // Rare, and out of line so that the rest is small enough to be inlined into the caller's loop.
 
-  template <class Request>
-  [[gnu::noinline, gnu::cold]] Choice declined(const Request& request) {
-    screen(request, Filter<Endpoint>{}, AnyEndpoint{});  // full endpoints count as full, not as declined
+  template <class Request, class Time>
+  [[gnu::noinline, gnu::cold]] Choice declined(const Request& request, Time time) {
+    screen(request, Filter<Endpoint>{}, AnyEndpoint{}, time);  // full endpoints count as full, not as declined
     reason_.declined = static_cast<std::uint32_t>(rest_.size());
     return {};
   }
