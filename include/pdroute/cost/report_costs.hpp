@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <pdroute/cost/detail/expected.hpp>
+#include <pdroute/cost/detail/expected_requests.hpp>
 #include <pdroute/load/engine_report.hpp>
 #include <pdroute/load/engine_reports.hpp>
 #include <pdroute/load/loads.hpp>
@@ -38,10 +39,9 @@ struct ReportedRequests {
   [[nodiscard]] Load::Options load_options() const noexcept { return {reports, {}, {}}; }
   /// The cost function of one choice, see `CostFunction`.
   [[nodiscard]] auto prepare(const auto& compared, const auto& /*request*/, auto& context) const {
-    const auto running = [now = context.now()](const auto& c) { return c.running_of_others(now); };
-    const auto waiting = [now = context.now()](const auto& c) { return c.waiting_of_others(now); };
-    return [run = detail::Expected(compared, running, 0), wait = detail::Expected(compared, waiting, 0)](
-               const auto& c) { return run(c) + wait(c) + static_cast<double>(c.in_flight()); };
+    return [others = detail::ExpectedRequests(compared, context.now())](const auto& c) {
+      return others(c) + static_cast<double>(c.in_flight());
+    };
   }
 };
 

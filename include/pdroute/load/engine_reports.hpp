@@ -137,6 +137,12 @@ class EngineReports {
       not_waiting_.set(in_flight - waiting);
       waiting_.set(waiting - std::clamp(in_flight - own_running, 0.0, waiting), moment);
     }
+    if (known(running_, present) && known(waiting_, present)) {
+      requests_.set(running_.value() + waiting_.value(), std::min(running_.made_at(), waiting_.made_at()));
+    } else {
+      requests_.set(0, Moment::never);
+    }
+    in_part_.store(known(running_, present) != known(waiting_, present), std::memory_order_relaxed);
     if (report.kv_cache && kv_per_token_.replaced_by(moment, present)) {
       const double tokens = static_cast<double>(report.kv_cache->tokens);
       not_in_cache_.set(static_cast<double>(own.kv_tokens) - report.kv_cache->usage * tokens);
@@ -154,14 +160,14 @@ class EngineReports {
   [[nodiscard]] Estimate waiting_of_others(TimePoint now) const noexcept {
     return if_known(waiting_, now, [this] { return waiting_.value(); });
   }
-  /// Requests of other gateways that run or wait at the endpoint. If only one of the two is known, that one: then there
-  /// are at least so many. Add this router's requests in flight to get all requests.
+  /// Requests of other gateways that run or wait at the endpoint, if both numbers are known. Add this router's requests
+  /// in flight to get all requests.
   template <class TimePoint>
   [[nodiscard]] Estimate requests_of_others(TimePoint now) const noexcept {
-    const Estimate running = running_of_others(now);
-    const Estimate waiting = waiting_of_others(now);
-    return {running.value + waiting.value, std::max(running.weight, waiting.weight)};
+    return if_known(requests_, now, [this] { return requests_.value(); });
   }
+  /// Whether, by the last report, one of the two numbers is known and the other is not.
+  [[nodiscard]] bool requests_known_in_part() const noexcept { return in_part_.load(std::memory_order_relaxed); }
   /// The requests that wait, less `in_flight`, which is this router's number of leases now. Add it to get the queue, on
   /// the assumption that requests sent since the report wait, unless others have ended.
   template <class TimePoint>
@@ -193,13 +199,15 @@ class EngineReports {
 
   /// Whether `Options` has any limit.
   [[nodiscard]] bool limited() const noexcept { return limited_; }
-  /// Whether the endpoint has reached a limit. `own` is what this router's leases hold there now.
+  /// Whether the endpoint has reached a limit. If only one of running and waiting is known, there are at least so many
+  /// requests. `own` is what this router's leases hold there now.
   template <class TimePoint>
-  [[nodiscard]] bool at_limit(TimePoint now, const Own& own) const noexcept {
-    const Estimate others = requests_of_others(now);
-    if (others.weight > 0 && others.value + own.in_flight >= max_requests_) return true;
-    if (known(waiting_, Moment::of(now)) && reported_waiting_.load(std::memory_order_relaxed) >= max_waiting_)
+  [[nodiscard, gnu::noinline]] bool at_limit(TimePoint now, const Own& own) const noexcept {
+    const Estimate running = running_of_others(now);
+    const Estimate waiting = waiting_of_others(now);
+    if (running.weight + waiting.weight > 0 && running.value + waiting.value + own.in_flight >= max_requests_)
       return true;
+    if (waiting.weight > 0 && reported_waiting_.load(std::memory_order_relaxed) >= max_waiting_) return true;
     const Estimate usage = kv_usage_beyond_own(now, own.kv_tokens);
     return usage.weight > 0 &&
            usage.value + static_cast<double>(own.kv_tokens) * kv_per_token_.value() >= max_kv_usage_;
@@ -217,7 +225,7 @@ class EngineReports {
   template <class TimePoint, class Read>
   [[nodiscard]] Estimate if_known(const detail::ReportedFigure& figure, TimePoint now,
                                   const Read& read) const noexcept {
-    if (!known(figure, Moment::of(now))) return {};
+    if (!known(figure, detail::nanoseconds_of(now))) return {};
     return {read(), 1};
   }
   /// Whether a cost or a limit of a role with the load metrics `Load` reads the figure.
@@ -238,8 +246,10 @@ class EngineReports {
   // In the order of use: what `ReportedRequests` reads stands beside the count of leases.
   std::uint64_t stale_after_;
   bool limited_;
-  detail::ReportedFigure running_;  // of others
-  detail::ReportedFigure waiting_;  // of others
+  std::atomic<bool> in_part_{false};
+  detail::ReportedFigure requests_;  // of others: the sum of the next two; as old as the older one
+  detail::ReportedFigure running_;   // of others
+  detail::ReportedFigure waiting_;   // of others
   detail::UnseenShare not_waiting_;
   std::atomic<double> reported_waiting_{0};
   detail::ReportedFigure kv_per_token_;

@@ -14,7 +14,9 @@ namespace detail {
 template <class Slot, class Clock>
 [[nodiscard, gnu::always_inline]] inline bool at_reported_limit(const Slot& slot, Clock& clock) {
   if constexpr (std::derived_from<Slot, EngineReports>) {
-    return slot.limited() && slot.at_limit(clock.now(), EngineReports::Own::of(slot));
+    if (!slot.limited()) [[likely]]
+      return false;
+    return slot.at_limit(clock.now(), EngineReports::Own::of(slot));
   } else {
     return false;
   }
