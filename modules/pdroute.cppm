@@ -78,6 +78,8 @@ using pdroute::Loads;
 using pdroute::NoLoad;
 using pdroute::PeakLatency;
 using pdroute::RateWindow;
+using pdroute::ReadsReported;
+using pdroute::ReportFigure;
 using pdroute::RequestRate;
 using pdroute::TimesLeases;
 using pdroute::TimeToFirstToken;

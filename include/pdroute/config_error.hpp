@@ -34,6 +34,9 @@ struct ConfigError {
     sessions_in_range,           ///< `SessionTable::Options::max_bindings`
     idle_in_range,               ///< `SessionTable::Options::idle`
     session_table_given,         ///< a `SessionAffinityPolicy` has a session table
+    report_read,                 ///< an `EngineReport` holds a figure that its role reads
+    report_fresh,                ///< an `EngineReport` is not older than `EngineReports::Options::stale_after`
+    report_limits_in_range,      ///< the limits in `EngineReports::Options`
   };
 
   /// Where an endpoint stands in the lists that were given.
@@ -83,6 +86,11 @@ struct ConfigError {
       return "the time that a session may be idle must be longer than zero and at most a hundred years";
     case ConfigError::Rule::session_table_given:
       return "a SessionAffinityPolicy needs a session table: give it one as .sessions";
+    case ConfigError::Rule::report_read: return "a report must hold a figure that a cost or a limit of its role reads";
+    case ConfigError::Rule::report_fresh: return "a report must not be older than stale_after when it is passed on";
+    case ConfigError::Rule::report_limits_in_range:
+      return "a limit on reported requests must be at least 1, and one on KV usage above 0 and at most 1; leave it out "
+             "for no limit";
   }
   return "";
 }

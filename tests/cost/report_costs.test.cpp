@@ -41,8 +41,14 @@ class Nodes {
   Nodes& with(std::optional<EngineReport> report, std::uint32_t then, std::uint32_t now, std::uint64_t kv_then = 0,
               std::uint64_t kv_now = 0) {
     nodes_.push_back(std::make_unique<Node>(now, kv_now));
-    if (report) nodes_.back()->report(*report, pdroute::ManualClock::time_point{}, {then, kv_then});
+    const pdroute::ManualClock::time_point beginning{};
+    if (report) nodes_.back()->report(*report, beginning, beginning, {then, kv_then});
     return *this;
+  }
+  /// A request of 8 KV tokens begins at node `i`.
+  void begin(std::size_t i) {
+    ++nodes_[i]->busy;
+    nodes_[i]->kv += 8;
   }
   [[nodiscard]] std::size_t size() const { return nodes_.size(); }
   [[nodiscard]] const Node& operator[](std::size_t i) const { return *nodes_[i]; }
@@ -116,6 +122,39 @@ TEST_CASE("report costs: the queue counts waiting requests, not running ones") {
   CHECK(choice<Queue>(Nodes{}.with(busy(90, 1), 90, 92).with(busy(1, 2), 0, 0)) == 1U);
 }
 
+TEST_CASE("report costs: of two engines whose requests have all ended, none has a credit for what ran there") {
+  const auto idle = [](const EngineReport& first, std::uint64_t kv_first, const EngineReport& second,
+                       std::uint64_t kv_second) {
+    return std::move(Nodes{}.with(first, 50, 0, kv_first, 0).with(second, 10, 0, kv_second, 0));
+  };
+  const auto counts = [](Nodes nodes, const auto& policy) {
+    pdroute::ManualClock clock;
+    pdroute::LocalContext context{policy, clock};
+    std::vector<std::uint32_t> given(2);
+    for (int i = 0; i < 60; ++i) {
+      const std::size_t chosen = policy.select(nodes, pdroute::Request{}, context).value();
+      ++given[chosen];
+      nodes.begin(chosen);
+    }
+    return given;
+  };
+  const std::vector<std::uint32_t> even{30, 30};
+  CHECK(counts(idle(busy(50, 0), 0, busy(10, 0), 0), Requests{}) == even);
+  CHECK(counts(idle(busy(50, 0), 0, busy(10, 0), 0), Queue{}) == even);
+  CHECK(counts(idle(full(0.125, 1024), 512, full(0.125, 1024), 256), KvUsage{}) == even);
+}
+
+TEST_CASE("report costs: of running and waiting, the one that an engine does not give counts as typical") {
+  const EngineReport only_running{.running = 10};
+  const EngineReport only_waiting{.waiting = 10};
+  // 10 + 20 against 12 + 20: the queue of the first one is taken for that of the second.
+  CHECK(choice<Requests>(Nodes{}.with(only_running, 0, 0).with(busy(12, 20), 0, 0)) == 0U);
+  CHECK(choice<Requests>(Nodes{}.with(only_running, 0, 0).with(busy(8, 20), 0, 0)) == 1U);
+  CHECK(choice<Requests>(Nodes{}.with(only_waiting, 0, 0).with(busy(30, 8), 0, 0)) == 1U);
+  // It is zero where none gives it.
+  CHECK(choice<Requests>(Nodes{}.with(only_running, 0, 0).with(EngineReport{.running = 9}, 0, 0)) == 1U);
+}
+
 TEST_CASE("report costs: KV usage grows by what was reserved since the report, as a share of the cache") {
   CHECK(choice<KvUsage>(Nodes{}.with(full(0.5, 1000), 0, 0).with(full(0.4, 1000), 0, 0)) == 1U);
   CHECK(choice<KvUsage>(Nodes{}.with(full(0.5, 1000), 0, 0).with(full(0.4, 1000), 0, 0, 100, 250)) == 0U);
@@ -124,7 +163,7 @@ TEST_CASE("report costs: KV usage grows by what was reserved since the report, a
 
 TEST_CASE("report costs: in a weighted sum the weights decide between two reported costs") {
   using Both = LowestCostPolicy<pdroute::WeightedSum<pdroute::ReportedRequests, pdroute::ReportedKvUsage>>;
-  static_assert(std::is_same_v<Both::Load, pdroute::Loads<EngineReports, pdroute::KvTokens>>);
+  static_assert(std::is_base_of_v<EngineReports, Both::Load> && std::is_base_of_v<pdroute::KvTokens, Both::Load>);
   const EngineReport first{.running = 10, .waiting = 0, .kv_cache = EngineReport::KvCache{0.1, 1000}};
   const EngineReport second{.running = 1, .waiting = 0, .kv_cache = EngineReport::KvCache{0.9, 1000}};
   const auto nodes = [&] { return std::move(Nodes{}.with(first, 0, 0).with(second, 0, 0)); };

@@ -186,6 +186,98 @@ TEST_CASE("reports: an unknown id or an invalid value is refused, and the error 
   CHECK(refused.error().rule == pdroute::ConfigError::Rule::stale_after_in_range);
 }
 
+TEST_CASE("reports: a report of which the role reads nothing is refused, and nothing has changed") {
+  ManualClock clock;
+  using ByQueue = pdroute::LowestCostPolicy<pdroute::ReportedQueue>;
+  using R = pdroute::DisaggregatedRouter<ByQueue, ByKv, Engine, ManualClock>;
+  auto router = R::create({.prefill = engines("p", 2), .decode = engines("d", 2), .clock = clock}).value();
+  const auto refused = [&]<Role role>(std::integral_constant<Role, role>, const char* id, const EngineReport& report) {
+    const auto error = router.report<role>(id, report, clock.now());
+    return error && error->rule == pdroute::ConfigError::Rule::report_read;
+  };
+  constexpr std::integral_constant<Role, Role::prefill> prefill;
+  constexpr std::integral_constant<Role, Role::decode> decode;
+  CHECK(refused(prefill, "p0", {}));
+  CHECK(refused(prefill, "p0", {.running = 900}));
+  CHECK(refused(prefill, "p0", {.kv_cache = EngineReport::KvCache{1, 1000}}));
+  CHECK(refused(decode, "d0", {}));
+  CHECK(refused(decode, "d0", {.running = 900, .waiting = 900}));
+  CHECK_FALSE(refused(prefill, "p0", report_of(900, 1)));  // one figure of several is enough
+  CHECK_FALSE(refused(decode, "d0", report_of(900, 1)));
+  CHECK(router.report<Role::prefill>("d7", {}, clock.now())->rule == pdroute::ConfigError::Rule::id_known);
+}
+
+TEST_CASE("reports: a role that only counts reports takes every figure, and an empty report still says nothing") {
+  ManualClock clock;
+  using Counted = pdroute::WithMetrics<pdroute::RandomPolicy<>, pdroute::EngineReports>;
+  using R = pdroute::DisaggregatedRouter<Counted, Counted, Engine, ManualClock>;
+  auto router = R::create({.prefill = engines("p", 1), .decode = engines("d", 1), .clock = clock}).value();
+  CHECK_FALSE(router.report<Role::prefill>("p0", {.running = 1}, clock.now()));
+  CHECK_FALSE(router.report<Role::prefill>("p0", {.kv_cache = EngineReport::KvCache{0.5, 10}}, clock.now()));
+  CHECK(router.report<Role::prefill>("p0", {}, clock.now()));
+}
+
+TEST_CASE("reports: a report that was stale on arrival is refused, one that is as old as allowed counts") {
+  ManualClock clock;
+  auto router = router_of(2, clock);
+  clock.advance(100s);
+  CHECK_FALSE(router.report<Role::prefill>("p1", report_of(1, 0), clock.now()));
+  CHECK_FALSE(router.report<Role::prefill>("p0", report_of(9, 0), clock.now() - 60s));
+  CHECK(router.prefill()->id() == "p1");
+  const auto error = router.report<Role::prefill>("p1", report_of(9, 0), clock.now() - 61s);
+  REQUIRE(error);
+  CHECK(error->rule == pdroute::ConfigError::Rule::report_fresh);
+}
+
+TEST_CASE("reports: `running` alone counts, and `waiting` may come from another source") {
+  ManualClock clock;
+  auto router = router_of(2, clock);
+  CHECK_FALSE(router.report<Role::prefill>("p0", {.running = 100}, clock.now()));
+  CHECK_FALSE(router.report<Role::prefill>("p1", {.running = 10}, clock.now()));
+  CHECK(router.prefill()->id() == "p1");
+  CHECK_FALSE(router.report<Role::prefill>("p0", {.waiting = 0}, clock.now()));
+  CHECK_FALSE(router.report<Role::prefill>("p1", {.waiting = 200}, clock.now()));
+  CHECK(router.prefill()->id() == "p0");
+}
+
+TEST_CASE("reports: all own requests end, a burst before the next report spreads evenly over the idle engines") {
+  const auto burst = []<class Policy>(const Policy& /*policy*/) {
+    ManualClock clock;
+    using R = pdroute::DisaggregatedRouter<Policy, Policy, Engine, ManualClock>;
+    auto router = R::create({.prefill = engines("p", 2), .decode = engines("d", 2), .clock = clock}).value();
+    auto dispatcher = router.dispatcher();
+    std::vector<typename R::DecodeLease> held;
+    for (const auto& [id, number] : {std::pair{"d0", 50U}, std::pair{"d1", 10U}}) {
+      const std::string_view only[] = {id};
+      for (std::uint32_t i = 0; i < number; ++i)
+        held.push_back(dispatcher.decode({.prompt_tokens = 100}, {.allowed = only}).value());
+      CHECK_FALSE(router.template report<Role::decode>(id, report_of(number, 0), clock.now()));
+    }
+    for (auto& lease : held) lease.complete();
+    std::map<std::string, int> given;
+    for (int i = 0; i < 60; ++i) {
+      held.push_back(dispatcher.decode({.prompt_tokens = 100}).value());
+      ++given[std::string(held.back().id())];
+    }
+    return given;
+  };
+  const std::map<std::string, int> even{{"d0", 30}, {"d1", 30}};
+  CHECK(burst(pdroute::LowestCostPolicy<pdroute::ReportedQueue>{}) == even);
+  CHECK(burst(ByRequests{}) == even);
+  CHECK(burst(ByKv{}) == even);
+}
+
+TEST_CASE("reports: the clock steps back by an hour, the next reports count at once") {
+  ManualClock clock;
+  auto router = router_of(2, clock);
+  clock.advance(2h);
+  report_all(router, 2, report_of(0, 0), clock.now());
+  clock.set(1h);
+  CHECK_FALSE(router.report<Role::prefill>("p0", report_of(9, 0), clock.now()));
+  CHECK_FALSE(router.report<Role::prefill>("p1", report_of(1, 0), clock.now()));
+  CHECK(router.prefill()->id() == "p1");
+}
+
 TEST_CASE("reports: an endpoint is removed and returns, it counts as one without a report") {
   ManualClock clock;
   auto router = router_of(2, clock);

@@ -15,7 +15,6 @@
 #include <pdroute/load/engine_reports.hpp>
 #include <pdroute/load/load_metric.hpp>
 #include <pdroute/load/no_load.hpp>
-#include <pdroute/load/token_count.hpp>
 #include <pdroute/no_endpoint.hpp>
 #include <pdroute/pool/detail/check_endpoints.hpp>
 #include <pdroute/pool/detail/membership.hpp>
@@ -171,10 +170,11 @@ class EndpointPool {
     return changes;
   }
 
-  /// Takes what an engine reports of itself. Returns what is wrong, if anything: no member has this id, or a figure is
-  /// out of range.
+  /// Takes what an engine reports of itself, made at `made_at` and passed on at `now`; if `made_at` is later, it counts
+  /// as `now`. Returns what is wrong, if anything: no member has this id, a figure is out of range, the role reads none
+  /// of the figures, or the report is stale already. Then nothing has changed.
   template <class TimePoint>
-  std::optional<ConfigError> report(IdView id, const EngineReport& report, TimePoint made_at) {
+  std::optional<ConfigError> report(IdView id, const EngineReport& report, TimePoint made_at, TimePoint now) {
     static_assert(std::is_base_of_v<EngineReports, Load>,
                   "pdroute: this role's policy reads no reports; give it a cost that does, such as ReportedRequests, "
                   "or count them by WithMetrics<Policy, EngineReports>");
@@ -183,9 +183,9 @@ class EndpointPool {
       const Member* const member = members.find(id);
       if (member == nullptr) return unknown(id);
       Slot& slot = *member->slot;
-      EngineReports::Own own{.in_flight = slot.in_flight()};
-      if constexpr (std::is_base_of_v<KvTokens, Load>) own.kv_tokens = slot.kv_tokens();
-      slot.EngineReports::report(report, made_at, own);
+      const TimePoint moment = std::min(made_at, now);
+      if (auto error = slot.EngineReports::template check_use<Load>(report, moment, now)) return error;
+      slot.EngineReports::report(report, moment, now, EngineReports::Own::of(slot));
       return std::nullopt;
     });
   }

@@ -2,7 +2,6 @@
 // DisaggregatedRouter: chooses and reserves a prefill and a decode endpoint for each request.
 #pragma once
 
-#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -217,15 +216,16 @@ class DisaggregatedRouter {
 
   /// Takes what an engine reports of itself (ORCA calls it a load report), in a role whose policy reads reports.
   /// `made_at` is a moment of the router's clock; a moment in the future counts as now. Figures older than known ones
-  /// are ignored. Returns what is wrong, if anything: the role does not have this id, or a figure is out of range.
-  /// O(members).
+  /// are ignored. Returns what is wrong, if anything: the role does not have this id, a figure is out of range, no cost
+  /// and no limit of the role reads any of the figures, or the report is older than `stale_after`. Then nothing has
+  /// changed. O(members).
   template <Role role>
   std::optional<ConfigError> report(IdView id, const EngineReport& report, time_point made_at) {
-    const time_point moment = std::min(made_at, core_->clock.now());
+    const time_point now = core_->clock.now();
     if constexpr (role == Role::prefill) {
-      return core_->prefill.report(id, report, moment);
+      return core_->prefill.report(id, report, made_at, now);
     } else {
-      return core_->decode.report(id, report, moment);
+      return core_->decode.report(id, report, made_at, now);
     }
   }
 

@@ -65,7 +65,7 @@ class DryRun {
     begin();
     asked_ = true;
     const std::optional<std::size_t> place = ask<Among::all>(request, facts);
-    static_cast<void>(screen(request, Filter<Endpoint>{}, AnyEndpoint{}));
+    static_cast<void>(screen(request, Filter<Endpoint>{}, AnyEndpoint{}, facts.clock));
     if (!place) return declined();
     if (evaluation_.ruled_out[*place] == nullptr) return chose(*place);
     return choose_among(request, facts, Filter<Endpoint>{}, AnyEndpoint{}, TakeFirst{});
@@ -77,8 +77,8 @@ class DryRun {
                                     const Compatible& compatible, const Judge& judge) {
     begin();
     asked_ = true;
-    if (screen(request, filter, compatible) && rest_.empty())
-      static_cast<void>(screen(request, filter, compatible, true));
+    if (screen(request, filter, compatible, facts.clock) && rest_.empty())
+      static_cast<void>(screen(request, filter, compatible, facts.clock, true));
     while (!rest_.empty()) {
       const std::optional<std::size_t> place = ask<Among::remaining>(request, facts);
       if (!place) return declined();
@@ -97,7 +97,7 @@ class DryRun {
                         const Filter<Endpoint>& filter) {
     if (!asked_) {
       begin();
-      static_cast<void>(screen(request, filter, AnyEndpoint{}));
+      static_cast<void>(screen(request, filter, AnyEndpoint{}, facts.clock));
       if (!rest_.empty()) tell<Among::remaining>(request, facts);
     }
     evaluation_.chosen.reset();
@@ -148,13 +148,13 @@ class DryRun {
     rest_.clear();
     for (const std::size_t place : places_) rest_.push_back(candidates_.slot(place));
   }
-  template <class Request, class Compatible>
-  bool screen(const Request& request, const Filter<Endpoint>& filter, const Compatible& compatible,
+  template <class Request, class Compatible, class Clock>
+  bool screen(const Request& request, const Filter<Endpoint>& filter, const Compatible& compatible, Clock& clock,
               bool anyway = false) {
     std::vector<std::size_t> places;
     bool some_held_back = false;
     for (std::size_t place = 0; place < size(); ++place) {
-      Reason reason = Leg::ruled_out(candidates_[place], request, filter, compatible);
+      Reason reason = Leg::ruled_out(candidates_[place], request, filter, compatible, clock);
       if (reason == nullptr && !anyway) {
         reason = Leg::held_back(candidates_[place]);
         some_held_back = some_held_back || reason != nullptr;

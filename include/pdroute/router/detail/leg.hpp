@@ -21,6 +21,7 @@
 #include <pdroute/pool/endpoint_pool.hpp>
 #include <pdroute/pool/lease.hpp>
 #include <pdroute/role.hpp>
+#include <pdroute/router/detail/reported_limits.hpp>
 #include <pdroute/router/detail/route_context.hpp>
 #include <pdroute/router/detail/verdict.hpp>
 #include <pdroute/router/filter.hpp>
@@ -107,11 +108,11 @@ class Leg {
     for (;;) {
       const std::optional<std::size_t> chosen = policy_->select(candidates_, request, context);
       if (!chosen || *chosen >= candidates_.size()) [[unlikely]]
-        return declined(request);
+        return declined(request, time_of_choice<Slot>(context));
       Slot* const slot = candidates_.slot(*chosen);
       read_clock(context);
       typename Slot::Held held{};
-      const auto reservation = slot->try_reserve(request, held);
+      const auto reservation = try_reserve(slot, request, held, context, false);
       if (reservation.attempt == SlotCount::Attempt::reserved) [[likely]]
         return reserved(reservation.place, held, context);
       if (reservation.attempt == SlotCount::Attempt::full) [[unlikely]] {
@@ -134,7 +135,7 @@ class Leg {
     auto context = context_among<Among::remaining>(facts);
     check_policy_for<Request, decltype(context)>();
     for (bool anyway = false;;) {  // whether also among endpoints that are held back, because no other is left
-      const bool some_held_back = screen(request, filter, compatible, anyway);
+      const bool some_held_back = screen(request, filter, compatible, context, anyway);
       const std::uint32_t closed_before = reason_.draining;
       while (!rest_.empty()) {
         context.narrow(rest_.size() < candidates_.size());
@@ -146,7 +147,7 @@ class Leg {
         Slot* const slot = rest_[*chosen];
         read_clock(context);
         typename Slot::Held held{};
-        const auto [attempt, place] = slot->try_reserve(request, held, anyway);
+        const auto [attempt, place] = try_reserve(slot, request, held, context, anyway);
         if (attempt == SlotCount::Attempt::reserved) {
           Choice choice = reserved(place, held, context);
           const Verdict verdict = judge(choice);
@@ -184,9 +185,9 @@ class Leg {
     return slot.admission().tripped() ? &NoEndpoint::ejected : &NoEndpoint::full;
   }
   /// What rules an eligible endpoint out before the policy is asked; null for nothing.
-  template <class Request, class Compatible>
+  template <class Request, class Compatible, class Clock>
   [[nodiscard]] static Reason ruled_out(const Slot& slot, const Request& request, const Filter<Endpoint>& filter,
-                                        const Compatible& compatible) {
+                                        const Compatible& compatible, Clock& clock) {
     const auto failed = std::find_if(
         filter.exclude.begin(), filter.exclude.end(),
         [key = EndpointKey{role, slot.incarnation()}](const FailedEndpoint& endpoint) { return endpoint.key == key; });
@@ -198,7 +199,7 @@ class Leg {
     if ((filter.allowed && !among(*filter.allowed, slot.id())) || (filter.accept && !filter.accept(slot.endpoint())))
       return &NoEndpoint::disallowed;
     if (!compatible(slot.endpoint())) return &NoEndpoint::incompatible;
-    if (!slot.has_room(request)) return &NoEndpoint::full;
+    if (!slot.has_room(request) || at_reported_limit(slot, clock)) return &NoEndpoint::full;
     return nullptr;
   }
 
@@ -216,6 +217,13 @@ class Leg {
                   "pdroute: the policy does not select over the router's candidates for this request");
   }
 
+  template <class Request, class Context>
+  [[nodiscard, gnu::always_inline]] static inline typename Slot::Reservation try_reserve(
+      Slot* slot, const Request& request, typename Slot::Held& held, Context& context, bool anyway) {
+    if (at_reported_limit(*slot, context)) [[unlikely]]
+      return {};
+    return slot->try_reserve(request, held, anyway);
+  }
   template <class Context>
   [[nodiscard, gnu::always_inline]] inline Choice reserved(typename Slot::Place* place, typename Slot::Held& held,
                                                            Context& context) {
@@ -236,15 +244,15 @@ class Leg {
   /// Leaves in `rest_` the candidates that pass, and counts in `reason_` why the others do not. Returns whether some do
   /// not pass only because they are held back. Flattened: a call for each endpoint would make clang's filters an eighth
   /// slower.
-  template <class Request, class Compatible>
+  template <class Request, class Compatible, class Clock>
   [[gnu::flatten]] bool screen(const Request& request, const Filter<Endpoint>& filter, const Compatible& compatible,
-                               bool anyway = false) {
+                               Clock& clock, bool anyway = false) {
     reason_ = snapshot_->left_out();
     rest_.clear();
     bool some_held_back = false;
     for (std::size_t i = 0; i < candidates_.size(); ++i) {
       Slot* const slot = candidates_.slot(i);
-      Reason reason = ruled_out(*slot, request, filter, compatible);
+      Reason reason = ruled_out(*slot, request, filter, compatible, clock);
       if (reason == nullptr && !anyway) [[likely]] {
         reason = held_back(*slot);
         some_held_back |= reason != nullptr;
@@ -260,10 +268,10 @@ class Leg {
 
   // Rare, and out of line so that the rest is small enough to be inlined into the caller's loop.
 
-  template <class Request>
-  [[gnu::noinline, gnu::cold]] Choice declined(const Request& request) {
+  template <class Request, class Time>
+  [[gnu::noinline, gnu::cold]] Choice declined(const Request& request, Time time) {
     static_cast<void>(
-        screen(request, Filter<Endpoint>{}, AnyEndpoint{}));  // full endpoints count as full, not as declined
+        screen(request, Filter<Endpoint>{}, AnyEndpoint{}, time));  // full endpoints count as full, not as declined
     reason_.declined = static_cast<std::uint32_t>(rest_.size());
     return {};
   }
