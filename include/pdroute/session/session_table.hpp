@@ -15,6 +15,7 @@
 #include <pdroute/random.hpp>
 #include <pdroute/role.hpp>
 #include <pdroute/session/detail/session_set.hpp>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -27,8 +28,10 @@ inline namespace v0 {
 ///
 ///     if (request.key) sessions->bind(*request.key, route->decode, clock.now());
 ///
-/// One table serves both legs of one router, or each leg has its own. Two routers must not share a table, because each
-/// router numbers the incarnations of its own endpoints.
+/// One table serves both legs of one router, or each leg has its own. Give each router a table of its own. If two
+/// routers share one, the later of them to bind a session has it, and for the other router the session is unbound,
+/// because no two routers of a program give the same number to a life. The caller's own lists that share a table must
+/// number lives in the same way.
 ///
 /// How: the table consists of sets of eight places. A session can stand only in the set that its hash selects.
 ///
@@ -45,7 +48,8 @@ inline namespace v0 {
 /// - After 8,192 times `idle`, plus or minus one `idle`, an expired binding may be found again.
 ///
 /// Security: the hash that spreads sessions over sets is seeded but not cryptographic. A client that does not know the
-/// seed cannot choose keys that push the sessions of others out.
+/// seed cannot choose keys that push the sessions of others out. If the caller gives no seed, the constructor draws
+/// one, because every client would know a constant.
 ///
 /// Memory: 16 bytes per binding, allocated by the constructor; nothing else allocates.
 /// Complexity: O(1), two cache lines. For a session that does not move, `bind` writes at most once per idle / 1024.
@@ -63,22 +67,19 @@ class SessionTable {
     /// up to a multiple of 1,024 ns. The default of four hours is that of SGLang's router; it spans a user's lunch
     /// break.
     std::chrono::nanoseconds idle = std::chrono::hours{4};
-    /// The seed of the hash that spreads sessions over the table. Use a value that clients do not know.
-    std::uint64_t seed = 0;
+    /// The seed of the hash that spreads sessions over the table; without one, the constructor draws it from
+    /// `std::random_device`. It decides only which sessions compete for the same places. Give a seed, and one that
+    /// clients do not know, where that has to be reproducible.
+    std::optional<std::uint64_t> seed = {};
   };
   static constexpr std::size_t max_places = std::size_t{1} << 26U;  ///< the most bindings of a table; they take 1 GiB
   /// The highest incarnation that a table can store.
-  static constexpr std::uint64_t max_incarnation = detail::SessionSet::max_incarnation;
+  static constexpr std::uint64_t max_incarnation = detail::SessionSet::max_life / 2 - 1;
 
-  /// A table with the default options. Allocates.
+  /// A table with the default options. Allocates, and draws a seed.
   SessionTable() : SessionTable(Options{}) {}
   /// A table with these options. Allocates. If `check` finds something wrong with them, the table stores nothing.
-  explicit SessionTable(const Options& options)
-      : options_(options),
-        seeds_{stream_seed(options.seed, 0), stream_seed(options.seed, 1)},
-        tick_(options.idle.count() / detail::SessionSet::lifetime +
-              (options.idle.count() % detail::SessionSet::lifetime > 0)),
-        sets_(check() ? 0 : std::bit_ceil((options.max_bindings - 1) / detail::SessionSet::places + 1)) {}
+  explicit SessionTable(const Options& options) : SessionTable(options, options.seed ? *options.seed : drawn_seed()) {}
   SessionTable(const SessionTable&) = delete;             ///< not copyable; share it by pointer
   SessionTable& operator=(const SessionTable&) = delete;  ///< not copyable
 
@@ -100,7 +101,8 @@ class SessionTable {
                                                   std::chrono::time_point<Clock, Duration> now) const noexcept {
     if (sets_.empty()) return std::nullopt;
     const std::uint64_t session = hash(key, role);
-    return sets_[place(session)].find(session, at(now));
+    const std::optional<std::uint64_t> life = sets_[place(session)].find(session, at(now));
+    return life ? std::optional{*life >> 1U} : std::nullopt;
   }
 
   /// Binds the session to this incarnation in this role, in place of an earlier binding. Call it at each use, because
@@ -111,7 +113,7 @@ class SessionTable {
     if (sets_.empty()) return;
     if (incarnation > max_incarnation) return forget(key, role);
     const std::uint64_t session = hash(key, role);
-    sets_[place(session)].bind(session, incarnation, at(now));
+    sets_[place(session)].bind(session, life_of(role, incarnation), at(now));
   }
   /// Binds the session to the incarnation and role of `life`, such as a lease. Precondition: a lease has not ended. For
   /// a lease that may have ended, store its `key()` before and bind its role and incarnation.
@@ -132,7 +134,41 @@ class SessionTable {
     forget(key, Role::decode);
   }
 
+  /// The number of sessions that are bound to this incarnation in this role: those that were bound to it, and have not
+  /// been bound elsewhere, forgotten, displaced or idle for too long since. An endpoint that is drained for new
+  /// sessions only can go when none is left. Two threads that bind the same session for the first time at once, or give
+  /// away the same place at once, may leave a binding that counts until it expires and is not found.
+  /// Complexity: O(capacity), because it reads the whole table. Do not call it for each request.
+  template <class Clock, class Duration>
+  [[nodiscard]] std::size_t count(Role role, std::uint64_t incarnation,
+                                  std::chrono::time_point<Clock, Duration> now) const noexcept {
+    if (incarnation > max_incarnation) return 0;
+    std::size_t sessions = 0;
+    for (const detail::SessionSet& set : sets_) sessions += set.count(life_of(role, incarnation), at(now));
+    return sessions;
+  }
+  /// The number of sessions that are bound to the incarnation and role of `life`, such as a lease.
+  template <HasIncarnation Life, class Clock, class Duration>
+  [[nodiscard]] std::size_t count(const Life& life, std::chrono::time_point<Clock, Duration> now) const noexcept {
+    return count(detail::role_of<Life>(), life.incarnation(), now);
+  }
+
  private:
+  SessionTable(const Options& options, std::uint64_t seed)
+      : options_(options),
+        seeds_{stream_seed(seed, 0), stream_seed(seed, 1)},
+        tick_(options.idle.count() / detail::SessionSet::lifetime +
+              (options.idle.count() % detail::SessionSet::lifetime > 0)),
+        sets_(check() ? 0 : std::bit_ceil((options.max_bindings - 1) / detail::SessionSet::places + 1)) {}
+
+  [[nodiscard]] static std::uint64_t drawn_seed() {
+    std::random_device source;
+    return (std::uint64_t{source()} << 32U) ^ source();
+  }
+  /// The number that a set stores for a life. Incarnations are numbered per role, so it includes the role.
+  [[nodiscard]] static std::uint64_t life_of(Role role, std::uint64_t incarnation) noexcept {
+    return incarnation * 2 + (role == Role::prefill ? 0 : 1);
+  }
   /// A bijection of keys for each role, so different sessions have different hashes. The key is mixed twice, because a
   /// client without the seed cannot choose the input of the second round.
   [[nodiscard]] std::uint64_t hash(Key key, Role role) const noexcept {
