@@ -119,6 +119,7 @@ using pdroute::Rotation;
 using pdroute::RotationContext;
 using pdroute::RoundRobinPolicy;
 using pdroute::SessionAffinityPolicy;
+using pdroute::SessionCandidates;
 using pdroute::TieRule;
 using pdroute::WeightedRoundRobinPolicy;
 using pdroute::WithMetrics;
