@@ -121,7 +121,9 @@ using pdroute::RoundRobinPolicy;
 using pdroute::SessionAffinityPolicy;
 using pdroute::SessionCandidates;
 using pdroute::TieRule;
+using pdroute::WeightedRandomPolicy;
 using pdroute::WeightedRoundRobinPolicy;
+using pdroute::WeightedTwoChoicesPolicy;
 using pdroute::WithMetrics;
 
 // session/
