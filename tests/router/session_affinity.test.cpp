@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sessions through the router: limits, filters, restarts, role changes, retries, and threads.
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include <optional>
 #include <pdroute/pdroute.hpp>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -158,6 +160,55 @@ TEST_CASE("sessions: the table counts the sessions of an endpoint by its status,
   CHECK(sessions_on("d0") == 1);
   gateway.clock.advance(4h + 1min);
   CHECK(sessions_on("d0") == 0);
+}
+
+TEST_CASE("sessions: sessions are a load, counted in the caller's endpoint by its gateway, from begin to end") {
+  struct Counted {
+    std::string id;
+    std::shared_ptr<std::atomic<std::size_t>> sessions = std::make_shared<std::atomic<std::size_t>>(0);
+  };
+  using FewestSessions =
+      pdroute::LowestCostPolicy<decltype([](const auto& c) { return c.endpoint().sessions->load(); })>;
+  using Decode = pdroute::SessionAffinityPolicy<FewestSessions>;
+  using OfSessions = pdroute::DisaggregatedRouter<pdroute::RandomPolicy<>, Decode, Counted, ManualClock>;
+  ManualClock clock;
+  const auto table = std::make_shared<SessionTable>(SessionTable::Options{.idle = 1h});
+  const std::vector<Counted> prefill{{"p0"}};
+  const std::vector<Counted> decode{{"d0"}, {"d1"}, {"d2"}};
+  auto router =
+      OfSessions::create({.prefill = prefill, .decode = decode, .decode_policy = {.sessions = table}, .clock = clock})
+          .value();
+  auto dispatcher = router.dispatcher();
+  // Requests end at once, so only sessions tell the endpoints apart.
+  const auto serve = [&](std::string_view session) {
+    const Request request{.key = key(session)};
+    auto lease = dispatcher.decode(request).value();
+    if (!table->find(*request.key, Role::decode, clock.now())) ++*lease->sessions;  // it begins
+    table->bind(*request.key, lease, clock.now());
+    const std::string id(lease.id());
+    lease.complete();
+    return id;
+  };
+  const auto end = [&](std::string_view session, const Counted& endpoint) {
+    table->forget(key(session));
+    --*endpoint.sessions;
+  };
+  std::string served;
+  for (const char* session : {"a", "a", "b", "c", "a"}) served += serve(session);
+  CHECK(served == "d0d0d1d2d0");
+  end("b", decode[1]);
+  CHECK(serve("d") == "d1");
+
+  // A gateway that is not told when sessions end sets the numbers from the table, in which idle sessions end.
+  clock.advance(50min);
+  CHECK(serve("c") == "d2");
+  clock.advance(20min);
+  for (const Counted& endpoint : decode) {
+    const auto incarnation = router.endpoint(Role::decode, endpoint.id)->incarnation;
+    endpoint.sessions->store(table->count(Role::decode, incarnation, clock.now()));
+  }
+  CHECK(decode[0].sessions->load() + decode[1].sessions->load() == 0);
+  CHECK(decode[2].sessions->load() == 1);
 }
 
 TEST_CASE("sessions: the bound endpoint fails and is excluded, the session moves at the next bind") {
