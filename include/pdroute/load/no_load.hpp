@@ -76,11 +76,11 @@ inline namespace v0 {
 /// Two abilities are not hooks. A limit in `Capacity` on tokens or KV tokens is accepted only in a role with a metric
 /// that derives from the `LimitedCount` of that quantity. An engine's report reaches `EngineReports` alone.
 ///
-/// Requirements: no hook throws. Hooks and readers run on many threads at once; only the constructor and the first
-/// `identify` and `set_capacity` run before other threads see the metric. `Held` and `Receipt` are default-constructible,
-/// and copying them does not throw. A metric in both `HoldsDemand` and `TimesLeases` has one `Held` for both. The class
-/// is not final. The names of its members differ from those that a candidate has anyway, such as `in_flight`,
-/// `endpoint`, `id` and `incarnation`, and from those of other metrics in the same `Loads`.
+/// Requirements: no hook throws. Hooks and readers run on many threads at once; only the constructor, and the first
+/// calls of `identify` and `set_capacity`, run before other threads see the metric. `Held` and `Receipt` are
+/// default-constructible, and copying them does not throw. A metric in both `HoldsDemand` and `TimesLeases` has one
+/// `Held` for both. The class is not final. The names of its members differ from those that a candidate has anyway,
+/// such as `in_flight`, `endpoint`, `id` and `incarnation`, and from those of other metrics in the same `Loads`.
 struct NoLoad {
   struct Options {};  ///< there are none
 
