@@ -288,13 +288,14 @@ TEST_CASE("session affinity: the margin is 32 unless another one is given, and n
   CHECK(gateway.choose(u42) == 0U);
 }
 
-TEST_CASE("session affinity: a busy endpoint is the only candidate, the session stays") {
+TEST_CASE("session affinity: a busy endpoint is no busier than the other candidates, the session stays") {
   Gateway gateway;
   gateway.policy.margin = 0;
   gateway.accepted(*u42.key, 0);
   gateway.nodes = {{11, 500}};
   CHECK(gateway.choose(u42) == 0U);
-  CHECK(gateway.choose(u42, {{{11, 500}, {12, 0}}, 1}) == 0U);  // the idle one is drained for new sessions
+  // One that is idle but drained for new sessions is no alternative.
+  CHECK(gateway.choose(u42, {{{11, 500}, {13, 500}, {12, 0}}, 1}) == 0U);
 }
 
 TEST_CASE("session affinity: a drained endpoint that is far busier than the others is left, too") {
