@@ -379,11 +379,30 @@ TEST_CASE("session affinity: the explanation says whether the session or its gro
 }
 
 TEST_CASE("session affinity: two routers share a table, a life of one is not taken for a life of the other") {
-  Gateway gateway;  // the pools of a program number all their lives differently
-  const Nodes of_the_other{{24}, {25}, {26}};
-  gateway.sessions->bind(*u42.key, of_the_other[0], gateway.context.clock.now());
-  CHECK(gateway.choose(u42) == 2U);
-  gateway.accepted(*u42.key, 1);  // bound here last
-  CHECK(gateway.choose(u42) == 1U);
-  CHECK(gateway.policy.select(of_the_other, u42, gateway.context) == 2U);
+  struct Marked : Node {
+    struct Name {
+      std::uint64_t router;
+    };
+    std::uint64_t mark = 0;
+    [[nodiscard]] Name key() const { return {mark}; }
+  };
+  Gateway gateway;
+  const auto now = gateway.context.clock.now();
+  const std::vector<Marked> ours{{{11}, 7}, {{12}, 7}, {{13}, 7}};  // both number their lives alike
+  const std::vector<Marked> theirs{{{11}, 8}, {{12}, 8}, {{13}, 8}};
+  const auto choose = [&](const std::vector<Marked>& nodes) {
+    return gateway.policy.select(nodes, u42, gateway.context);
+  };
+  gateway.sessions->bind(*u42.key, theirs[0], now);
+  CHECK(choose(theirs) == 0U);
+  CHECK(choose(ours) == 2U);
+  CHECK(gateway.choose(u42) == 2U);  // nor for a life of a list without a router
+  CHECK(gateway.sessions->count(theirs[0], now) == 1);
+  CHECK(gateway.sessions->count(ours[0], now) == 0);
+  gateway.sessions->bind(*u42.key, ours[1], now);  // the later one has the session
+  CHECK(choose(ours) == 1U);
+  CHECK(choose(theirs) == 2U);
+  CHECK(gateway.sessions->find(*u42.key, Role::prefill, now) == 12U);  // of the router that bound last
+  gateway.sessions->forget(*u42.key);                                  // whichever has it
+  CHECK(choose(ours) == 2U);
 }

@@ -102,6 +102,23 @@ TEST_CASE("session table: counts the sessions of a life in one role, from their 
   CHECK(count(Role::prefill, 1) == 0);
 }
 
+TEST_CASE("session table: each router's lives are found by its mark, whatever their numbers") {
+  const auto now = ManualClock{}.now();
+  SessionTable table({.seed = 1});
+  for (std::uint64_t router = 0; router < 500; ++router) {
+    for (const std::uint64_t incarnation : {std::uint64_t{0}, std::uint64_t{77}, SessionTable::max_incarnation}) {
+      for (const Role role : {Role::prefill, Role::decode}) {
+        table.bind(key("u42"), role, incarnation, now, router);
+        REQUIRE(table.find(key("u42"), role, now, router) == incarnation);
+        REQUIRE(table.find(key("u42"), role, now) == incarnation);
+        REQUIRE(table.find(key("u42"), role, now, router + 1) != incarnation);
+        REQUIRE(table.count(role, incarnation, now, router) == 1);
+        REQUIRE(table.count(role, incarnation, now, router + 1) == 0);
+      }
+    }
+  }
+}
+
 TEST_CASE("session table: counts for an incarnation that no session can have, or in a refused table, none") {
   const auto now = ManualClock{}.now();
   SessionTable table({.seed = 1});

@@ -152,7 +152,8 @@ struct SessionAffinityPolicy {
   [[nodiscard]] std::optional<std::size_t> serving(Key key, const Candidates& candidates, std::size_t count,
                                                    TimePoint now) const {
     constexpr Role role = detail::role_of<std::remove_cvref_t<decltype(candidates[0])>>();
-    const std::optional<std::uint64_t> bound = sessions->find(key, role, now);
+    if (count == 0) return std::nullopt;
+    const std::optional<std::uint64_t> bound = sessions->find(key, role, now, detail::router_of(candidates[0]));
     if (!bound) return std::nullopt;
     for (std::size_t i = 0; i < count; ++i) {
       if (candidates[i].incarnation() == *bound) return too_busy(candidates, i) ? std::nullopt : std::optional{i};

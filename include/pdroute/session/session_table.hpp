@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <bit>
 #include <chrono>
 #include <cstddef>
@@ -22,6 +23,20 @@
 namespace pdroute {
 inline namespace v0 {
 
+namespace detail {
+
+/// The mark of the router that a lease or a candidate belongs to, from its key; 0 if it has none.
+template <class Life>
+[[nodiscard]] std::uint64_t router_of(const Life& life) {
+  if constexpr (requires { std::uint64_t{life.key().router}; }) {
+    return life.key().router;
+  } else {
+    return 0;
+  }
+}
+
+}  // namespace detail
+
 /// Session affinity: a bounded table from sessions to the incarnation of an endpoint that serves each, one binding per
 /// session and role. `SessionAffinityPolicy` reads it. The gateway writes it after an engine has accepted the request.
 /// A choice alone makes no binding, so a session does not stick to an endpoint that fails.
@@ -29,9 +44,9 @@ inline namespace v0 {
 ///     if (request.key) sessions->bind(*request.key, route->decode, clock.now());
 ///
 /// One table serves both legs of one router, or each leg has its own. Give each router a table of its own. If two
-/// routers share one, the later of them to bind a session has it, and for the other router the session is unbound,
-/// because no two routers of a program give the same number to a life. The caller's own lists that share a table must
-/// number lives in the same way.
+/// routers share one, the later of them to bind a session has it, and for the other router the session is unbound: a
+/// binding stores the life together with the mark of its router, which is the member `router` of its key. A life of
+/// one router is taken for a life of the other in one case of 2^39. Lists of the caller's own have the mark 0.
 ///
 /// How: the table consists of sets of eight places. A session can stand only in the set that its hash selects.
 ///
@@ -95,31 +110,36 @@ class SessionTable {
   /// The number of bindings that fit, after rounding.
   [[nodiscard]] std::size_t capacity() const noexcept { return sets_.size() * detail::SessionSet::places; }
 
-  /// The incarnation that serves the session in this role; none if the table has no binding that still counts.
+  /// The incarnation that serves the session in this role; none if the table has no binding that still counts. `router`
+  /// is the mark of the router whose lives are meant; without it, that of the last life that was bound.
   template <class Clock, class Duration>
-  [[nodiscard]] std::optional<std::uint64_t> find(Key key, Role role,
-                                                  std::chrono::time_point<Clock, Duration> now) const noexcept {
+  [[nodiscard]] std::optional<std::uint64_t> find(Key key, Role role, std::chrono::time_point<Clock, Duration> now,
+                                                  std::optional<std::uint64_t> router = {}) const noexcept {
     if (sets_.empty()) return std::nullopt;
     const std::uint64_t session = hash(key, role);
     const std::optional<std::uint64_t> life = sets_[place(session)].find(session, at(now));
-    return life ? std::optional{*life >> 1U} : std::nullopt;
+    if (!life) return std::nullopt;
+    const std::uint64_t offset = offset_of(router.value_or(last_router_.load(std::memory_order_relaxed)));
+    return (*life >= offset ? *life - offset : *life + (detail::SessionSet::max_life + 1 - offset)) >> 1U;
   }
 
   /// Binds the session to this incarnation in this role, in place of an earlier binding. Call it at each use, because
-  /// that renews the binding. An incarnation above `max_incarnation` removes the binding instead; a pool, which counts
-  /// lives, does not reach that number.
+  /// that renews the binding. `router` is the mark of the router that numbers the incarnation. An incarnation above
+  /// `max_incarnation` removes the binding instead; a pool, which counts lives, does not reach that number.
   template <class Clock, class Duration>
-  void bind(Key key, Role role, std::uint64_t incarnation, std::chrono::time_point<Clock, Duration> now) noexcept {
+  void bind(Key key, Role role, std::uint64_t incarnation, std::chrono::time_point<Clock, Duration> now,
+            std::uint64_t router = 0) noexcept {
     if (sets_.empty()) return;
     if (incarnation > max_incarnation) return forget(key, role);
+    if (last_router_.load(std::memory_order_relaxed) != router) last_router_.store(router, std::memory_order_relaxed);
     const std::uint64_t session = hash(key, role);
-    sets_[place(session)].bind(session, life_of(role, incarnation), at(now));
+    sets_[place(session)].bind(session, life_of(role, incarnation, router), at(now));
   }
   /// Binds the session to the incarnation and role of `life`, such as a lease. Precondition: a lease has not ended. For
-  /// a lease that may have ended, store its `key()` before and bind its role and incarnation.
+  /// a lease that may have ended, store its `key()` before and bind the key's role, incarnation and router.
   template <HasIncarnation Life, class Clock, class Duration>
   void bind(Key key, const Life& life, std::chrono::time_point<Clock, Duration> now) noexcept {
-    bind(key, detail::role_of<Life>(), life.incarnation(), now);
+    bind(key, detail::role_of<Life>(), life.incarnation(), now, detail::router_of(life));
   }
 
   /// Removes the session's binding in this role, for a session that has ended or may move.
@@ -140,17 +160,18 @@ class SessionTable {
   /// away the same place at once, may leave a binding that counts until it expires and is not found.
   /// Complexity: O(capacity), because it reads the whole table. Do not call it for each request.
   template <class Clock, class Duration>
-  [[nodiscard]] std::size_t count(Role role, std::uint64_t incarnation,
-                                  std::chrono::time_point<Clock, Duration> now) const noexcept {
+  [[nodiscard]] std::size_t count(Role role, std::uint64_t incarnation, std::chrono::time_point<Clock, Duration> now,
+                                  std::optional<std::uint64_t> router = {}) const noexcept {
     if (incarnation > max_incarnation) return 0;
+    const std::uint64_t mark = router.value_or(last_router_.load(std::memory_order_relaxed));
     std::size_t sessions = 0;
-    for (const detail::SessionSet& set : sets_) sessions += set.count(life_of(role, incarnation), at(now));
+    for (const detail::SessionSet& set : sets_) sessions += set.count(life_of(role, incarnation, mark), at(now));
     return sessions;
   }
   /// The number of sessions that are bound to the incarnation and role of `life`, such as a lease.
   template <HasIncarnation Life, class Clock, class Duration>
   [[nodiscard]] std::size_t count(const Life& life, std::chrono::time_point<Clock, Duration> now) const noexcept {
-    return count(detail::role_of<Life>(), life.incarnation(), now);
+    return count(detail::role_of<Life>(), life.incarnation(), now, detail::router_of(life));
   }
 
  private:
@@ -165,9 +186,15 @@ class SessionTable {
     std::random_device source;
     return (std::uint64_t{source()} << 32U) ^ source();
   }
-  /// The number that a set stores for a life. Incarnations are numbered per role, so it includes the role.
-  [[nodiscard]] static std::uint64_t life_of(Role role, std::uint64_t incarnation) noexcept {
-    return incarnation * 2 + (role == Role::prefill ? 0 : 1);
+  /// Where the numbers of a router's lives begin, so that those of two routers are far apart; 0 for lists of the
+  /// caller's own.
+  [[nodiscard]] static std::uint64_t offset_of(std::uint64_t router) noexcept {
+    return router == 0 ? 0 : SplitMix64::mix(router) % (detail::SessionSet::max_life + 1);
+  }
+  /// The number that a set stores for a life. Incarnations are numbered per role and router, so it includes both.
+  [[nodiscard]] static std::uint64_t life_of(Role role, std::uint64_t incarnation, std::uint64_t router) noexcept {
+    const std::uint64_t life = incarnation * 2 + (role == Role::prefill ? 0 : 1);
+    return (life + offset_of(router)) % (detail::SessionSet::max_life + 1);
   }
   /// A bijection of keys for each role, so different sessions have different hashes. The key is mixed twice, because a
   /// client without the seed cannot choose the input of the second round.
@@ -188,6 +215,7 @@ class SessionTable {
   std::array<std::uint64_t, 2> seeds_;  // one per role
   std::int64_t tick_;                   // in nanoseconds
   std::vector<detail::SessionSet> sets_;
+  std::atomic<std::uint64_t> last_router_{0};
 };
 
 }  // namespace v0
