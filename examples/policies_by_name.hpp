@@ -12,7 +12,9 @@
 #include <pdroute/policy/random.hpp>
 #include <pdroute/policy/rendezvous.hpp>
 #include <pdroute/policy/round_robin.hpp>
+#include <pdroute/policy/weighted_random.hpp>
 #include <pdroute/policy/weighted_round_robin.hpp>
+#include <pdroute/policy/weighted_two_choices.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +31,7 @@ struct PolicySettings {
 using ConfiguredPolicy = pdroute::AnyPolicy<pdroute::RoundRobinPolicy<>, pdroute::RandomPolicy<>, pdroute::QpsPolicy<>,
                                             pdroute::LeastRequestPolicy, pdroute::PowerOfTwoChoicesPolicy<>,
                                             pdroute::LeastTokensPolicy, pdroute::LeastKvPolicy, pdroute::PeakEwmaPolicy,
+                                            pdroute::WeightedRandomPolicy, pdroute::WeightedTwoChoicesPolicy,
                                             pdroute::WeightedRoundRobinPolicy, pdroute::RendezvousPolicy<>>;
 
 struct NamedPolicy {
@@ -48,6 +51,8 @@ inline constexpr auto known_policies = [] {
       {"least-tokens", [](const Settings& /*s*/) -> Policy { return {pdroute::LeastTokensPolicy{}}; }},
       {"least-kv", [](const Settings& /*s*/) -> Policy { return {pdroute::LeastKvPolicy{}}; }},
       {"peak-ewma", [](const Settings& /*s*/) -> Policy { return {pdroute::PeakEwmaPolicy{}}; }},
+      {"weighted-random", [](const Settings& /*s*/) -> Policy { return {pdroute::WeightedRandomPolicy{}}; }},
+      {"weighted-two-choices", [](const Settings& /*s*/) -> Policy { return {pdroute::WeightedTwoChoicesPolicy{}}; }},
       {"weighted-round-robin",
        [](const Settings& s) -> Policy { return {pdroute::WeightedRoundRobinPolicy{s.first_turn}}; }},
       {"rendezvous", [](const Settings& s) -> Policy { return {pdroute::RendezvousPolicy<>{.seed = s.seed}}; }},

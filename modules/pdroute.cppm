@@ -121,8 +121,11 @@ using pdroute::Rotation;
 using pdroute::RotationContext;
 using pdroute::RoundRobinPolicy;
 using pdroute::SessionAffinityPolicy;
+using pdroute::SessionCandidates;
 using pdroute::TieRule;
+using pdroute::WeightedRandomPolicy;
 using pdroute::WeightedRoundRobinPolicy;
+using pdroute::WeightedTwoChoicesPolicy;
 using pdroute::WithMetrics;
 
 // session/

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
+#include <pdroute/key.hpp>
 
 #include "catch2_compat.hpp"
 #include "engines.hpp"
@@ -32,6 +34,23 @@ static_assert(!pdroute::RequestType<const char*>);
 static_assert(!pdroute::RequestType<Request&>);
 
 }  // namespace
+
+TEST_CASE("request: key and group are read from any request type, and are empty without such a member") {
+  using pdroute::Key;
+  using pdroute::key;
+  using pdroute::detail::group_of;
+  using pdroute::detail::key_of;
+  struct Agent {
+    std::optional<Key> key = {};
+    Key group;
+  };
+  CHECK(key_of(Request{.key = key("u42")}) == key("u42"));
+  CHECK_FALSE(group_of(Request{.key = key("u42")}));
+  CHECK(group_of(Request{.group = key("u42")}) == key("u42"));
+  CHECK_FALSE(key_of(Agent{.group = key("u42")}));
+  CHECK(group_of(Agent{.group = key("u42")}) == key("u42"));
+  CHECK_FALSE(group_of(Cached{}));
+}
 
 TEST_CASE("request demand: the prompt's length counts as tokens and as KV tokens, in both roles") {
   const auto role = GENERATE(Role::prefill, Role::decode);

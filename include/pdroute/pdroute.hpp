@@ -44,7 +44,9 @@
 #include <pdroute/policy/round_robin.hpp>
 #include <pdroute/policy/session_affinity.hpp>
 #include <pdroute/policy/tie_rule.hpp>
+#include <pdroute/policy/weighted_random.hpp>
 #include <pdroute/policy/weighted_round_robin.hpp>
+#include <pdroute/policy/weighted_two_choices.hpp>
 #include <pdroute/policy/with_metrics.hpp>
 #include <pdroute/pool/endpoint_key.hpp>
 #include <pdroute/pool/endpoint_pool.hpp>

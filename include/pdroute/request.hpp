@@ -21,6 +21,7 @@ inline namespace v0 {
 struct Request {
   std::uint64_t prompt_tokens = 0;  ///< tokens in the prompt
   std::optional<Key> key = {};      ///< equal for requests that should go to the same endpoint; none if absent
+  std::optional<Key> group = {};    ///< equal for sessions that should begin together; see `SessionAffinityPolicy`
 };
 
 /// A type that can describe a request: `Request`, or any class of the caller's.
@@ -38,6 +39,19 @@ template <class Request>
     static_assert(
         !requires { request.key; },
         "pdroute: a request's `key` must be a pdroute::Key or a std::optional<pdroute::Key>");
+    return std::nullopt;
+  }
+}
+
+/// The request's `group`; none if its type has no such member, or if the member is empty.
+template <class Request>
+[[nodiscard]] constexpr std::optional<Key> group_of(const Request& request) {
+  if constexpr (requires { std::optional<Key>{request.group}; }) {
+    return request.group;
+  } else {
+    static_assert(
+        !requires { request.group; },
+        "pdroute: a request's `group` must be a pdroute::Key or a std::optional<pdroute::Key>");
     return std::nullopt;
   }
 }

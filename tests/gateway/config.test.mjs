@@ -41,7 +41,7 @@ const mistakes = [
   ['model', form('model NAME'), 'model'],
   ['model two words', form('model NAME'), 'model two words'],
   ['policy prefill', form('policy prefill|decode NAME'), 'policy prefill'],
-  ['policy prefill best', 'a policy is one of round-robin, random, qps, least-requests, two-choices, least-tokens, least-kv, peak-ewma, weighted-round-robin, rendezvous', 'best'],
+  ['policy prefill best', 'a policy is one of round-robin, random, qps, least-requests, two-choices, least-tokens, least-kv, peak-ewma, weighted-random, weighted-two-choices, weighted-round-robin, rendezvous', 'best'],
   ['policy both random', 'a role is prefill or decode', 'both'],
   ['endpoint prefill p1', endpoint_form, 'endpoint prefill p1'],
   ['endpoint both p1 127.0.0.1:8101', 'a role is prefill or decode', 'both'],

@@ -11,6 +11,7 @@
 #include <pdroute/pool/endpoint_pool.hpp>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "catch2_compat.hpp"
@@ -106,6 +107,30 @@ TEST_CASE("identity: a kept member keeps its weight, a new life takes a new weig
   REQUIRE(pool.assign(List{{"a", 9}}));
   CHECK(pool.snapshot()->candidates()[0].weight() == 9);
   CHECK(pool.snapshot()->candidates()[0].id_hash() == hash("a"));
+}
+
+TEST_CASE("identity: the weight is told again, readers see the new one and the same hash") {
+  Identity identity;
+  CHECK(identity.weight() == 1);
+  identity.identify(hash("a"), 3);
+  identity.identify(hash("a"), 10);
+  CHECK(identity.weight() == 10);
+  CHECK(identity.id_hash() == hash("a"));
+}
+
+TEST_CASE("identity: weights change while threads read them, each reader sees one of the weights") {
+  Identity identity;
+  identity.identify(hash("a"), 1);
+  std::thread writer([&] {
+    for (int i = 0; i < 100'000; ++i) identity.identify(hash("a"), i % 2 == 0 ? 7 : 9);
+  });
+  bool known = true;
+  for (int i = 0; i < 100'000; ++i) {
+    const std::uint32_t weight = identity.weight();
+    known = known && (weight == 1 || weight == 7 || weight == 9) && identity.id_hash() == hash("a");
+  }
+  writer.join();
+  CHECK(known);
 }
 
 TEST_CASE("identity: an endpoint with a bad weight fits only a role without this metric") {

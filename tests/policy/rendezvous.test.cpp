@@ -179,6 +179,23 @@ TEST_CASE("rendezvous: 1000 requests with one hot key keep each of 8 endpoints w
   CHECK(busy == static_cast<std::ptrdiff_t>(std::ceil(8 / bound)));
 }
 
+TEST_CASE("rendezvous: a bound with decimals is kept to the last request, also where bound times share is whole") {
+  // In hundredths, so that the limit is computed in integers: 1.1 times 80 requests on 8 endpoints is 11, and not 12.
+  const auto hundredths = GENERATE(100U, 101U, 110U, 115U, 120U, 130U, 140U, 160U, 170U, 190U, 999U);
+  const RendezvousPolicy<> policy{.bound = hundredths / 100.0};
+  const Request hot{.key = pdroute::key("hot")};
+  for (const auto& weights : std::vector<std::vector<std::uint32_t>>{{1, 1, 1, 1, 1, 1, 1, 1}, {1, 2, 5, 2}}) {
+    Nodes list = nodes(weights);
+    std::uint32_t sum = 0;
+    for (const std::uint32_t weight : weights) sum += weight;
+    for (std::uint32_t total = 1; total <= 1000; ++total) {
+      Node& chosen = list.at(choose(policy, list, hot).value());
+      ++chosen.requests;
+      REQUIRE(chosen.requests <= (hundredths * total * chosen.share + 100 * sum - 1) / (100 * sum));
+    }
+  }
+}
+
 TEST_CASE("rendezvous: the bound is in proportion to the weight") {
   Nodes list = nodes({1, 2, 5});
   for (std::uint32_t total = 1; total <= 800; ++total) {
@@ -257,6 +274,7 @@ TEST_CASE("load bound: exact shares, rounded up, at any size") {
   CHECK(LoadBound(1.25, 8, 8).limit(1) == 2);
   CHECK(LoadBound(1, 1, 70'000).limit(10'000) == 1);
   CHECK(LoadBound(1.25, 8, 8).limit(4) == 5);
+  CHECK(LoadBound(1.1, 80, 8).limit(1) == 11);  // 1.1 has no exact binary form
   CHECK(LoadBound(1.25, 800, 8).limit(5) == 625);
   CHECK(LoadBound(1.25, 800, 8).limit(0) == 0);
   CHECK(LoadBound(1'000'000, 1 << 28, 4'000'000'000).limit(10'000) == 671'088'640);

@@ -14,6 +14,8 @@
 #include <pdroute/policy/qps.hpp>
 #include <pdroute/policy/random.hpp>
 #include <pdroute/policy/round_robin.hpp>
+#include <string>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
@@ -31,10 +33,12 @@ using pdroute::SessionAffinityPolicy;
 using pdroute::SessionTable;
 using Rule = pdroute::ConfigError::Rule;
 
-/// A node in the caller's own registry, which says its incarnation.
+/// A node in the caller's own registry, which says its incarnation and its requests in flight.
 struct Node {
   std::uint64_t number;
+  std::uint32_t requests = 0;
   [[nodiscard]] std::uint64_t incarnation() const { return number; }
+  [[nodiscard]] std::uint32_t in_flight() const { return requests; }
 };
 struct DecodeNode : Node {
   static constexpr Role role = Role::decode;
@@ -44,6 +48,15 @@ struct NodeWithChangingRole : Node {
   Role role = Role::decode;
 };
 using Nodes = std::vector<Node>;
+
+/// Nodes of which the last few are drained for new sessions only, as in the router's own candidates.
+struct PartlyDrained {
+  Nodes nodes;
+  std::size_t drained = 0;
+  [[nodiscard]] std::size_t size() const { return nodes.size() - drained; }
+  [[nodiscard]] std::size_t bound_only_size() const { return drained; }
+  const Node& operator[](std::size_t i) const { return nodes.at(i); }
+};
 
 /// A fallback that always chooses the last of the nodes, so a choice of another node comes from a binding.
 struct Last {
@@ -71,15 +84,29 @@ struct Gateway {
   Nodes nodes{{11}, {12}, {13}};
 
   std::optional<std::size_t> choose(const Request& request) { return policy.select(nodes, request, context); }
+  std::optional<std::size_t> choose(const Request& request, const PartlyDrained& from) {
+    return policy.select(from, request, context);
+  }
   void accepted(pdroute::Key session, std::size_t i) { sessions->bind(session, nodes[i], context.clock.now()); }
 };
 
+/// Takes the reason of an explanation.
+struct Trace {
+  std::string text = {};
+  void reason(std::string_view why) { text = why; }
+};
+
 const Request u42{.key = key("u42")};
+const Request helper{.key = key("u42/helper"), .group = key("u42")};
 
 static_assert(pdroute::check_policy<SessionAffinityPolicy<Last>, Nodes>());
 static_assert(std::is_aggregate_v<SessionAffinityPolicy<Last>>);
-static_assert(sizeof(SessionAffinityPolicy<Last>) == sizeof(std::shared_ptr<SessionTable>));
 static_assert(pdroute::IncarnatedCandidates<Nodes> && !pdroute::IncarnatedCandidates<std::vector<int>>);
+struct Uncounted {
+  [[nodiscard]] static std::uint64_t incarnation() { return 1; }
+};
+static_assert(pdroute::SessionCandidates<Nodes> && pdroute::SessionCandidates<PartlyDrained>);
+static_assert(!pdroute::SessionCandidates<std::vector<Uncounted>>);  // the margin would silently not count
 static_assert(pdroute::detail::role_of<Node>() == Role::prefill);
 static_assert(pdroute::detail::role_of<DecodeNode>() == Role::decode);
 static_assert(pdroute::detail::role_of<NodeWithChangingRole>() == Role::prefill);
@@ -203,4 +230,179 @@ TEST_CASE("session affinity: without a table, or with a bad one, the fallback ch
   CHECK(gateway.choose(u42) == 2U);
   gateway.policy.sessions = std::make_shared<SessionTable>(SessionTable::Options{.idle = 0s});
   CHECK(gateway.choose(u42) == 2U);
+}
+
+TEST_CASE("session affinity: an endpoint drained for new sessions serves its own sessions and no others") {
+  Gateway gateway;
+  gateway.accepted(*u42.key, 1);
+  const PartlyDrained rest{{{11}, {13}, {12}}, 1};  // the second node is drained, and so it stands last
+  CHECK(gateway.choose(u42, rest) == 2U);
+  CHECK(gateway.choose({}, rest) == 1U);
+  CHECK(gateway.choose({.key = key("new")}, rest) == 1U);
+  gateway.sessions->forget(*u42.key);
+  CHECK(gateway.choose(u42, rest) == 1U);
+}
+
+TEST_CASE("session affinity: all endpoints are drained for new sessions, only bound sessions are served") {
+  Gateway gateway;
+  gateway.accepted(*u42.key, 0);
+  const PartlyDrained rest{{{12}, {11}}, 2};
+  CHECK(gateway.choose(u42, rest) == 1U);
+  CHECK(gateway.choose({.key = key("new")}, rest) == std::nullopt);
+}
+
+TEST_CASE("session affinity: a new session of a group does not begin on an endpoint drained for new sessions") {
+  Gateway gateway;
+  gateway.accepted(*helper.group, 1);
+  const PartlyDrained rest{{{11}, {13}, {12}}, 1};
+  CHECK(gateway.choose(helper, rest) == 1U);
+  gateway.accepted(*helper.key, 1);  // it had begun there before the drain
+  CHECK(gateway.choose(helper, rest) == 2U);
+}
+
+TEST_CASE("session affinity: a session leaves an endpoint with more than the margin above the least busy one") {
+  Gateway gateway;
+  gateway.policy.margin = 5;
+  gateway.accepted(*u42.key, 0);
+  gateway.nodes = {{11, 12}, {12, 7}, {13, 40}};
+  CHECK(gateway.choose(u42) == 0U);  // 12 is not more than 7 + 5
+  gateway.nodes[0].requests = 13;
+  CHECK(gateway.choose(u42) == 2U);  // the fallback chooses, whatever it is
+  gateway.nodes[1].requests = 8;
+  CHECK(gateway.choose(u42) == 0U);  // the session is still bound there
+  gateway.nodes = {{11, 5}, {12}, {13}};
+  CHECK(gateway.choose(u42) == 0U);
+  gateway.nodes[0].requests = 6;
+  CHECK(gateway.choose(u42) == 2U);
+}
+
+TEST_CASE("session affinity: the margin is 32 unless another one is given, and none means that sessions stay") {
+  Gateway gateway;
+  gateway.accepted(*u42.key, 0);
+  gateway.nodes[0].requests = 32;
+  CHECK(gateway.choose(u42) == 0U);
+  gateway.nodes[0].requests = 33;
+  CHECK(gateway.choose(u42) == 2U);
+  gateway.policy.margin = std::nullopt;
+  gateway.nodes[0].requests = 1'000'000;
+  CHECK(gateway.choose(u42) == 0U);
+}
+
+TEST_CASE("session affinity: a busy endpoint is no busier than the other candidates, the session stays") {
+  Gateway gateway;
+  gateway.policy.margin = 0;
+  gateway.accepted(*u42.key, 0);
+  gateway.nodes = {{11, 500}};
+  CHECK(gateway.choose(u42) == 0U);
+  // One that is idle but drained for new sessions is no alternative.
+  CHECK(gateway.choose(u42, {{{11, 500}, {13, 500}, {12, 0}}, 1}) == 0U);
+}
+
+TEST_CASE("session affinity: a drained endpoint that is far busier than the others is left, too") {
+  Gateway gateway;
+  gateway.accepted(*u42.key, 1);
+  CHECK(gateway.choose(u42, {{{11}, {13}, {12, 32}}, 1}) == 2U);
+  CHECK(gateway.choose(u42, {{{11}, {13}, {12, 33}}, 1}) == 1U);
+}
+
+TEST_CASE("session affinity: with weights, the margin compares requests in proportion to weight") {
+  struct Weighted : Node {
+    std::uint32_t share = 1;
+    [[nodiscard]] std::uint32_t weight() const { return share; }
+  };
+  Gateway gateway;
+  gateway.accepted(*u42.key, 0);
+  const auto stays = [&](const std::vector<Weighted>& nodes) {
+    return gateway.policy.select(nodes, u42, gateway.context) == 0U;
+  };
+  CHECK(stays({{{11, 232}, 10}, {{12, 20}, 1}}));  // 232 is its share beside 20, and the margin
+  CHECK_FALSE(stays({{{11, 233}, 10}, {{12, 20}, 1}}));
+  CHECK(stays({{{11, 34}, 1}, {{12, 20}, 10}}));
+  CHECK_FALSE(stays({{{11, 35}, 1}, {{12, 20}, 10}}));
+  CHECK(stays({{{11, 500}, 1}, {{12, 0}, 0}}));  // weight 0 takes no requests, so it is no alternative
+}
+
+TEST_CASE("session affinity: a session that moved with a bind stays at its new endpoint") {
+  Gateway gateway;
+  gateway.policy.margin = 5;
+  gateway.nodes = {{11, 20}, {12, 3}, {13, 0}};
+  gateway.accepted(*u42.key, 0);
+  CHECK(gateway.choose(u42) == 2U);
+  gateway.accepted(*u42.key, 2);
+  gateway.nodes = {{11, 0}, {12, 3}, {13, 5}};
+  CHECK(gateway.choose(u42) == 2U);
+}
+
+TEST_CASE("session affinity: a new session of a group begins at the group's endpoint, and then keeps its own") {
+  Gateway gateway;
+  CHECK(gateway.choose(helper) == 2U);
+  gateway.accepted(*helper.group, 1);
+  CHECK(gateway.choose(helper) == 1U);
+  CHECK(gateway.choose({.key = key("u42/other"), .group = key("u42")}) == 1U);
+  CHECK(gateway.choose({.group = key("u42")}) == 1U);  // without a session of its own
+  gateway.accepted(*helper.key, 0);
+  CHECK(gateway.choose(helper) == 0U);
+  gateway.nodes[0].number = 21;  // its own endpoint has restarted
+  CHECK(gateway.choose(helper) == 1U);
+}
+
+TEST_CASE("session affinity: the group's endpoint is far busier than the others, the fallback chooses") {
+  Gateway gateway;
+  gateway.accepted(*helper.group, 1);
+  gateway.nodes[1].requests = 33;
+  CHECK(gateway.choose(helper) == 2U);
+}
+
+TEST_CASE("session affinity: the session's endpoint is too busy, the group's is next, and the clock is read once") {
+  Gateway gateway;
+  gateway.accepted(*helper.key, 0);
+  gateway.accepted(*helper.group, 1);
+  gateway.nodes[0].requests = 33;
+  CHECK(gateway.choose(helper) == 1U);
+  CHECK(gateway.context.readings == 1);
+}
+
+TEST_CASE("session affinity: the explanation says whether the session or its group decided") {
+  Gateway gateway;
+  const auto reason = [&](const Request& request) {
+    Trace trace;
+    gateway.policy.explain(gateway.nodes, request, gateway.context, trace);
+    return trace.text;
+  };
+  CHECK(reason(helper) == "the policy's choice");
+  gateway.accepted(*helper.group, 1);
+  CHECK(reason(helper) == "it serves the session's group");
+  gateway.accepted(*helper.key, 1);
+  CHECK(reason(helper) == "it serves the session");
+  gateway.nodes[1].requests = 33;
+  CHECK(reason(helper) == "the policy's choice");
+}
+
+TEST_CASE("session affinity: two routers share a table, a life of one is not taken for a life of the other") {
+  struct Marked : Node {
+    struct Name {
+      std::uint64_t router;
+    };
+    std::uint64_t mark = 0;
+    [[nodiscard]] Name key() const { return {mark}; }
+  };
+  Gateway gateway;
+  const auto now = gateway.context.clock.now();
+  const std::vector<Marked> ours{{{11}, 7}, {{12}, 7}, {{13}, 7}};  // both number their lives alike
+  const std::vector<Marked> theirs{{{11}, 8}, {{12}, 8}, {{13}, 8}};
+  const auto choose = [&](const std::vector<Marked>& nodes) {
+    return gateway.policy.select(nodes, u42, gateway.context);
+  };
+  gateway.sessions->bind(*u42.key, theirs[0], now);
+  CHECK(choose(theirs) == 0U);
+  CHECK(choose(ours) == 2U);
+  CHECK(gateway.choose(u42) == 2U);  // nor for a life of a list without a router
+  CHECK(gateway.sessions->count(theirs[0], now) == 1);
+  CHECK(gateway.sessions->count(ours[0], now) == 0);
+  gateway.sessions->bind(*u42.key, ours[1], now);  // the later one has the session
+  CHECK(choose(ours) == 1U);
+  CHECK(choose(theirs) == 2U);
+  CHECK(gateway.sessions->find(*u42.key, Role::prefill, now) == 12U);  // of the router that bound last
+  gateway.sessions->forget(*u42.key);                                  // whichever has it
+  CHECK(choose(ours) == 2U);
 }

@@ -4,9 +4,11 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <pdroute/candidates.hpp>
 #include <pdroute/load/identity.hpp>
 #include <pdroute/random.hpp>
+#include <utility>
 #include <vector>
 
 #include "catch2_compat.hpp"
@@ -49,6 +51,36 @@ TEST_CASE("weighted draw: candidates are drawn in proportion to their weights, w
     INFO("node " << i);
     CHECK(std::abs(count[i] - times * share) <= 5 * std::sqrt(times * share * (1 - share)));  // 5 sigma
   }
+}
+
+TEST_CASE("weighted draw: one candidate is left out, the others are drawn in proportion to their weights") {
+  constexpr int times = 100'000;
+  const std::vector<Node> nodes{{1}, {4}, {3}};
+  std::vector<int> count(nodes.size(), 0);
+  Draws draws;
+  for (int i = 0; i < times; ++i) ++count.at(*pdroute::detail::weighted_draw(nodes, draws, 1));
+  CHECK(count[1] == 0);
+  CHECK(std::abs(count[0] - times / 4) <= 5 * std::sqrt(times * 0.25 * 0.75));
+  CHECK(pdroute::detail::weighted_draw(std::vector<Node>{{0}, {4}}, draws, 1) == std::nullopt);
+}
+
+TEST_CASE("weighted draw: weights fall while they are read, and a candidate with a weight is drawn") {
+  struct Falling {
+    mutable std::uint32_t share;
+    [[nodiscard]] std::uint32_t weight() const { return std::exchange(share, share > 0 ? 1U : 0U); }
+  };
+  Draws draws;
+  for (int i = 0; i < 1000; ++i) {
+    const std::vector<Falling> nodes{{1000}, {1000}, {0}};
+    const auto drawn = pdroute::detail::weighted_draw(nodes, draws);
+    REQUIRE(drawn);
+    REQUIRE(*drawn < 2);
+  }
+  struct Gone {
+    mutable std::uint32_t share;
+    [[nodiscard]] std::uint32_t weight() const { return std::exchange(share, 0); }
+  };
+  CHECK_FALSE(pdroute::detail::weighted_draw(std::vector<Gone>{{7}, {7}}, draws));
 }
 
 TEST_CASE("weighted draw: no candidate with a weight gives none") {

@@ -272,7 +272,10 @@ class Leg {
       });
     }
     if (policy_ == "least-requests") return lowest(candidates, first, [](Member& m) { return m.requests; });
-    if (policy_ == "two-choices") return fewer_requests_of_two(candidates);
+    // All weights are equal here, so the weighted policies draw as these do.
+    if (policy_ == "weighted-random") return shared_.below(n);
+    if (policy_ == "weighted-two-choices" && n == 1) return shared_.below(n);
+    if (policy_ == "two-choices" || policy_ == "weighted-two-choices") return fewer_requests_of_two(candidates);
     if (policy_ == "peak-ewma") return lower_peak_of_two(candidates, request.arrival);
     if (policy_ == "weighted-round-robin") return place(first ? since : turn, n, first.has_value());
     if (policy_ == "rendezvous") {

@@ -22,15 +22,16 @@ using namespace pdroute;
 using std::chrono_literals::operator""ms;
 
 /// Policies that see how busy an endpoint is.
-using LoadPolicies = std::tuple<LeastRequestPolicy, PowerOfTwoChoicesPolicy<>, LeastTokensPolicy, LeastKvPolicy,
-                                PeakEwmaPolicy, LowestCostPolicy<ReportedRequests>, LowestCostPolicy<ReportedQueue, 2>,
-                                LowestCostPolicy<ReportedKvUsage, all_candidates, TieRule::random>>;
+using LoadPolicies =
+    std::tuple<LeastRequestPolicy, PowerOfTwoChoicesPolicy<>, LeastTokensPolicy, LeastKvPolicy, PeakEwmaPolicy,
+               LowestCostPolicy<ReportedRequests>, LowestCostPolicy<ReportedQueue, 2>,
+               LowestCostPolicy<ReportedKvUsage, all_candidates, TieRule::random>, WeightedTwoChoicesPolicy>;
 /// All other policies.
 using BlindPolicies =
     std::tuple<RoundRobinPolicy<>, RoundRobinPolicy<Rotation::per_dispatcher>, RandomPolicy<>, QpsPolicy<>,
                QpsPolicy<TieRule::random>, LowestCostPolicy<MeanLatency>, LowestCostPolicy<MeanTimeToFirstToken, 2>,
-               WeightedRoundRobinPolicy, RendezvousPolicy<>, RendezvousPolicy<WeightedRoundRobinPolicy>,
-               SessionAffinityPolicy<LeastRequestPolicy>,
+               WeightedRandomPolicy, WeightedRoundRobinPolicy, RendezvousPolicy<>,
+               RendezvousPolicy<WeightedRoundRobinPolicy>, SessionAffinityPolicy<LeastRequestPolicy>,
                AnyPolicy<RoundRobinPolicy<>, LeastTokensPolicy, PeakEwmaPolicy>>;
 using EveryPolicy = decltype(std::tuple_cat(std::declval<LoadPolicies>(), std::declval<BlindPolicies>()));
 

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sessions through the router: limits, filters, restarts, role changes, retries, and threads.
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <pdroute/pdroute.hpp>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -107,6 +110,105 @@ TEST_CASE("sessions: the bound endpoint is full, another one serves until it has
   CHECK(gateway.dispatcher.route(u42)->decode.id() != "d0");
   held[0].complete();
   CHECK(gateway.dispatcher.route(u42)->decode.id() == "d0");
+}
+
+TEST_CASE("sessions: one session sends 200 requests at once, its endpoint keeps the margin above the others") {
+  using Decode = pdroute::SessionAffinityPolicy<pdroute::LeastRequestPolicy>;
+  using OneHot = pdroute::DisaggregatedRouter<pdroute::RandomPolicy<>, Decode, Node, ManualClock>;
+  const auto most_with = [](std::optional<std::uint32_t> margin) {
+    const auto sessions = std::make_shared<SessionTable>();
+    ManualClock clock;
+    auto router = OneHot::create({.prefill = nodes("p", 1),
+                                  .decode = nodes("d", 4),
+                                  .decode_policy = {.sessions = sessions, .margin = margin},
+                                  .clock = clock})
+                      .value();
+    auto dispatcher = router.dispatcher();
+    std::vector<OneHot::DecodeLease> running;
+    for (int i = 0; i < 200; ++i) {
+      running.push_back(dispatcher.decode(u42).value());
+      if (i == 0) sessions->bind(*u42.key, running[0], clock.now());
+    }
+    return status(router, Role::decode, "d0").in_flight;
+  };
+  CHECK(most_with(32) == 74);  // the others have 42 each
+  CHECK(most_with(0) == 50);
+  CHECK(most_with(std::nullopt) == 200);
+}
+
+TEST_CASE("sessions: a sub-agent begins where its group is bound, and then keeps its own endpoint") {
+  Gateway gateway;
+  CHECK(gateway.serve({}) == "p0 d0");
+  CHECK(gateway.serve(u42) == "p1 d1");
+  const Request helper{.key = key("u42/helper"), .group = u42.key};
+  CHECK(gateway.serve(helper) == "p1 d1");
+  gateway.sessions->forget(*u42.key);
+  CHECK(gateway.serve(helper) == "p1 d1");
+  CHECK(gateway.serve({.key = key("u42/other"), .group = u42.key}) == "p2 d2");  // the group is bound nowhere
+}
+
+TEST_CASE("sessions: the table counts the sessions of an endpoint by its status, so a drain can wait for them") {
+  Gateway gateway;
+  for (const char* user : {"a", "b", "c", "d", "e"}) gateway.serve({.key = key(user)});
+  const auto sessions_on = [&](const char* id) {
+    const auto incarnation = status(gateway.router, Role::decode, id).incarnation;
+    return gateway.sessions->count(Role::decode, incarnation, gateway.clock.now());
+  };
+  CHECK(sessions_on("d0") == 2);
+  CHECK(sessions_on("d1") == 1);
+  gateway.sessions->forget(key("a"));
+  CHECK(sessions_on("d0") == 1);
+  gateway.clock.advance(4h + 1min);
+  CHECK(sessions_on("d0") == 0);
+}
+
+TEST_CASE("sessions: sessions are a load, counted in the caller's endpoint by its gateway, from begin to end") {
+  struct Counted {
+    std::string id;
+    std::shared_ptr<std::atomic<std::size_t>> sessions = std::make_shared<std::atomic<std::size_t>>(0);
+  };
+  using FewestSessions =
+      pdroute::LowestCostPolicy<decltype([](const auto& c) { return c.endpoint().sessions->load(); })>;
+  using Decode = pdroute::SessionAffinityPolicy<FewestSessions>;
+  using OfSessions = pdroute::DisaggregatedRouter<pdroute::RandomPolicy<>, Decode, Counted, ManualClock>;
+  ManualClock clock;
+  const auto table = std::make_shared<SessionTable>(SessionTable::Options{.idle = 1h});
+  const std::vector<Counted> prefill{{"p0"}};
+  const std::vector<Counted> decode{{"d0"}, {"d1"}, {"d2"}};
+  auto router =
+      OfSessions::create({.prefill = prefill, .decode = decode, .decode_policy = {.sessions = table}, .clock = clock})
+          .value();
+  auto dispatcher = router.dispatcher();
+  // Requests end at once, so only sessions tell the endpoints apart.
+  const auto serve = [&](std::string_view session) {
+    const Request request{.key = key(session)};
+    auto lease = dispatcher.decode(request).value();
+    if (!table->find(*request.key, Role::decode, clock.now())) ++*lease->sessions;  // it begins
+    table->bind(*request.key, lease, clock.now());
+    const std::string id(lease.id());
+    lease.complete();
+    return id;
+  };
+  const auto end = [&](std::string_view session, const Counted& endpoint) {
+    table->forget(key(session));
+    --*endpoint.sessions;
+  };
+  std::string served;
+  for (const char* session : {"a", "a", "b", "c", "a"}) served += serve(session);
+  CHECK(served == "d0d0d1d2d0");
+  end("b", decode[1]);
+  CHECK(serve("d") == "d1");
+
+  // A gateway that is not told when sessions end sets the numbers from the table, in which idle sessions end.
+  clock.advance(50min);
+  CHECK(serve("c") == "d2");
+  clock.advance(20min);
+  for (const Counted& endpoint : decode) {
+    const auto incarnation = router.endpoint(Role::decode, endpoint.id)->incarnation;
+    endpoint.sessions->store(table->count(Role::decode, incarnation, clock.now()));
+  }
+  CHECK(decode[0].sessions->load() + decode[1].sessions->load() == 0);
+  CHECK(decode[2].sessions->load() == 1);
 }
 
 TEST_CASE("sessions: the bound endpoint fails and is excluded, the session moves at the next bind") {

@@ -42,11 +42,28 @@ TEST_CASE("session set: an empty set knows no session, not even session zero") {
 
 TEST_CASE("session set: eight sessions keep their own incarnations, with any value") {
   SessionSet set;
-  const std::array<std::uint64_t, 8> incarnations{
-      0, 1, 2, 1, 0, 77, SessionSet::max_incarnation - 1, SessionSet::max_incarnation};
+  const std::array<std::uint64_t, 8> incarnations{0, 1, 2, 1, 0, 77, SessionSet::max_life - 1, SessionSet::max_life};
   for (std::uint64_t i = 0; i < 8; ++i) set.bind(session(i), incarnations[i], 5);
   for (std::uint64_t i = 0; i < 8; ++i) CHECK(set.find(session(i), 5) == incarnations[i]);
   CHECK_FALSE(set.find(session(8), 5));
+}
+
+TEST_CASE("session set: counts the sessions of a life, and no longer those that moved, ended or expired") {
+  SessionSet set;
+  CHECK(set.count(0, 5) == 0);  // empty places belong to no life
+  for (std::uint64_t i = 0; i < 4; ++i) set.bind(session(i), 0, 5);
+  for (std::uint64_t i = 4; i < 7; ++i) set.bind(session(i), SessionSet::max_life, 5);
+  CHECK(set.count(0, 5) == 4);
+  CHECK(set.count(1, 5) == 0);
+  CHECK(set.count(SessionSet::max_life, 5) == 3);
+  set.bind(session(0), 0, 6);  // a use
+  set.bind(session(1), 1, 6);  // moves
+  set.forget(session(2));      // ends
+  CHECK(set.count(0, 6) == 2);
+  CHECK(set.count(1, 6) == 1);
+  CHECK(set.count(0, 5 + life) == 2);
+  CHECK(set.count(0, 6 + life) == 1);
+  CHECK(set.count(0, 7 + life) == 0);
 }
 
 TEST_CASE("session set: a binding expires after its lifetime, and a use begins a new lifetime") {

@@ -76,6 +76,63 @@ TEST_CASE("session table: a session is bound, moved and forgotten in each role s
   CHECK_FALSE(table.find(key("u42"), Role::decode, now));
 }
 
+TEST_CASE("session table: counts the sessions of a life in one role, from their first binding to their end") {
+  ManualClock clock;
+  SessionTable table({.max_bindings = 4096, .idle = 1h, .seed = 1});
+  const auto count = [&](Role role, std::uint64_t incarnation) { return table.count(role, incarnation, clock.now()); };
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    table.bind(key(i), Role::prefill, 1, clock.now());
+    table.bind(key(i), Role::decode, i < 60 ? 1 : 2, clock.now());
+  }
+  CHECK(count(Role::prefill, 1) == 100);
+  CHECK(count(Role::decode, 1) == 60);
+  CHECK(count(Role::decode, 2) == 40);
+  CHECK(count(Role::prefill, 2) == 0);
+
+  clock.advance(30min);
+  for (std::uint64_t i = 0; i < 10; ++i) table.bind(key(i), Role::decode, 1, clock.now());  // uses
+  table.bind(key(10), Role::decode, 2, clock.now());                                        // moves
+  table.forget(key(11));                                                                    // ends, in both roles
+  CHECK(count(Role::decode, 1) == 58);
+  CHECK(count(Role::decode, 2) == 41);
+  CHECK(count(Role::prefill, 1) == 99);
+  clock.advance(31min);  // all but the last eleven have been idle for too long
+  CHECK(count(Role::decode, 1) == 10);
+  CHECK(count(Role::decode, 2) == 1);
+  CHECK(count(Role::prefill, 1) == 0);
+}
+
+TEST_CASE("session table: each router's lives are found by its mark, whatever their numbers") {
+  const auto now = ManualClock{}.now();
+  SessionTable table({.seed = 1});
+  for (std::uint64_t router = 0; router < 500; ++router) {
+    for (const std::uint64_t incarnation : {std::uint64_t{0}, std::uint64_t{77}, SessionTable::max_incarnation}) {
+      for (const Role role : {Role::prefill, Role::decode}) {
+        table.bind(key("u42"), role, incarnation, now, router);
+        REQUIRE(table.find(key("u42"), role, now, router) == incarnation);
+        REQUIRE(table.find(key("u42"), role, now) == incarnation);
+        REQUIRE(table.find(key("u42"), role, now, router + 1) != incarnation);
+        REQUIRE(table.count(role, incarnation, now, router) == 1);
+        REQUIRE(table.count(role, incarnation, now, router + 1) == 0);
+      }
+    }
+  }
+}
+
+TEST_CASE("session table: counts for an incarnation that no session can have, or in a refused table, none") {
+  const auto now = ManualClock{}.now();
+  SessionTable table({.seed = 1});
+  table.bind(key("u42"), Role::prefill, 0, now);
+  table.bind(key("u42"), Role::decode, SessionTable::max_incarnation, now);
+  CHECK(table.count(Role::prefill, 0, now) == 1);
+  CHECK(table.count(Role::decode, SessionTable::max_incarnation, now) == 1);
+  for (const std::uint64_t beyond : {SessionTable::max_incarnation + 1, std::numeric_limits<std::uint64_t>::max()}) {
+    CHECK(table.count(Role::prefill, beyond, now) == 0);
+    CHECK(table.count(Role::decode, beyond, now) == 0);
+  }
+  CHECK(SessionTable({.idle = 0s}).count(Role::prefill, 0, now) == 0);
+}
+
 TEST_CASE("session table: a session is found up to its idle time, and no longer than idle / 1024 beyond") {
   for (const std::chrono::nanoseconds idle :
        {std::chrono::nanoseconds{4h}, std::chrono::nanoseconds{30s}, 1'024'000ns}) {
@@ -226,6 +283,20 @@ TEST_CASE("session table: keys that share a set under one seed are spread under 
   };
   CHECK(displaces(1));
   for (std::uint64_t seed = 2; seed < 100; ++seed) CHECK_FALSE(displaces(seed));
+}
+
+TEST_CASE("session table: without a seed each table draws its own, so keys aimed at one do not hit another") {
+  const auto now = ManualClock{}.now();
+  const auto known_to_a_new_table = [&] {
+    SessionTable table({.max_bindings = 256});
+    for (std::uint64_t i = 0; i < 1000; ++i) table.bind(key(i), decode, i, now);
+    std::vector<std::uint64_t> all;
+    for (std::uint64_t i = 0; i < 1000; ++i) {
+      if (table.find(key(i), decode, now)) all.push_back(i);
+    }
+    return all;
+  };
+  CHECK(known_to_a_new_table() != known_to_a_new_table());
 }
 
 TEST_CASE("session table: the same seed and calls give the same bindings, another seed gives others") {

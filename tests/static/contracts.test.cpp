@@ -27,7 +27,8 @@ inline constexpr bool stores_identity =
     std::is_base_of_v<Identity,
                       typename DisaggregatedRouter<Policy, Policy, Engine>::Dispatcher::Core::PrefillLeg::Slot>;
 static_assert(sizeof(Identity) == 16 && !stores_identity<RandomPolicy<>> && !stores_identity<LeastTokensPolicy>);
-static_assert(stores_identity<WeightedRoundRobinPolicy> && stores_identity<RendezvousPolicy<>> &&
+static_assert(stores_identity<WeightedRoundRobinPolicy> && stores_identity<WeightedRandomPolicy> &&
+              stores_identity<WeightedTwoChoicesPolicy> && stores_identity<RendezvousPolicy<>> &&
               stores_identity<RendezvousPolicy<LeastTokensPolicy>>);
 
 // What a gateway keeps per request: two pointers.

@@ -49,8 +49,8 @@ concept TimesLeases =
       metric.complete(held, now);
     };
 
-/// A load metric that knows which endpoint it belongs to. The pool calls `identify` once, before another thread sees
-/// the metric.
+/// A load metric that knows which endpoint it belongs to. The pool calls `identify` before another thread sees the
+/// metric, and again with the same hash when the weight changes, while other threads read the metric.
 template <class M>
 concept IdentifiesEndpoint = LoadMetric<M> && requires(M& metric, std::uint64_t id_hash, std::uint32_t weight) {
   metric.identify(id_hash, weight);

@@ -58,7 +58,8 @@ inline namespace v0 {
 ///
 /// `IdentifiesEndpoint`, such as `Identity`: knows its endpoint. It has
 /// - `void identify(std::uint64_t id_hash, std::uint32_t weight)`: the endpoint's id as a hash, and its weight. Called
-///   once, before another thread sees the metric, by the thread that adds the endpoint, under the pool's lock.
+///   by the thread that adds the endpoint, before another thread sees the metric, and by a thread that changes its
+///   weight, with the same hash, while other threads read. Both times under the pool's lock.
 ///
 /// `now` is a time point of the router's clock, so make functions that take it templates. A route reads the clock at
 /// most once: `record`, `begin` and the policy get the same time. `first_token` and `complete` get the time that the
@@ -75,11 +76,11 @@ inline namespace v0 {
 /// Two abilities are not hooks. A limit in `Capacity` on tokens or KV tokens is accepted only in a role with a metric
 /// that derives from the `LimitedCount` of that quantity. An engine's report reaches `EngineReports` alone.
 ///
-/// Requirements: no hook throws. Hooks and readers run on many threads at once; only the constructor, `identify` and
-/// the first `set_capacity` run before other threads see the metric. `Held` and `Receipt` are default-constructible,
-/// and copying them does not throw. A metric in both `HoldsDemand` and `TimesLeases` has one `Held` for both. The class
-/// is not final. The names of its members differ from those that a candidate has anyway, such as `in_flight`,
-/// `endpoint`, `id` and `incarnation`, and from those of other metrics in the same `Loads`.
+/// Requirements: no hook throws. Hooks and readers run on many threads at once; only the constructor, and the first
+/// calls of `identify` and `set_capacity`, run before other threads see the metric. `Held` and `Receipt` are
+/// default-constructible, and copying them does not throw. A metric in both `HoldsDemand` and `TimesLeases` has one
+/// `Held` for both. The class is not final. The names of its members differ from those that a candidate has anyway,
+/// such as `in_flight`, `endpoint`, `id` and `incarnation`, and from those of other metrics in the same `Loads`.
 struct NoLoad {
   struct Options {};  ///< there are none
 

@@ -39,6 +39,7 @@ struct RendezvousRank {
 };
 
 /// How many requests an endpoint may have in flight: its share of all requests by weight, times a bound, rounded up.
+/// The bound itself is rounded down, so that where bound times share is a whole number, no request more is allowed.
 class LoadBound {
  public:
   /// Precondition: `bound` is in range, `weights` > 0. `requests` up to 2^28 do not overflow.
@@ -56,10 +57,10 @@ class LoadBound {
  private:
   static constexpr std::uint64_t one = std::uint64_t{1} << 16U;
 
-  /// `bound` in units of 2^-16, rounded to the nearest. The product with a power of two is exact, so all platforms get
-  /// the same number.
+  /// `bound` in units of 2^-16, rounded down; a bound of 1 stays 1. The product with a power of two is exact, so all
+  /// platforms get the same number.
   [[nodiscard]] static constexpr std::uint64_t fixed(double bound) noexcept {
-    return static_cast<std::uint64_t>(bound * double{one} + 0.5);
+    return static_cast<std::uint64_t>(bound * double{one});
   }
 
   std::uint64_t weights_;

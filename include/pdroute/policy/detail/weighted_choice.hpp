@@ -27,15 +27,24 @@ template <class Candidates>
   return sum;
 }
 
-/// The index of a random candidate, drawn in proportion to the weights. None if all weights are 0. O(n).
+/// The index of a random candidate, drawn in proportion to the weights. `without` is left out. None if all weights are
+/// 0. Weights may change during the draw; then the last candidate with a weight may be drawn more readily. O(n).
 template <class Candidates, class Context>
-[[nodiscard]] constexpr std::optional<std::size_t> weighted_draw(const Candidates& candidates, Context& context) {
-  const std::uint64_t sum = sum_of_weights(candidates);
+[[nodiscard]] constexpr std::optional<std::size_t> weighted_draw(const Candidates& candidates, Context& context,
+                                                                 std::optional<std::size_t> without = {}) {
+  std::uint64_t sum = sum_of_weights(candidates);
+  if (without) sum -= std::min(sum, candidate_weight(candidates[*without]));
   if (sum == 0) return std::nullopt;
   std::uint64_t left = context.below(static_cast<std::uint32_t>(std::min<std::uint64_t>(sum, UINT32_MAX)));
-  std::size_t i = 0;
-  while (left >= candidate_weight(candidates[i])) left -= candidate_weight(candidates[i++]);
-  return i;
+  std::optional<std::size_t> drawn;
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const std::uint64_t weight = candidate_weight(candidates[i]);
+    if (weight == 0 || i == without) continue;
+    drawn = i;
+    if (left < weight) break;
+    left -= weight;
+  }
+  return drawn;
 }
 
 }  // namespace detail

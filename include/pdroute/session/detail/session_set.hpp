@@ -12,12 +12,12 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// A table from sessions to incarnations with eight places.
+/// A table from sessions to lives of endpoints with eight places. A life is a number.
 ///
 /// A place has two words:
 /// - The value: bits 0 to 22 are the tick of the last use, bit 23 says whether the session was used more than once, and
-///   bits 24 to 63 are the incarnation plus one, so that zero means empty.
-/// - The check: the session exclusive-or the value's incarnation bits.
+///   bits 24 to 63 are the life plus one, so that zero means empty.
+/// - The check: the session exclusive-or the value's life bits.
 ///
 /// A value and a check that were not written together match no session. This is the method of lockless transposition
 /// tables (Hyatt and Mann 2002). The bits that change at each use are not part of the check. So a use writes one word,
@@ -30,25 +30,25 @@ namespace detail {
 /// place refers to no other memory.
 class alignas(64) SessionSet {  // two cache lines of its own
  public:
-  static constexpr std::size_t places = 8;                                         ///< number of places
-  static constexpr std::uint64_t max_incarnation = (std::uint64_t{1} << 40U) - 2;  ///< the highest that fits
+  static constexpr std::size_t places = 8;                                  ///< number of places
+  static constexpr std::uint64_t max_life = (std::uint64_t{1} << 40U) - 2;  ///< the highest that fits
 
   /// The number of ticks for which a binding lives after its last use. With four hours, a tick is 14 seconds, which is
   /// how finely the least recently used place is found; the 23 bits of a tick wrap after years.
   static constexpr std::int64_t lifetime = 1024;
 
-  /// The incarnation bound to the session, if the binding is still alive at tick `now`.
+  /// The life that the session is bound to, if the binding is still alive at tick `now`.
   [[nodiscard]] std::optional<std::uint64_t> find(std::uint64_t session, std::int64_t now) const noexcept {
     for (const Place& place : places_) {
       const std::uint64_t value = place.value.load(std::memory_order_relaxed);
-      if (place.holds(session, value) && alive(value, now)) return (value >> incarnation_shift) - 1;
+      if (place.holds(session, value) && alive(value, now)) return (value >> life_shift) - 1;
     }
     return std::nullopt;
   }
 
-  /// Binds the session. Precondition: incarnation <= max_incarnation.
-  void bind(std::uint64_t session, std::uint64_t incarnation, std::int64_t now) noexcept {
-    while (!try_bind(session, incarnation, now)) {  // another thread has written the place meanwhile
+  /// Binds the session. Precondition: life <= max_life.
+  void bind(std::uint64_t session, std::uint64_t life, std::int64_t now) noexcept {
+    while (!try_bind(session, life, now)) {  // another thread has written the place meanwhile
     }
   }
 
@@ -60,20 +60,29 @@ class alignas(64) SessionSet {  // two cache lines of its own
     }
   }
 
+  /// The number of places whose session is bound to the life by a binding that is alive at tick `now`.
+  [[nodiscard]] std::size_t count(std::uint64_t life, std::int64_t now) const noexcept {
+    std::size_t bound = 0;
+    for (const Place& place : places_) {
+      const std::uint64_t value = place.value.load(std::memory_order_relaxed);
+      if (value >> life_shift == life + 1 && alive(value, now)) ++bound;
+    }
+    return bound;
+  }
+
  private:
   static constexpr unsigned tick_bits = 23;
   static constexpr std::uint64_t tick_mask = (std::uint64_t{1} << tick_bits) - 1;
   static constexpr std::uint64_t used_again = std::uint64_t{1} << tick_bits;
-  static constexpr unsigned incarnation_shift = tick_bits + 1;
-  static constexpr std::uint64_t incarnation_mask = ~(used_again | tick_mask);
+  static constexpr unsigned life_shift = tick_bits + 1;
+  static constexpr std::uint64_t life_mask = ~(used_again | tick_mask);
 
   struct Place {
     std::atomic<std::uint64_t> value{0};
     std::atomic<std::uint64_t> check{0};
 
     [[nodiscard]] bool holds(std::uint64_t session, std::uint64_t seen) const noexcept {
-      return (seen & incarnation_mask) != 0 &&
-             check.load(std::memory_order_relaxed) == (session ^ (seen & incarnation_mask));
+      return (seen & life_mask) != 0 && check.load(std::memory_order_relaxed) == (session ^ (seen & life_mask));
     }
     void clear(std::uint64_t seen) noexcept {  // does nothing if the value is not `seen` any more
       value.compare_exchange_strong(seen, 0, std::memory_order_relaxed);
@@ -97,11 +106,11 @@ class alignas(64) SessionSet {  // two cache lines of its own
   /// those used once, then the others; within each group, the least recently used.
   [[nodiscard]] static std::int64_t dispensable(std::uint64_t value, std::int64_t now) noexcept {
     constexpr std::int64_t more_than_any_age = std::int64_t{1} << tick_bits;
-    if ((value & incarnation_mask) == 0 || !alive(value, now)) return 2 * more_than_any_age;
+    if ((value & life_mask) == 0 || !alive(value, now)) return 2 * more_than_any_age;
     return age(value, now) + ((value & used_again) == 0 ? more_than_any_age : 0);
   }
 
-  [[nodiscard]] bool try_bind(std::uint64_t session, std::uint64_t incarnation, std::int64_t now) noexcept {
+  [[nodiscard]] bool try_bind(std::uint64_t session, std::uint64_t life, std::int64_t now) noexcept {
     Place* chosen = nullptr;
     std::uint64_t seen = 0;
     bool held = false;
@@ -117,11 +126,11 @@ class alignas(64) SessionSet {  // two cache lines of its own
     const bool again = held && alive(seen, now);
     const bool later = again && age(seen, now) < 0;
     const std::uint64_t used = (later ? seen : static_cast<std::uint64_t>(now)) & tick_mask;
-    const std::uint64_t next = ((incarnation + 1) << incarnation_shift) | (again ? used_again : 0) | used;
+    const std::uint64_t next = ((life + 1) << life_shift) | (again ? used_again : 0) | used;
     if (held && next == seen) return true;  // a busy session writes once per tick and not at each use
-    const bool same_check = held && ((seen ^ next) & incarnation_mask) == 0;
+    const bool same_check = held && ((seen ^ next) & life_mask) == 0;
     if (!chosen->value.compare_exchange_strong(seen, next, std::memory_order_relaxed)) return false;
-    if (!same_check) chosen->check.store(session ^ (next & incarnation_mask), std::memory_order_relaxed);
+    if (!same_check) chosen->check.store(session ^ (next & life_mask), std::memory_order_relaxed);
     return true;
   }
 
