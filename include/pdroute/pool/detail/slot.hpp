@@ -81,7 +81,18 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
     if constexpr (holds_demand) {
       if (!Load::has_room(demand_here(request))) return false;
     }
-    return in_flight() < limit() || (in_flight() < probe_budget_.limit() && consecutive_failures() == 0);
+    const std::uint32_t requests = limit();
+    if (requests > 0) return in_flight() < requests;  // so that full slots are passed over by reading one cache line
+    return in_flight() < probe_budget_.limit() && consecutive_failures() == 0;
+  }
+  /// Whether a reservation could succeed if there were no other lease.
+  template <class Request>
+  [[nodiscard]] bool could_hold(const Request& request) const {
+    if constexpr (holds_demand) {
+      return detail::could_hold(static_cast<const Load&>(*this), demand_here(request));
+    } else {
+      return true;
+    }
   }
   /// Takes a lease and what its request demands, unless the slot is closed or full, in one step. Precondition: the
   /// caller holds a pin.
@@ -92,16 +103,25 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
     if (attempt == Attempt::full) [[unlikely]]
       attempt = try_probe();
     if constexpr (holds_demand) {
-      if (attempt == Attempt::reserved && !Load::try_hold(demand, held)) {
-        undo_reservation();
-        return Attempt::full;
-      }
+      if (attempt != Attempt::reserved) return attempt;
+      struct Taken {  // taken back if the metric refuses or throws
+        Slot* slot;
+        ~Taken() {
+          if (slot != nullptr) slot->undo_reservation();
+        }
+      } taken{this};
+      if (!Load::try_hold(demand, held)) return Attempt::full;
+      taken.slot = nullptr;
     }
     return attempt;
   }
   /// Takes a lease back as if it had never been. Precondition: the caller holds a pin.
   void undo_reservation(Held& held, const ReceiptOf<Load>& receipt) noexcept {
     if constexpr (CountsChoices<Load>) Load::undo(receipt);
+    undo_reservation(held);
+  }
+  /// Takes back a lease whose choice has not been recorded. Precondition: the caller holds a pin.
+  void undo_reservation([[maybe_unused]] Held& held) noexcept {
     if constexpr (holds_demand) Load::let_go(held);
     undo_reservation();
   }

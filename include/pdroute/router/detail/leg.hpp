@@ -208,13 +208,18 @@ class Leg {
 
   template <class Context>
   [[nodiscard, gnu::always_inline]] inline Choice reserved(Slot* slot, typename Slot::Held& held, Context& context) {
+    struct Taken {  // taken back if a metric throws
+      Slot* slot;
+      typename Slot::Held& held;
+      ~Taken() {
+        if (slot != nullptr) [[unlikely]]
+          slot->undo_reservation(held);
+      }
+    } taken{slot, held};
+    typename Choice::Receipt receipt{};
     if constexpr (TimesLeases<LoadOf<Policy>>) slot->begin(held, context.now());
-    Lease<Slot> lease{slot, held};
-    if constexpr (CountsChoices<LoadOf<Policy>>) {
-      return {std::move(lease), slot->record(context.now())};
-    } else {
-      return {std::move(lease), {}};
-    }
+    if constexpr (CountsChoices<LoadOf<Policy>>) receipt = slot->record(context.now());
+    return {Lease<Slot>{std::exchange(taken.slot, nullptr), held}, receipt};
   }
   /// Reads the clock before anything is reserved: the clock is the caller's code and may throw.
   template <class Context>
