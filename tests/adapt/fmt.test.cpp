@@ -70,10 +70,10 @@ TEST_CASE("fmt: outcomes and refusals leave out zero counts") {
   CHECK(fmt::format("{}", pdroute::Outcomes{1, 2, 3, 4, 5, 6}) ==
         "1 completed, 2 cancelled, 3 unreachable, 4 timed_out, 5 bad_response, 6 overloaded");
   CHECK(fmt::format("{}", pdroute::Refusals{}) == "0 refused");
-  CHECK(fmt::format("{}", pdroute::Refusals{9, 1, 2, 3, 9, 4, 5, 6, 7, 8}) ==
+  CHECK(fmt::format("{}", pdroute::Refusals{9, 1, 2, 3, 9, 4, 5, 6, 10, 7, 8}) ==
         "9 refused, unhealthy in 1, paused in 2, draining in 3, ejected in 9, excluded in 4, disallowed in 5, "
         "incompatible in 6, "
-        "full in 7, declined in 8");
+        "too_large in 10, full in 7, declined in 8");
 }
 
 TEST_CASE("fmt: kinds, keys, ids, id errors and role changes print as one word or sentence") {

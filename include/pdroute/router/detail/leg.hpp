@@ -9,6 +9,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -21,7 +22,9 @@
 #include <pdroute/pool/endpoint_pool.hpp>
 #include <pdroute/pool/lease.hpp>
 #include <pdroute/role.hpp>
+#include <pdroute/router/detail/leg_filter.hpp>
 #include <pdroute/router/detail/route_context.hpp>
+#include <pdroute/router/detail/screening.hpp>
 #include <pdroute/router/detail/verdict.hpp>
 #include <pdroute/router/filter.hpp>
 #include <utility>
@@ -41,6 +44,7 @@ template <Role role_of_leg, class Policy, class Endpoint>
 class Leg {
  public:
   static constexpr Role role = role_of_leg;
+  static constexpr Role other_role = role == Role::prefill ? Role::decode : Role::prefill;
   using Pool = EndpointPool<role, Endpoint, LoadOf<Policy>>;
   using Slot = typename Pool::Slot;
   using State = StateOf<Policy>;
@@ -116,7 +120,7 @@ class Leg {
         return reserved(slot, held, context);
       if (attempt == SlotCount::Attempt::full) [[unlikely]] {
         Facts copy = facts;  // copied, so that `facts` can stay in registers
-        Choice choice = choose_among(request, copy, Filter<Endpoint>{}, AnyEndpoint{}, TakeFirst{});
+        Choice choice = choose_among(request, copy, LegFilter<Endpoint>{}, AnyEndpoint{}, TakeFirst{});
         facts.clock = copy.clock;  // only the two members that changed, so that the compiler still knows the others
         facts.tickets = copy.tickets;
         return choice;
@@ -129,8 +133,15 @@ class Leg {
   /// is shown to `judge`, and undone unless the verdict is to take it. Each endpoint refuses at most once per snapshot,
   /// so the search ends; it starts over only if an endpoint was closed and a newer snapshot is there.
   template <class Request, class Facts, class Compatible, class Judge>
-  [[nodiscard, gnu::noinline]] Choice choose_among(const Request& request, Facts& facts, const Filter<Endpoint>& filter,
-                                                   const Compatible& compatible, const Judge& judge) {
+  [[nodiscard, gnu::noinline]] Choice choose_among(const Request& request, Facts& facts,
+                                                   const LegFilter<Endpoint>& filter, const Compatible& compatible,
+                                                   const Judge& judge) {
+    assert(!searching_ && "a predicate or policy must not call the dispatcher that is asking it");
+    struct Searching {
+      explicit Searching(bool& is_on) noexcept : on(is_on) { on = true; }
+      ~Searching() { on = false; }
+      bool& on;
+    } const searching{searching_};
     auto context = context_among<Among::remaining>(facts);
     check_policy_for<Request, decltype(context)>();
     for (;;) {
@@ -173,23 +184,17 @@ class Leg {
   void remember() const noexcept {}
   void recall() const noexcept {}
 
-  /// What rules an eligible endpoint out before the policy is asked; null for nothing.
-  template <class Request, class Compatible>
-  [[nodiscard]] static Reason ruled_out(const Slot& slot, const Request& request, const Filter<Endpoint>& filter,
-                                        const Compatible& compatible) {
-    const auto failed = std::find_if(
-        filter.exclude.begin(), filter.exclude.end(),
-        [key = EndpointKey{role, slot.incarnation()}](const FailedEndpoint& endpoint) { return endpoint.key == key; });
-    if (failed != filter.exclude.end())
-      return failed->kind == FailureKind::overloaded ? &NoEndpoint::full : &NoEndpoint::excluded;
-    const auto among = [](const auto& list, const auto& value) {
-      return std::find(list.begin(), list.end(), value) != list.end();
-    };
-    if ((filter.allowed && !among(*filter.allowed, slot.id())) || (filter.accept && !filter.accept(slot.endpoint())))
-      return &NoEndpoint::disallowed;
-    if (!compatible(slot.endpoint())) return &NoEndpoint::incompatible;
-    if (!slot.has_room(request)) return &NoEndpoint::full;
-    return nullptr;
+  // As the functions in screening.hpp say.
+  template <class Request>
+  [[nodiscard]] std::optional<NoEndpoint> never(const Request& request, const LegFilter<Endpoint>& filter) const {
+    return detail::never(*snapshot_, request, filter);
+  }
+  /// Valid until the next call.
+  template <class Request>
+  [[nodiscard]] const std::vector<std::uint64_t>& groups(const Request& request, const LegFilter<Endpoint>& filter,
+                                                         const GroupRef<Endpoint>& group, Reason reason) {
+    detail::list_groups(groups_, candidates_, request, filter, group, reason);
+    return groups_;
   }
 
  private:
@@ -230,12 +235,13 @@ class Leg {
   /// Leaves in `rest_` the candidates that pass, and counts in `reason_` why the others do not. Flattened: a call for
   /// each endpoint would make clang's filters an eighth slower.
   template <class Request, class Compatible>
-  [[gnu::flatten]] void screen(const Request& request, const Filter<Endpoint>& filter, const Compatible& compatible) {
+  [[gnu::flatten]] void screen(const Request& request, const LegFilter<Endpoint>& filter,
+                               const Compatible& compatible) {
     reason_ = snapshot_->left_out();
     rest_.clear();
     for (std::size_t i = 0; i < candidates_.size(); ++i) {
       Slot* const slot = candidates_.slot(i);
-      if (const Reason reason = ruled_out(*slot, request, filter, compatible)) {
+      if (const Reason reason = detail::ruled_out(*slot, request, filter, compatible)) {
         ++(reason_.*reason);
       } else {
         rest_.push_back(slot);
@@ -247,13 +253,14 @@ class Leg {
 
   template <class Request>
   [[gnu::noinline, gnu::cold]] Choice declined(const Request& request) {
-    screen(request, Filter<Endpoint>{}, AnyEndpoint{});  // full endpoints count as full, not as declined
+    screen(request, LegFilter<Endpoint>{}, AnyEndpoint{});  // full endpoints count as full, not as declined
     reason_.declined = static_cast<std::uint32_t>(rest_.size());
     return {};
   }
   [[gnu::noinline, gnu::cold]] std::shared_ptr<const void> fetch() {
     auto next = pool_->snapshot();
-    rest_.reserve(next->candidates().size());  // here, so that this search never allocates
+    rest_.reserve(next->candidates().size());  // here, so that a search never allocates
+    groups_.reserve(next->candidates().size());
     auto old = std::exchange(snapshot_, std::move(next));
     candidates_ = snapshot_->candidates();
     generation_ = snapshot_->generation();
@@ -266,8 +273,10 @@ class Leg {
   const Pool* pool_;
   [[no_unique_address]] State state_;
   std::shared_ptr<const typename Pool::Snapshot> snapshot_;
-  std::vector<Slot*> rest_;  // scratch: the candidates that may still be chosen
-  NoEndpoint reason_;        // of the last choice that came to nothing
+  std::vector<Slot*> rest_;            // scratch: the candidates that may still be chosen
+  std::vector<std::uint64_t> groups_;  // scratch: of candidates that may be partners
+  NoEndpoint reason_;                  // of the last choice that came to nothing
+  bool searching_ = false;             // whether `rest_` is in use
 };
 
 }  // namespace detail
