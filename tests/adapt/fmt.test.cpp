@@ -111,8 +111,8 @@ TEST_CASE("fmt: an explanation prints as a table of costs or reasons, with the c
   REQUIRE_FALSE(router.set_capacity(Role::prefill, "long-p1", {.requests = 1}));
   CHECK(printed() ==
         "prefill: none: 1 unhealthy, 2 full of 3\n"
-        "  p0       full\n"
-        "  long-p1  full\n"
+        "  p0       full (1 of 1 requests held, 1 asked)\n"
+        "  long-p1  full (1 of 1 requests held, 1 asked)\n"
         "  p2       unhealthy\n"
         "decode: none, because there is no prefill endpoint\n"
         "  d0\n"

@@ -82,8 +82,8 @@ template <class First, class Second, class Request, class Facts, class Endpoint>
     };
     route.first = first.choose_among(request, facts, first_filter, eligible, judge);
   };
-  const auto try_groups = [&](Reason partners, const auto& enough) {
-    const std::vector<std::uint64_t>& groups = second.groups(request, second_filter, filter.group, partners);
+  const auto try_groups = [&](Reason despite, const auto& enough) {
+    const std::vector<std::uint64_t>& groups = second.groups(request, second_filter, filter.group, despite);
     const auto has_partner = [&](const Endpoint& one) {
       return std::binary_search(groups.begin(), groups.end(), filter.group(one));
     };

@@ -192,8 +192,8 @@ class Leg {
   /// Valid until the next call.
   template <class Request>
   [[nodiscard]] const std::vector<std::uint64_t>& groups(const Request& request, const LegFilter<Endpoint>& filter,
-                                                         const GroupRef<Endpoint>& group, Reason reason) {
-    detail::list_groups(groups_, candidates_, request, filter, group, reason);
+                                                         const GroupRef<Endpoint>& group, Reason despite) {
+    detail::list_groups(groups_, candidates_, request, filter, group, despite);
     return groups_;
   }
 

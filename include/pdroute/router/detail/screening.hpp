@@ -49,15 +49,14 @@ template <class Slot, class Request, class Endpoint>
   return why;
 }
 
-/// Lists, in order, the groups of the candidates that pass the filter and that `reason` rules out: null for those with
-/// room.
+/// Lists, in order, the groups of the candidates that nothing rules out, or nothing but `despite`.
 template <class Slot, class Request, class Endpoint>
 void list_groups(std::vector<std::uint64_t>& list, const Candidates<Slot>& candidates, const Request& request,
-                 const LegFilter<Endpoint>& filter, const GroupRef<Endpoint>& group, Reason reason) {
+                 const LegFilter<Endpoint>& filter, const GroupRef<Endpoint>& group, Reason despite) {
   list.clear();
   for (std::size_t i = 0; i < candidates.size(); ++i) {
-    if (detail::ruled_out(candidates[i], request, filter, AnyEndpoint{}) == reason)
-      list.push_back(group(candidates[i].endpoint()));
+    const Reason reason = detail::ruled_out(candidates[i], request, filter, AnyEndpoint{});
+    if (reason == nullptr || reason == despite) list.push_back(group(candidates[i].endpoint()));
   }
   std::sort(list.begin(), list.end());
 }
