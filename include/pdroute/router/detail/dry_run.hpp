@@ -135,7 +135,9 @@ class DryRun {
   /// All members, with what has been found of those that are eligible.
   [[nodiscard]] ExplainedRole<Endpoint> explained() const {
     ExplainedRole<Endpoint> all{.role = role, .why = evaluation_.why, .endpoints = {}};
+    all.endpoints.reserve(view_->members.size());
     std::size_t place = 0;  // among the eligible
+    auto exceeded = evaluation_.exceeded.begin();
     for (std::size_t i = 0; i < view_->members.size(); ++i) {
       const auto& status = view_->members[i];
       ExplainedEndpoint<Endpoint> one{
@@ -145,7 +147,8 @@ class DryRun {
         one.ruled_out = name_of(evaluation_.ruled_out[place]);
         one.chosen = place == evaluation_.chosen;
         one.costs = evaluation_.costs[place];
-        one.exceeded = evaluation_.exceeded[place];
+        for (; exceeded != evaluation_.exceeded.end() && exceeded->first == place; ++exceeded)
+          one.exceeded.push_back(exceeded->second);
         ++place;
       }
       all.endpoints.push_back(std::move(one));
@@ -156,11 +159,7 @@ class DryRun {
  private:
   /// Nothing is known, and every candidate may be chosen.
   void begin() {
-    evaluation_ = {std::vector<Reason>(size(), nullptr),
-                   std::vector<std::vector<NamedCost>>(size()),
-                   std::vector<std::vector<ExceededLimit>>(size()),
-                   {},
-                   {}};
+    evaluation_ = {std::vector<Reason>(size(), nullptr), std::vector<std::vector<NamedCost>>(size()), {}, {}, {}};
     std::vector<std::size_t> all(size());
     std::iota(all.begin(), all.end(), std::size_t{0});
     consider(std::move(all));
@@ -176,19 +175,19 @@ class DryRun {
     for (std::size_t place = 0; place < size(); ++place) {
       const Reason reason = detail::ruled_out(candidates_[place], request, filter, compatible);
       evaluation_.ruled_out[place] = reason;
-      if (reason == &NoEndpoint::full || reason == &NoEndpoint::too_large)
-        evaluation_.exceeded[place] = exceeded_limits(candidates_[place], request);
+      if (reason == &NoEndpoint::full || reason == &NoEndpoint::too_large) add_exceeded_limits(place, request);
       if (reason == nullptr) places.push_back(place);
     }
     consider(std::move(places));
   }
   template <class Request>
-  [[nodiscard]] static std::vector<ExceededLimit> exceeded_limits(const Slot& slot, const Request& request) {
-    std::vector<ExceededLimit> exceeded;
+  void add_exceeded_limits(std::size_t place, const Request& request) {
+    const Slot& slot = candidates_[place];
     const auto add_if_exceeded = [&](std::string_view name, std::uint64_t asked, std::uint64_t held,
                                      std::optional<std::uint64_t> limit) {
       if (limit && (held > *limit || asked > *limit - held))
-        exceeded.push_back({.name = name, .asked = asked, .held = held, .limit = *limit});
+        evaluation_.exceeded.emplace_back(place,
+                                          ExceededLimit{.name = name, .asked = asked, .held = held, .limit = *limit});
     };
     const Capacity capacity = slot.capacity();
     add_if_exceeded("requests", 1, slot.in_flight(), capacity.requests);
@@ -200,7 +199,6 @@ class DryRun {
                           static_cast<const LimitedCount<quantity>&>(slot).sum(), capacity.*quantity.limit);
       });
     }
-    return exceeded;
   }
   void rule_out(std::size_t place, Reason reason) {
     evaluation_.ruled_out[place] = reason;
