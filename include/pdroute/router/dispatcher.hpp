@@ -4,7 +4,7 @@
 // 2. The first leg's policy chooses a candidate, and the leg reserves it by one compare-and-swap.
 // 3. The second leg does the same. If it finds no endpoint, the first reservation is undone, metrics included.
 // 4. The two leases are the route. A refusal is counted, and its reasons are returned.
-// 5. With a filter, both legs search together, so that pairs that do not fit are not made.
+// 5. With a filter, both legs search together, so that only pairs that fit are made.
 #pragma once
 
 #include <atomic>
@@ -104,8 +104,7 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
     refresh();
     return choose_one(prefill_, request, filter);
   }
-  /// A prefill endpoint to go with a decode endpoint that the caller has already, such as after a failure: among those
-  /// that pass the filter and form a pair with it.
+  /// A prefill endpoint to go with a decode endpoint that is chosen already; see `decode` with three arguments.
   template <RequestType Req = Request>
   Result<PrefillLease, NoEndpoint> prefill(const Req& request, const RouteFilter& filter, const Endpoint& decode) {
     refresh();
@@ -125,9 +124,8 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
     refresh();
     return choose_one(decode_, request, filter);
   }
-  /// A decode endpoint to go with the prefill endpoint that has computed the prompt, among those that pass the filter
-  /// and form a pair with it: `decode(request, {.exclude = failed, .compatible = same_group}, prefill)`. `prefill` may
-  /// be the caller's copy: a lease that has ended names no endpoint.
+  /// A decode endpoint to go with a prefill endpoint that is chosen already, or its copy, among those that pass the
+  /// filter and fit it: `decode(request, {.exclude = failed, .compatible = same_group}, prefill)`.
   template <RequestType Req = Request>
   Result<DecodeLease, NoEndpoint> decode(const Req& request, const RouteFilter& filter, const Endpoint& prefill) {
     refresh();
@@ -192,7 +190,6 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
   }
 
   // What the public functions do once both legs are up to date.
-
   template <class Req>
   Result<Route, NoEndpoint> route_unrefreshed(const Req& request) {
     if (first_ == Role::decode) [[unlikely]]
