@@ -226,6 +226,6 @@ TEMPLATE_TEST_CASE("a route does what was explained just before, and explaining 
       REQUIRE(twin.state() == world.state());
     }
   }
-  CHECK(routes > 300);
+  CHECK(routes > 250);
   CHECK(refusals > 300);
 }
