@@ -141,7 +141,8 @@ void World::policy_is_asked(const std::vector<Offer>& offers) {
       return ensure(false, "a policy is offered a candidate that is not a member, or out of order");
     const Life& life = **next++;
     const Fate passes = fate(life, *wish_, *job_, nullptr);
-    ensure(passes == Fate::has_room || passes == Fate::full, "a policy is offered an endpoint that does not pass");
+    const bool without_room = passes == Fate::full || passes == Fate::too_large;  // found out when it is reserved
+    ensure(passes == Fate::has_room || without_room, "a policy is offered an endpoint that does not pass");
     ensure(offer.in_flight == life.leases, "a policy sees a wrong number in flight");
     ensure(offer.demand == life.demand, "a policy sees a wrong number of tokens");
     if (!offer.arrivals) continue;
