@@ -26,6 +26,8 @@ void limits(Router& router) {
   fmt::print("{}\n{}\n{}\n", *first, *second, *third);
   const auto refused = dispatcher.route({.prompt_tokens = 9000});
   fmt::print("{}; try again later: {}\n", refused.error(), refused.error().overloaded());
+  const auto later = dispatcher.route({.prompt_tokens = 6000});
+  fmt::print("{}; try again later: {}\n", later.error(), later.error().overloaded());
 
   first->decode.progress(2500);  // tokens generated: beyond the limit, but that is reported, not refused
   fmt::print("{}\n", router.endpoints(pdroute::Role::decode)[0]);
@@ -33,13 +35,17 @@ void limits(Router& router) {
 
 void another_try(Router& router) {
   auto dispatcher = router.dispatcher();
-  auto route = dispatcher.route().value();
-  route.first_token();  // the prompt is computed; this work is kept
+  const auto group = [](const Engine& engine) { return engine.group; };  // pairs stay within a group
+  auto route = dispatcher.route({}, {.group = group}).value();
+  const Engine prefill = *route.prefill;  // a copy: a lease that has ended names no endpoint
+  route.first_token();                    // the prompt is computed; this work is kept
   pdroute::FailedEndpoints<> failed;
-  fmt::print("{} fails, ", route.decode);
+  fmt::print("{} -> {} fails, ", prefill.id, route.decode);
   route.decode.fail(pdroute::FailureKind::unreachable, failed);
-  const auto retry = dispatcher.decode({}, {.exclude = failed});
-  fmt::print("{} is tried next\n", *retry);
+  const auto retry = dispatcher.decode({}, {.exclude = failed, .group = group}, prefill);
+  if (!retry) fmt::print("{}\n", retry.error());
+  const auto anew = dispatcher.route({}, {.exclude = failed, .group = group});
+  fmt::print("the whole request again: {}\n", *anew);
 }
 
 void wishes(Router& router) {

@@ -151,10 +151,12 @@ using pdroute::RoleChange;
 // router/
 using pdroute::DisaggregatedRouter;
 using pdroute::Dispatcher;
+using pdroute::ExceededLimit;
 using pdroute::ExplainedEndpoint;
 using pdroute::ExplainedRole;
 using pdroute::Explanation;
 using pdroute::Filter;
+using pdroute::GroupRef;
 using pdroute::NamedCost;
 using pdroute::PredicateRef;
 using pdroute::Refusals;

@@ -14,7 +14,7 @@ namespace {
 
 /// Every reason, each with a different count.
 constexpr NoEndpoint all_reasons{.role = Role::decode,
-                                 .endpoints = 45,
+                                 .endpoints = 55,
                                  .unhealthy = 1,
                                  .paused = 2,
                                  .draining = 3,
@@ -22,6 +22,7 @@ constexpr NoEndpoint all_reasons{.role = Role::decode,
                                  .excluded = 4,
                                  .disallowed = 5,
                                  .incompatible = 6,
+                                 .too_large = 10,
                                  .full = 7,
                                  .declined = 8};
 
@@ -32,9 +33,8 @@ TEST_CASE("no endpoint: the text names the role, the non-zero reasons in order, 
         "no decode endpoint: 2 unhealthy, 1 full of 3");
   CHECK(NoEndpoint{.endpoints = 1, .declined = 1}.text() == "no prefill endpoint: 1 declined of 1");
   CHECK(all_reasons.text() ==
-        "no decode endpoint: 1 unhealthy, 2 paused, 3 draining, 9 ejected, 4 excluded, 5 disallowed, 6 incompatible, 7 "
-        "full, "
-        "8 declined of 45");
+        "no decode endpoint: 1 unhealthy, 2 paused, 3 draining, 9 ejected, 4 excluded, 5 disallowed, 6 incompatible, "
+        "10 too_large, 7 full, 8 declined of 55");
 }
 
 TEST_CASE("no endpoint: the text for a role without members says that there are none") {
@@ -50,10 +50,10 @@ TEST_CASE("no endpoint: each_reason visits every reason once with its count, zer
   });
   CHECK(sum == all_reasons.endpoints);
   CHECK(names == std::vector<std::string>{"unhealthy", "paused", "draining", "ejected", "excluded", "disallowed",
-                                          "incompatible", "full", "declined"});
+                                          "incompatible", "too_large", "full", "declined"});
   std::size_t visited = 0;
   NoEndpoint{}.each_reason([&](const char* /*name*/, std::uint32_t /*count*/) { ++visited; });
-  CHECK(visited == 9);
+  CHECK(visited == 10);
 }
 
 TEST_CASE("no endpoint: overloaded only if at least one endpoint was full") {
@@ -62,4 +62,13 @@ TEST_CASE("no endpoint: overloaded only if at least one endpoint was full") {
   others.full = 0;
   CHECK_FALSE(others.overloaded());
   CHECK_FALSE(NoEndpoint{}.overloaded());
+}
+
+TEST_CASE("no endpoint: too large for all only if every member is too small, whatever the reason would be otherwise") {
+  CHECK(NoEndpoint{.endpoints = 2, .too_large = 2}.too_large_for_all());
+  CHECK_FALSE(NoEndpoint{.endpoints = 2, .too_large = 2}.overloaded());
+  CHECK_FALSE(NoEndpoint{.endpoints = 2, .unhealthy = 1, .too_large = 1}.too_large_for_all());  // it may hold more
+  CHECK_FALSE(NoEndpoint{.endpoints = 2, .too_large = 1, .full = 1}.too_large_for_all());
+  CHECK(NoEndpoint{.endpoints = 2, .too_large = 1, .full = 1}.overloaded());
+  CHECK_FALSE(NoEndpoint{}.too_large_for_all());
 }

@@ -29,6 +29,7 @@ Reply error_reply(const RequestMistake& mistake) {
 Reply error_reply(const pdroute::NoEndpoint& reason, std::string_view what_failed) {
   std::string message = reason.text();
   if (!what_failed.empty()) message.append("; before, ").append(what_failed);
+  if (reason.too_large_for_all()) return error_reply(413, message, "too_large");
   Reply reply =
       reason.overloaded() ? error_reply(429, message, "overloaded") : error_reply(503, message, "no_endpoint");
   reply.more_headers = "Retry-After: 1\r\n";  // about once a second a request ends or an engine comes back

@@ -34,7 +34,7 @@ std::optional<pdroute::NoEndpoint> choose(Router::Dispatcher& dispatcher, Comple
   } else if (route.decode) {
     keep(route.prefill, dispatcher.prefill(prompt, {.exclude = failed}));
   } else {
-    keep(route, dispatcher.route(prompt, {.prefill = {.exclude = failed}, .decode = {.exclude = failed}}));
+    keep(route, dispatcher.route(prompt, {.exclude = failed}));
   }
   Counters::add(completion.counters().choices, 1);
   Counters::add(completion.counters().choice_allocations, bench::allocations_of_this_thread() - before);

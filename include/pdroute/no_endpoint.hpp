@@ -12,7 +12,7 @@ inline namespace v0 {
 
 /// Returned when no endpoint of a role could be chosen. Each endpoint of the role counts once, under the first reason
 /// that ruled it out, in the order of the members below. One exception: an endpoint that the request excludes as
-/// overloaded counts as `full`. The counts from `unhealthy` to `declined` add up to `endpoints`.
+/// overloaded counts as `full` (or `too_large`). The counts from `unhealthy` to `declined` add up to `endpoints`.
 struct NoEndpoint {
   Role role = Role::prefill;       ///< the role without an endpoint for the request
   std::uint32_t endpoints = 0;     ///< number of members of the role, in any state
@@ -23,12 +23,16 @@ struct NoEndpoint {
   std::uint32_t excluded = 0;      ///< in the request's `exclude`, unless listed there as overloaded
   std::uint32_t disallowed = 0;    ///< not in the request's `allowed`, or not accepted by its `accept`
   std::uint32_t incompatible = 0;  ///< not `compatible` with the first leg's endpoint that was tried last
+  std::uint32_t too_large = 0;     ///< could not hold the request even if it were idle
   std::uint32_t full = 0;          ///< at its capacity, or has refused this request as overloaded before
   std::uint32_t declined = 0;      ///< eligible and with room, but the policy chose none
 
   /// Whether more room would have helped, because at least one endpoint was full. Then answer "try again later" (HTTP
   /// 429) and not "service unavailable" (503).
   [[nodiscard]] constexpr bool overloaded() const noexcept { return full > 0; }
+  /// Whether the request is at fault: it demands more than each member of the role may hold, so no retry can help. Then
+  /// answer "content too large" (HTTP 413).
+  [[nodiscard]] constexpr bool too_large_for_all() const noexcept { return too_large > 0 && too_large == endpoints; }
 
   /// Calls `visit(name, count)` for each of the counts from `unhealthy` to `declined`, in that order, zero or not.
   template <class Visit>
@@ -40,6 +44,7 @@ struct NoEndpoint {
     visit("excluded", excluded);
     visit("disallowed", disallowed);
     visit("incompatible", incompatible);
+    visit("too_large", too_large);
     visit("full", full);
     visit("declined", declined);
   }

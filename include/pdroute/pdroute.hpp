@@ -64,6 +64,7 @@
 #include <pdroute/router/dispatcher.hpp>
 #include <pdroute/router/explanation.hpp>
 #include <pdroute/router/filter.hpp>
+#include <pdroute/router/group_ref.hpp>
 #include <pdroute/router/predicate_ref.hpp>
 #include <pdroute/router/refusals.hpp>
 #include <pdroute/router/route.hpp>

@@ -70,10 +70,10 @@ TEST_CASE("fmt: outcomes and refusals leave out zero counts") {
   CHECK(fmt::format("{}", pdroute::Outcomes{1, 2, 3, 4, 5, 6}) ==
         "1 completed, 2 cancelled, 3 unreachable, 4 timed_out, 5 bad_response, 6 overloaded");
   CHECK(fmt::format("{}", pdroute::Refusals{}) == "0 refused");
-  CHECK(fmt::format("{}", pdroute::Refusals{9, 1, 2, 3, 9, 4, 5, 6, 7, 8}) ==
+  CHECK(fmt::format("{}", pdroute::Refusals{9, 1, 2, 3, 9, 4, 5, 6, 10, 7, 8}) ==
         "9 refused, unhealthy in 1, paused in 2, draining in 3, ejected in 9, excluded in 4, disallowed in 5, "
         "incompatible in 6, "
-        "full in 7, declined in 8");
+        "too_large in 10, full in 7, declined in 8");
 }
 
 TEST_CASE("fmt: kinds, keys, ids, id errors and role changes print as one word or sentence") {
@@ -111,8 +111,8 @@ TEST_CASE("fmt: an explanation prints as a table of costs or reasons, with the c
   REQUIRE_FALSE(router.set_capacity(Role::prefill, "long-p1", {.requests = 1}));
   CHECK(printed() ==
         "prefill: none: 1 unhealthy, 2 full of 3\n"
-        "  p0       full\n"
-        "  long-p1  full\n"
+        "  p0       full (1 of 1 requests held, 1 asked)\n"
+        "  long-p1  full (1 of 1 requests held, 1 asked)\n"
         "  p2       unhealthy\n"
         "decode: none, because there is no prefill endpoint\n"
         "  d0\n"

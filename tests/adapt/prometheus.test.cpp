@@ -97,6 +97,7 @@ pdroute_refusal_reasons_total{role="prefill",reason="ejected"} 0
 pdroute_refusal_reasons_total{role="prefill",reason="excluded"} 0
 pdroute_refusal_reasons_total{role="prefill",reason="disallowed"} 0
 pdroute_refusal_reasons_total{role="prefill",reason="incompatible"} 0
+pdroute_refusal_reasons_total{role="prefill",reason="too_large"} 0
 pdroute_refusal_reasons_total{role="prefill",reason="full"} 0
 pdroute_refusal_reasons_total{role="prefill",reason="declined"} 0
 pdroute_refusal_reasons_total{role="decode",reason="unhealthy"} 0
@@ -106,6 +107,7 @@ pdroute_refusal_reasons_total{role="decode",reason="ejected"} 0
 pdroute_refusal_reasons_total{role="decode",reason="excluded"} 0
 pdroute_refusal_reasons_total{role="decode",reason="disallowed"} 0
 pdroute_refusal_reasons_total{role="decode",reason="incompatible"} 0
+pdroute_refusal_reasons_total{role="decode",reason="too_large"} 0
 pdroute_refusal_reasons_total{role="decode",reason="full"} 0
 pdroute_refusal_reasons_total{role="decode",reason="declined"} 0
 )");

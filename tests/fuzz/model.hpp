@@ -64,6 +64,7 @@ struct Life {
     const auto& given_limit = role == pdroute::Role::prefill ? capacity.tokens : capacity.kv_tokens;
     return given_limit.value_or(std::numeric_limits<std::uint64_t>::max());
   }
+  [[nodiscard]] bool could_hold(const Job& job) const { return job.amount(group, role) <= limit(); }
   [[nodiscard]] bool has_room(const Job& job) const {
     const std::uint64_t amount = job.amount(group, role);
     return leases < capacity.requests.value_or(pdroute::Capacity::max_requests) &&
@@ -74,7 +75,7 @@ struct Life {
 using LifePtr = std::shared_ptr<Life>;
 using Lives = std::vector<LifePtr>;
 
-enum class Fate : std::uint8_t { unavailable, excluded, disallowed, incompatible, full, has_room };
+enum class Fate : std::uint8_t { unavailable, excluded, disallowed, incompatible, too_large, full, has_room };
 
 /// Whether a member can serve one request, or the first filter that removes it. `partner` is the endpoint that the
 /// first leg chose, or null.
@@ -93,7 +94,8 @@ inline Fate fate(const Life& life, const Wish& wish, const Job& job, const Life*
     const Life& decode = life.role == pdroute::Role::prefill ? *partner : life;
     if (!wish.compatible(prefill.group, decode.group)) return Fate::incompatible;
   }
-  return life.has_room(job) ? Fate::has_room : Fate::full;
+  if (life.has_room(job)) return Fate::has_room;
+  return life.could_hold(job) ? Fate::full : Fate::too_large;
 }
 
 /// Whether a role with these members should refuse the request, and with exactly this `reason`.
@@ -112,17 +114,18 @@ inline bool explains(const pdroute::NoEndpoint& reason, const Lives& members, co
       case Fate::excluded: ++expected.excluded; break;
       case Fate::disallowed: ++expected.disallowed; break;
       case Fate::incompatible: ++expected.incompatible; break;
+      case Fate::too_large: ++expected.too_large; break;
       case Fate::full: ++expected.full; break;
       case Fate::has_room: ++room; break;
     }
   }
   const bool declines = job.answer[place(reason.role)] != Job::Answer::choose;
   const bool declined_correct = declines ? reason.declined == room : reason.declined == 0 && room == 0;
-  return declined_correct && reason.full == expected.full && reason.endpoints == expected.endpoints &&
-         reason.unhealthy == expected.unhealthy && reason.paused == expected.paused &&
-         reason.ejected == expected.ejected && reason.draining == expected.draining &&
-         reason.excluded == expected.excluded && reason.disallowed == expected.disallowed &&
-         reason.incompatible == expected.incompatible;
+  return declined_correct && reason.full == expected.full && reason.too_large == expected.too_large &&
+         reason.endpoints == expected.endpoints && reason.unhealthy == expected.unhealthy &&
+         reason.paused == expected.paused && reason.ejected == expected.ejected &&
+         reason.draining == expected.draining && reason.excluded == expected.excluded &&
+         reason.disallowed == expected.disallowed && reason.incompatible == expected.incompatible;
 }
 
 inline bool adds_up(const pdroute::NoEndpoint& reason) {

@@ -141,7 +141,8 @@ void World::policy_is_asked(const std::vector<Offer>& offers) {
       return ensure(false, "a policy is offered a candidate that is not a member, or out of order");
     const Life& life = **next++;
     const Fate passes = fate(life, *wish_, *job_, nullptr);
-    ensure(passes == Fate::has_room || passes == Fate::full, "a policy is offered an endpoint that does not pass");
+    const bool without_room = passes == Fate::full || passes == Fate::too_large;  // found out when it is reserved
+    ensure(passes == Fate::has_room || without_room, "a policy is offered an endpoint that does not pass");
     ensure(offer.in_flight == life.leases, "a policy sees a wrong number in flight");
     ensure(offer.demand == life.demand, "a policy sees a wrong number of tokens");
     if (!offer.arrivals) continue;
@@ -206,7 +207,16 @@ bool World::explains_second(const NoEndpoint& reason) const {
   const bool first_declines = job_->answer[place(first_)] != Job::Answer::choose;
   // A role without an eligible endpoint may refuse before the first leg is chosen.
   if (eligible(reason.role).empty() && explains(reason, seconds, *wish_, *job_, nullptr)) return true;
-  if (first_declines || std::none_of(firsts.begin(), firsts.end(), can_be_first)) return false;
+  // The first role is full, and no endpoint of this one could take the request even if it were idle.
+  const auto is = [&](Fate its_fate) {
+    return [&, its_fate](const LifePtr& life) { return fate(*life, *wish_, *job_, nullptr) == its_fate; };
+  };
+  const bool no_first = first_declines || std::none_of(firsts.begin(), firsts.end(), can_be_first);
+  if (no_first && std::any_of(firsts.begin(), firsts.end(), is(Fate::full)) &&
+      std::none_of(seconds.begin(), seconds.end(), is(Fate::full)) &&
+      std::none_of(seconds.begin(), seconds.end(), is(Fate::has_room)))
+    return explains(reason, seconds, *wish_, *job_, nullptr);
+  if (no_first) return false;
   bool explained = false;
   for (const LifePtr& first : firsts) {
     if (!can_be_first(first)) continue;
@@ -225,10 +235,12 @@ bool World::explains_first(const NoEndpoint& reason) const {
   if (!wish_->sum_not || !reason.overloaded() || job_->answer[place(first_)] != Job::Answer::choose) return false;
   NoEndpoint expected = reason;
   expected.full = 0;
+  expected.too_large = 0;
   expected.incompatible = 0;
   for (const LifePtr& first : members_[place(first_)]) {
     const Fate its_fate = fate(*first, *wish_, *job_, nullptr);
     if (its_fate == Fate::full) ++expected.full;
+    if (its_fate == Fate::too_large) ++expected.too_large;
     if (its_fate != Fate::has_room) continue;
     ++expected.incompatible;
     if (job_->answer[place(other(first_))] != Job::Answer::choose) continue;
@@ -261,6 +273,7 @@ void World::refused(Legs legs, const NoEndpoint& reason) {
   count(counted.excluded, reason.excluded);
   count(counted.disallowed, reason.disallowed);
   count(counted.incompatible, reason.incompatible);
+  count(counted.too_large, reason.too_large);
   count(counted.full, reason.full);
   count(counted.declined, reason.declined);
 }

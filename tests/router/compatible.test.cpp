@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compatible pairs: the second choice must fit the first. A first choice that no endpoint fits is undone.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <map>
 #include <pdroute/pdroute.hpp>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "catch2_compat.hpp"
@@ -15,6 +20,12 @@ using pdroute::NoEndpoint;
 using pdroute::Outcomes;
 using pdroute::Role;
 using Router = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute::RoundRobinPolicy<>, Node>;
+
+/// The text of the refusal that an explanation foretells; empty if it foretells a route.
+std::string explained_text(const Router::Dispatcher& dispatcher, const auto& by_group) {
+  const auto explanation = dispatcher.explain({}, {.group = by_group});
+  return explanation.refusal ? explanation.refusal->text() : std::string();
+}
 
 constexpr auto same_group = [](const Node& p, const Node& d) { return p.group == d.group; };
 
@@ -133,4 +144,100 @@ TEST_CASE("one first choice meets a full partner, another has none: it is overlo
     CHECK(dispatcher.route({}, {.compatible = same_group}).error().overloaded());
     static_cast<void>(dispatcher.prefill());  // the next route begins with the other prefill endpoint
   }
+}
+
+TEST_CASE(
+    "pairs told by a group: a pair is found, and overload is told, as with a predicate that compares the groups") {
+  const Role first = GENERATE(Role::prefill, Role::decode);
+  const auto by_group = [](const Node& node) { return node.group; };
+  pdroute::SplitMix64 random{5};
+  const auto below = [&](std::uint32_t bound) { return pdroute::below(random, bound); };
+  int routes = 0;
+  int overloads = 0;
+  int others = 0;
+  for (int round = 0; round < 600; ++round) {
+    std::vector<Router::PrefillLease> prefill_held;
+    std::vector<Router::DecodeLease> decode_held;
+    Nodes prefill = nodes("p", 1 + below(5));
+    Nodes decode = nodes("d", 1 + below(5));
+    for (Nodes* const list : {&prefill, &decode}) {
+      for (Node& node : *list) {
+        node.group = static_cast<char>('a' + below(4));
+        if (below(2) == 0) node.capacity.requests = 1;
+      }
+    }
+    auto router = Router::create({.prefill = prefill, .decode = decode, .first = first}).value();
+    auto dispatcher = router.dispatcher();
+    for (const auto& node : prefill) {
+      const std::vector<std::string_view> only{node.id};
+      if (node.capacity.requests && below(2) == 0)
+        prefill_held.push_back(dispatcher.prefill({}, {.allowed = only}).value());
+    }
+    for (const auto& node : decode) {
+      const std::vector<std::string_view> only{node.id};
+      if (node.capacity.requests && below(2) == 0)
+        decode_held.push_back(dispatcher.decode({}, {.allowed = only}).value());
+    }
+    auto compared = dispatcher.route({}, {.compatible = same_group});
+    if (compared) compared->complete();
+    const std::string foretold = explained_text(dispatcher, by_group);
+    const auto told = dispatcher.route({}, {.group = by_group});
+    INFO(names(told));
+    REQUIRE(told.has_value() == compared.has_value());
+    if (told) {
+      ++routes;
+      CHECK(told->prefill->group == told->decode->group);
+      CHECK(foretold.empty());
+      continue;
+    }
+    ++(told.error().overloaded() ? overloads : others);
+    // A full endpoint without a partner is overload for the predicate, and incompatible where groups are known.
+    const bool any_pair = std::any_of(prefill.begin(), prefill.end(), [&](const Node& p) {
+      return std::any_of(decode.begin(), decode.end(), [&](const Node& d) { return same_group(p, d); });
+    });
+    if (any_pair || told.error().overloaded()) CHECK(told.error().role == compared.error().role);
+    if (any_pair) CHECK(told.error().overloaded());
+    if (told.error().overloaded()) CHECK(compared.error().overloaded());
+    CHECK(sum_of_reasons(told.error()) == told.error().endpoints);
+    CHECK(foretold == told.error().text());
+  }
+  CHECK(routes > 100);
+  CHECK(overloads > 50);
+  CHECK(others > 50);
+}
+
+TEST_CASE(
+    "pairs told by a group, and no group is in both roles: each endpoint is looked at a few times, not once a pair") {
+  const std::size_t n = 200;
+  Nodes prefill = nodes("p", n);
+  Nodes decode = nodes("d", n);
+  auto router = Router::create({.prefill = prefill, .decode = decode}).value();
+  auto dispatcher = router.dispatcher();
+  std::size_t asked = 0;
+  const auto group = [&](const Node& node) {
+    ++asked;
+    return std::stoi(node.id.substr(1)) * 2 + (node.id[0] == 'p' ? 0 : 1);
+  };
+  CHECK(dispatcher.route({}, {.group = group}).error() ==
+        NoEndpoint{.role = Role::decode, .endpoints = 200, .incompatible = 200});
+  CHECK(asked < 8 * n);
+  // One partner, wherever it is, is found as quickly.
+  for (const char* const partner : {"p0", "p77", "p199"}) {
+    asked = 0;
+    const auto one_pair = [&](const Node& node) { return node.id == partner ? 1 : group(node); };
+    CHECK(names(dispatcher.route({}, {.group = one_pair})) == std::string(partner) + " d0");
+    CHECK(asked < 8 * n);
+  }
+}
+
+TEST_CASE("pairs told by a group and by a predicate: both must hold") {
+  auto router = Router::create({.prefill = Nodes{{"p0", 'a'}, {"p1", 'b'}, {"p2", 'b'}},
+                                .decode = Nodes{{"d0", 'b'}, {"d1", 'b'}, {"d2", 'c'}}})
+                    .value();
+  auto dispatcher = router.dispatcher();
+  const auto by_group = [](const Node& node) { return node.group; };
+  const auto same_number = [](const Node& p, const Node& d) { return p.id[1] == d.id[1]; };
+  for (int i = 0; i < 6; ++i)
+    CHECK(names(dispatcher.route({}, {.group = by_group, .compatible = same_number})) == "p1 d1");
+  CHECK(in_flight(router, Role::prefill) + in_flight(router, Role::decode) == 0);
 }

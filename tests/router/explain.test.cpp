@@ -111,9 +111,9 @@ TEST_CASE("explain: members are listed in registration order, each with the firs
 
 TEST_CASE("explain: each reason has the name that NoEndpoint prints for it") {
   using pdroute::NoEndpoint;
-  for (const auto reason :
-       {&NoEndpoint::unhealthy, &NoEndpoint::paused, &NoEndpoint::draining, &NoEndpoint::excluded,
-        &NoEndpoint::disallowed, &NoEndpoint::incompatible, &NoEndpoint::full, &NoEndpoint::declined}) {
+  for (const auto reason : {&NoEndpoint::unhealthy, &NoEndpoint::paused, &NoEndpoint::draining, &NoEndpoint::excluded,
+                            &NoEndpoint::disallowed, &NoEndpoint::incompatible, &NoEndpoint::too_large,
+                            &NoEndpoint::full, &NoEndpoint::declined}) {
     NoEndpoint one{.endpoints = 1};
     one.*reason = 1;
     CHECK(one.text() == "no prefill endpoint: 1 " + std::string(pdroute::detail::name_of(reason)) + " of 1");

@@ -41,7 +41,7 @@ TEST_CASE("a filter without conditions is empty") {
   CHECK(empty({.exclude = pdroute::FailedEndpoints<>{}}));  // nothing has failed yet
   CHECK(empty({.allowed = std::nullopt}));
   CHECK(empty({.accept = {}}));
-  CHECK(empty_route({.prefill = {.exclude = {}}, .decode = {}, .compatible = {}}));
+  CHECK(empty_route({.exclude = {}, .prefill = {.exclude = {}}, .decode = {}, .group = {}, .compatible = {}}));
 }
 
 TEST_CASE("a filter with a condition is not empty, and an empty allowed list is a condition") {
@@ -56,4 +56,6 @@ TEST_CASE("a filter with a condition is not empty, and an empty allowed list is 
   CHECK_FALSE(empty_route({.prefill = {.accept = any}}));
   CHECK_FALSE(empty_route({.decode = {.accept = any}}));
   CHECK_FALSE(empty_route({.compatible = any_pair}));
+  CHECK_FALSE(empty_route({.exclude = failed}));
+  CHECK_FALSE(empty_route({.group = [](const Engine&) { return 1; }}));
 }

@@ -28,8 +28,9 @@ TEST_CASE("a refusal counts once for each of its reasons, however many endpoints
   counts.record({.role = Role::decode, .endpoints = 4, .paused = 1, .draining = 1, .ejected = 1, .full = 1});
   counts.record(
       {.role = Role::decode, .endpoints = 4, .excluded = 1, .disallowed = 1, .incompatible = 1, .declined = 1});
+  counts.record({.role = Role::decode, .endpoints = 3, .too_large = 3});
   counts.record({.role = Role::decode});  // no members at all: a request without a reason
-  CHECK(counts.so_far() == Refusals{.requests = 4,
+  CHECK(counts.so_far() == Refusals{.requests = 5,
                                     .unhealthy = 1,
                                     .paused = 1,
                                     .draining = 1,
@@ -37,6 +38,7 @@ TEST_CASE("a refusal counts once for each of its reasons, however many endpoints
                                     .excluded = 1,
                                     .disallowed = 1,
                                     .incompatible = 1,
+                                    .too_large = 1,
                                     .full = 2,
                                     .declined = 1});
 }

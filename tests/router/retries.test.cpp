@@ -16,6 +16,7 @@ using pdroute::FailureKind;
 using pdroute::NoEndpoint;
 using pdroute::Outcomes;
 using pdroute::Role;
+using RouteFilter = pdroute::RouteFilter<Node>;
 using Router = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute::RoundRobinPolicy<>, Node>;
 
 }  // namespace
@@ -113,4 +114,85 @@ TEST_CASE("a failed attempt still holds its place: the retry goes elsewhere, a f
   CHECK(first.id() != second.id());
   CHECK(dispatcher.decode({}, {.exclude = failed}).error() ==
         NoEndpoint{.role = Role::decode, .endpoints = 2, .excluded = 1, .full = 1});
+}
+
+TEST_CASE("a route excludes for both legs at once, besides what each leg excludes itself") {
+  const Role first = GENERATE(Role::prefill, Role::decode);
+  auto router = Router::create({.prefill = nodes("p", 3), .decode = nodes("d", 3), .first = first}).value();
+  auto dispatcher = router.dispatcher();
+  FailedEndpoints<> failed;
+  FailedEndpoints<> slow;
+  auto a = dispatcher.route().value();
+  auto b = dispatcher.route().value();
+  failed.add(a.prefill);
+  failed.add(a.decode);
+  slow.add(b.prefill);
+  slow.add(b.decode);
+  for (int i = 0; i < 6; ++i) {
+    CHECK(names(dispatcher.route({}, {.exclude = failed, .prefill = {.exclude = slow}, .decode = {.exclude = slow}})) ==
+          "p2 d2");
+    CHECK(names(router.route({}, {.exclude = failed, .decode = {.exclude = slow}})).ends_with("d2"));
+    const auto next = dispatcher.route({}, {.exclude = failed}).value();
+    CHECK(next.prefill.id() != "p0");
+    CHECK(next.decode.id() != "d0");
+  }
+  failed.add(b.prefill, FailureKind::overloaded);
+  failed.add(b.decode, FailureKind::overloaded);
+  const Nodes two = nodes("p", 2);
+  REQUIRE(router.assign(Role::prefill, two));
+  CHECK(dispatcher.route({}, {.exclude = failed}).error() ==
+        NoEndpoint{.role = Role::prefill, .endpoints = 2, .excluded = 1, .full = 1});
+}
+
+TEST_CASE("one leg is tried again with the pair rule: the endpoint of the other leg keeps its partner") {
+  const Role failing = GENERATE(Role::prefill, Role::decode);
+  const Role first = GENERATE(Role::prefill, Role::decode);
+  const Nodes kept_list{{"k0", 'a'}};
+  const Nodes list{{"x0", 'a'}, {"x1", 'b'}, {"x2", 'a'}, {"x3", 'b'}};
+  auto router = Router::create({.prefill = failing == Role::prefill ? list : kept_list,
+                                .decode = failing == Role::prefill ? kept_list : list,
+                                .first = first})
+                    .value();
+  auto dispatcher = router.dispatcher();
+  const auto group = [](const Node& node) { return node.group; };
+  const auto same_group = [](const Node& p, const Node& d) { return p.group == d.group; };
+  const Node kept{"k0", 'a'};  // a copy, because a lease that has ended names no endpoint
+  for (const bool by_group : {true, false}) {
+    FailedEndpoints<> failed;
+    const auto again = [&](auto& from) {
+      RouteFilter filter{.exclude = failed};
+      if (by_group) filter.group = group;
+      if (!by_group) filter.compatible = same_group;
+      std::string text;
+      if (failing == Role::prefill) {
+        auto lease = from.prefill({}, filter, kept);
+        text = lease ? std::string(lease->id()) : lease.error().text();
+        if (lease) lease->fail(FailureKind::unreachable, failed);
+      } else {
+        auto lease = from.decode({}, filter, kept);
+        text = lease ? std::string(lease->id()) : lease.error().text();
+        if (lease) lease->fail(FailureKind::unreachable, failed);
+      }
+      return text;
+    };
+    const std::string tried = again(dispatcher) + again(router);
+    CHECK((tried == "x0x2" || tried == "x2x0"));
+    CHECK(again(dispatcher).ends_with("2 excluded, 2 incompatible of 4"));
+  }
+}
+
+TEST_CASE("one leg is tried again: the pair predicate gets prefill before decode, and the leg's own filter holds") {
+  auto router = Router::create({.prefill = nodes("p", 2), .decode = nodes("d", 2)}).value();
+  auto dispatcher = router.dispatcher();
+  const auto in_order = [](const Node& p, const Node& d) { return p.id[0] == 'p' && d.id[0] == 'd'; };
+  const auto second = [](const Node& node) { return node.id[1] == '1'; };
+  const Node p0{"p0"};
+  const Node d0{"d0"};
+  for (int i = 0; i < 3; ++i) {
+    CHECK(dispatcher.decode({}, {.decode = {.accept = second}, .compatible = in_order}, p0)->id() == "d1");
+    CHECK(dispatcher.prefill({}, {.prefill = {.accept = second}, .compatible = in_order}, d0)->id() == "p1");
+    CHECK(
+        dispatcher.prefill({}, {.decode = {.accept = second}}, d0));  // the other leg's filter asks nothing of this one
+  }
+  CHECK(in_flight(router, Role::prefill) + in_flight(router, Role::decode) == 0);
 }

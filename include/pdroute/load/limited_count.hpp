@@ -35,6 +35,8 @@ class LimitedCount {
 
   /// Hook of `HoldsDemand`: whether `try_hold` would succeed now.
   [[nodiscard]] bool has_room(const Demand& demand) const noexcept { return sum_.has_room(demand.*counted.demand); }
+  /// Hook of `HoldsDemand`: whether `try_hold` would succeed if no lease held anything.
+  [[nodiscard]] bool could_hold(const Demand& demand) const noexcept { return sum_.could_fit(demand.*counted.demand); }
   /// Hook of `HoldsDemand`: adds the demand to the sum. If that would exceed the limit, adds nothing and returns false.
   [[nodiscard]] bool try_hold(const Demand& demand, Held& held) noexcept {
     if (!sum_.try_add(demand.*counted.demand)) return false;

@@ -86,6 +86,18 @@ struct HeldOfMetric<M> {
 template <class M>
 using HeldOf = typename HeldOfMetric<M>::Type;
 
+/// Whether the endpoint could hold the demand if no lease held anything; yes for a metric that does not say.
+template <class M>
+[[nodiscard]] bool could_hold(const M& metric, const Demand& demand) {
+  if constexpr (HoldsDemand<M> && requires {
+                  { metric.could_hold(demand) } -> std::same_as<bool>;
+                }) {
+    return metric.could_hold(demand);
+  } else {
+    return true;
+  }
+}
+
 }  // namespace detail
 
 }  // namespace v0

@@ -18,8 +18,9 @@ inline namespace v0 {
 /// the members of each. It has the hooks of every group that at least one metric has, and passes each call on to the
 /// metrics of that group.
 ///
-/// Guarantee: no limit is exceeded. Demands are taken in the order of `Metrics`; if a metric refuses, what the metrics
-/// before it hold is given back. Meanwhile another reservation may be refused although there would be room.
+/// Guarantee: no limit is exceeded. Demands are taken in the order of `Metrics`; if a metric refuses or throws, what the
+/// metrics before it hold is given back. Meanwhile another reservation may be refused although there would be room. In
+/// the same way, if `record` of a metric throws, what the metrics before it recorded is undone.
 ///
 /// Thread safety: that of the metrics.
 template <LoadMetric... Metrics>
@@ -38,35 +39,56 @@ class Loads : public Metrics... {
   Receipt record(TimePoint now)
     requires(CountsChoices<Metrics> || ...)
   {
-    return {record1<Metrics>(now)...};
+    Receipt receipt{};
+    struct Taken {  // undoes what has been recorded if a metric throws
+      Loads& loads;
+      const Receipt& receipt;
+      std::size_t recorded = 0;
+      ~Taken() { loads.undo(receipt, recorded); }
+    } taken{*this, receipt};
+    each([&]<class M, std::size_t i>(M& metric, Place<i> /*place*/) {
+      if constexpr (CountsChoices<M>) std::get<i>(receipt) = metric.record(now);
+      taken.recorded = i + 1;
+    });
+    taken.recorded = 0;
+    return receipt;
   }
   /// Hook of `CountsChoices`: the reservation is taken back.
   void undo(const Receipt& receipt)
     requires(CountsChoices<Metrics> || ...)
   {
-    each([&]<class M, std::size_t i>(M& metric, Place<i> /*place*/) {
-      if constexpr (CountsChoices<M>) metric.undo(std::get<i>(receipt));
-    });
+    undo(receipt, sizeof...(Metrics));
   }
 
   /// Hook of `HoldsDemand`: holds the demand in all metrics, or returns false and holds nothing.
-  [[nodiscard]] bool try_hold(const Demand& demand, Held& held) noexcept
+  [[nodiscard]] bool try_hold(const Demand& demand, Held& held)
     requires(HoldsDemand<Metrics> || ...)
   {
-    std::size_t holding = 0;
+    struct Taken {  // gives back what is held if a metric refuses or throws
+      Loads& loads;
+      Held& held;
+      std::size_t holding = 0;
+      ~Taken() { loads.let_go(held, holding); }
+    } taken{*this, held};
     bool all = true;
     each([&]<class M, std::size_t i>(M& metric, Place<i> /*place*/) {
       if constexpr (HoldsDemand<M>) all = all && metric.try_hold(demand, std::get<i>(held));
-      if (all) holding = i + 1;
+      if (all) taken.holding = i + 1;
     });
-    if (!all) let_go(held, holding);
+    if (all) taken.holding = 0;
     return all;
   }
   /// Hook of `HoldsDemand`: whether `try_hold` would succeed now.
-  [[nodiscard]] bool has_room(const Demand& demand) const noexcept
+  [[nodiscard]] bool has_room(const Demand& demand) const
     requires(HoldsDemand<Metrics> || ...)
   {
     return (has_room1<Metrics>(demand) && ...);
+  }
+  /// Hook of `HoldsDemand`: whether `try_hold` would succeed if no lease held anything.
+  [[nodiscard]] bool could_hold(const Demand& demand) const
+    requires(HoldsDemand<Metrics> || ...)
+  {
+    return (could_hold1<Metrics>(demand) && ...);
   }
   /// Hook of `HoldsDemand`: the lease has made progress.
   void grow(Held& held, std::uint64_t tokens) noexcept
@@ -85,7 +107,7 @@ class Loads : public Metrics... {
 
   /// Hook of `TimesLeases`: the endpoint has been chosen and reserved.
   template <class TimePoint>
-  void begin(Held& held, TimePoint now) noexcept
+  void begin(Held& held, TimePoint now)
     requires(TimesLeases<Metrics> || ...)
   {
     each([&]<class M, std::size_t i>(M& metric, Place<i> /*place*/) {
@@ -143,21 +165,25 @@ class Loads : public Metrics... {
     }(std::index_sequence_for<Metrics...>{});
   }
 
-  template <class M, class TimePoint>
-  detail::ReceiptOf<M> record1(TimePoint now) {
-    if constexpr (CountsChoices<M>) {
-      return M::record(now);
-    } else {
-      return {};
-    }
-  }
   template <class M>
-  [[nodiscard]] bool has_room1(const Demand& demand) const noexcept {
+  [[nodiscard]] bool has_room1(const Demand& demand) const {
     if constexpr (HoldsDemand<M>) {
       return M::has_room(demand);
     } else {
       return true;
     }
+  }
+  template <class M>
+  [[nodiscard]] bool could_hold1(const Demand& demand) const {
+    return detail::could_hold(static_cast<const M&>(*this), demand);
+  }
+  /// Undoes what the first `count` metrics have recorded.
+  void undo(const Receipt& receipt, std::size_t count) {
+    each([&]<class M, std::size_t i>(M& metric, Place<i> /*place*/) {
+      if constexpr (CountsChoices<M>) {
+        if (i < count) metric.undo(std::get<i>(receipt));
+      }
+    });
   }
   /// Lets go in the first `count` metrics.
   void let_go(Held& held, std::size_t count) noexcept {

@@ -42,6 +42,9 @@ inline namespace v0 {
 ///   full.
 /// - `bool has_room(const Demand&) const`: whether `try_hold` would succeed now. Called by threads that route with a
 ///   filter, that explain a choice, or that route and have met a full endpoint or a policy that chose none.
+/// - `bool could_hold(const Demand&) const`, which may be missing: whether `try_hold` would succeed if no lease held
+///   anything. Called, like `has_room`, for an endpoint without room; "no" makes it count as too large instead of full.
+///   Without this hook, every demand is taken to fit an idle endpoint.
 /// - `void grow(Held&, std::uint64_t tokens)`: `Lease::progress` was called. Called by the thread that uses the lease.
 /// - `void let_go(Held&)`: the lease has ended in any way, or the reservation is taken back. Called once per successful
 ///   `try_hold`, by the thread that ends the lease or routes.
@@ -76,11 +79,15 @@ inline namespace v0 {
 /// Two abilities are not hooks. A limit in `Capacity` on tokens or KV tokens is accepted only in a role with a metric
 /// that derives from the `LimitedCount` of that quantity. An engine's report reaches `EngineReports` alone.
 ///
-/// Requirements: no hook throws. Hooks and readers run on many threads at once; only the constructor, and the first
-/// calls of `identify` and `set_capacity`, run before other threads see the metric. `Held` and `Receipt` are
-/// default-constructible, and copying them does not throw. A metric in both `HoldsDemand` and `TimesLeases` has one
-/// `Held` for both. The class is not final. The names of its members differ from those that a candidate has anyway,
-/// such as `in_flight`, `endpoint`, `id` and `incarnation`, and from those of other metrics in the same `Loads`.
+/// Requirements: the hooks that choosing calls (`record`, `try_hold`, `has_room`, `could_hold`, `begin`) should not
+/// throw. If one does, it must have changed nothing; the reservation is then taken back, and the exception reaches the
+/// caller of `route`. No other hook throws: they are called by destructors, or after the pool has changed. No hook calls
+/// the router or a dispatcher, because some are called under the pool's lock. Hooks and readers run on many threads at
+/// once; only the constructor, and the first calls of `identify` and `set_capacity`, run before other threads see the
+/// metric. `Held` and `Receipt` are default-constructible, and copying them does not throw. A metric in both
+/// `HoldsDemand` and `TimesLeases` has one `Held` for both. The class is not final. The names of its members differ from
+/// those that a candidate has anyway, such as `in_flight`, `endpoint`, `id` and `incarnation`, and from those of other
+/// metrics in the same `Loads`.
 struct NoLoad {
   struct Options {};  ///< there are none
 

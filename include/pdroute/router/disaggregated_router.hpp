@@ -109,10 +109,21 @@ class DisaggregatedRouter {
   auto prefill(const Req& request = {}, const Filter& filter = {}) {
     return borrow([&](Dispatcher& dispatcher) { return dispatcher.choose_one(dispatcher.prefill_, request, filter); });
   }
+  /// Chooses a prefill endpoint to go with a decode endpoint, by the internal dispatcher; see `Dispatcher::prefill`.
+  template <RequestType Req = Request>
+  auto prefill(const Req& request, const RouteFilter& filter, const Endpoint& decode) {
+    return borrow([&](Dispatcher& by) { return by.choose_one(by.prefill_, request, filter, decode); });
+  }
   /// Chooses a decode endpoint alone, by the internal dispatcher; see `Dispatcher::decode`.
   template <RequestType Req = Request>
   auto decode(const Req& request = {}, const Filter& filter = {}) {
     return borrow([&](Dispatcher& dispatcher) { return dispatcher.choose_one(dispatcher.decode_, request, filter); });
+  }
+
+  /// Chooses a decode endpoint to go with a prefill endpoint, by the internal dispatcher; see `Dispatcher::decode`.
+  template <RequestType Req = Request>
+  auto decode(const Req& request, const RouteFilter& filter, const Endpoint& prefill) {
+    return borrow([&](Dispatcher& by) { return by.choose_one(by.decode_, request, filter, prefill); });
   }
 
   /// What the internal dispatcher would choose next, and why; see `Dispatcher::explain`.

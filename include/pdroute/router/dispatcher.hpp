@@ -4,7 +4,7 @@
 // 2. The first leg's policy chooses a candidate, and the leg reserves it by one compare-and-swap.
 // 3. The second leg does the same. If it finds no endpoint, the first reservation is undone, metrics included.
 // 4. The two leases are the route. A refusal is counted, and its reasons are returned.
-// 5. With a filter, both legs search together, so that pairs that do not fit are not made.
+// 5. With a filter, both legs search together, so that only pairs that fit are made.
 #pragma once
 
 #include <atomic>
@@ -22,6 +22,7 @@
 #include <pdroute/role.hpp>
 #include <pdroute/router/detail/explain.hpp>
 #include <pdroute/router/detail/filtered_route.hpp>
+#include <pdroute/router/detail/leg_filter.hpp>
 #include <pdroute/router/detail/read_once_clock.hpp>
 #include <pdroute/router/detail/route_context.hpp>
 #include <pdroute/router/detail/router_core.hpp>
@@ -95,7 +96,7 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
   template <RequestType Req = Request>
   [[gnu::flatten]] Result<PrefillLease, NoEndpoint> prefill(const Req& request = {}) {
     refresh();
-    return choose_one(prefill_, request);
+    return choose_alone(prefill_, request);
   }
   /// A prefill endpoint alone, among the endpoints that pass the filter.
   template <RequestType Req = Request>
@@ -103,19 +104,32 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
     refresh();
     return choose_one(prefill_, request, filter);
   }
+  /// A prefill endpoint to go with a decode endpoint that is chosen already; see `decode` with three arguments.
+  template <RequestType Req = Request>
+  Result<PrefillLease, NoEndpoint> prefill(const Req& request, const RouteFilter& filter, const Endpoint& decode) {
+    refresh();
+    return choose_one(prefill_, request, filter, decode);
+  }
 
   /// A decode endpoint alone: for gateways that choose the two at different moments, and to try another decode endpoint
   /// after a failure while the computed prompt is kept: `decode(request, {.exclude = failed})`.
   template <RequestType Req = Request>
   [[gnu::flatten]] Result<DecodeLease, NoEndpoint> decode(const Req& request = {}) {
     refresh();
-    return choose_one(decode_, request);
+    return choose_alone(decode_, request);
   }
   /// A decode endpoint alone, among the endpoints that pass the filter.
   template <RequestType Req = Request>
   Result<DecodeLease, NoEndpoint> decode(const Req& request, const Filter& filter) {
     refresh();
     return choose_one(decode_, request, filter);
+  }
+  /// A decode endpoint to go with a prefill endpoint that is chosen already, or its copy, among those that pass the
+  /// filter and fit it: `decode(request, {.exclude = failed, .compatible = same_group}, prefill)`.
+  template <RequestType Req = Request>
+  Result<DecodeLease, NoEndpoint> decode(const Req& request, const RouteFilter& filter, const Endpoint& prefill) {
+    refresh();
+    return choose_one(decode_, request, filter, prefill);
   }
 
   /// What `route` would choose next and why, if nothing else happens. Nothing is reserved, recorded or changed. For
@@ -151,15 +165,9 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
   Dispatcher(std::shared_ptr<Core> core, std::uint64_t number)
       : core_(std::move(core)),
         first_(core_->first),
-        generator_(stream_seed(core_->seed, for_draws | number)),
-        prefill_(core_->prefill_policy, core_->prefill, for_prefill | number),
-        decode_(core_->decode_policy, core_->decode, for_decode | number) {}
-
-  // The low half of a stream numbers the dispatcher. The high half keeps its three generators apart: two random legs
-  // with one seed would otherwise draw alike, and p2 would always be paired with d2.
-  static constexpr std::uint64_t for_prefill = 0;
-  static constexpr std::uint64_t for_decode = std::uint64_t{1} << 32U;
-  static constexpr std::uint64_t for_draws = std::uint64_t{2} << 32U;
+        generator_(stream_seed(core_->seed, detail::streams::draws | number)),
+        prefill_(core_->prefill_policy, core_->prefill, detail::streams::prefill | number),
+        decode_(core_->decode_policy, core_->decode, detail::streams::decode | number) {}
 
   using Legs = detail::TicketCounter::Draw::Legs;
   using Facts = detail::CallFacts<Clock>;
@@ -182,7 +190,6 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
   }
 
   // What the public functions do once both legs are up to date.
-
   template <class Req>
   Result<Route, NoEndpoint> route_unrefreshed(const Req& request) {
     if (first_ == Role::decode) [[unlikely]]
@@ -213,7 +220,8 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
     const auto second_cursor = second.cursor();
     auto one = first.choose(request, facts);
     if (!one) [[unlikely]]
-      return take_back(facts, first, first_cursor, refused(first.no_endpoint()));
+      return take_back(facts, first, first_cursor,
+                       refused(detail::reason_without_first(first, second, request, detail::LegFilter<Endpoint>{})));
     facts.first_size = &first.size();
     auto other = second.choose(request, facts);
     if (!other) [[unlikely]] {
@@ -221,7 +229,7 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
       first.go_back(first_cursor);
       return take_back(facts, second, second_cursor, refused(second.no_endpoint()));
     }
-    return in_order(one.lease, other.lease);
+    return detail::in_order<Route>(one.lease, other.lease);
   }
 
   template <class First, class Second, class Req>
@@ -231,35 +239,38 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
     const auto first_cursor = first.cursor();
     const auto second_cursor = second.cursor();
     auto chosen = detail::choose_filtered(first, second, request, facts, filter);
-    if (!chosen.refusal) return in_order(chosen.first.lease, chosen.second.lease);
+    if (!chosen.refusal) return detail::in_order<Route>(chosen.first.lease, chosen.second.lease);
     first.go_back(first_cursor);
     return take_back(facts, second, second_cursor, refused(*chosen.refusal));
   }
 
-  template <class Leg, class Req, class... OneFilter>
-  [[gnu::always_inline]] inline Result<Lease<typename Leg::Slot>, NoEndpoint> choose_one(Leg& leg, const Req& request,
-                                                                                         const OneFilter&... filter) {
+  template <class Leg, class Req, class... FilterAndPairRule>
+  [[gnu::always_inline]] inline Result<Lease<typename Leg::Slot>, NoEndpoint> choose_alone(
+      Leg& leg, const Req& request, const FilterAndPairRule&... among) {
     auto facts = facts_for(Leg::role == Role::prefill ? Legs::prefill : Legs::decode);
     // The second leg follows the first, also when the two are chosen by separate calls.
     if (Leg::role != first_) facts.first_size = first_ == Role::prefill ? &prefill_.size() : &decode_.size();
     const auto cursor = leg.cursor();
     auto choice = [&] {
-      if constexpr (sizeof...(filter) > 0) {
-        if ((!filter.empty() && ...))
-          return leg.choose_among(request, facts, filter..., detail::AnyEndpoint{}, detail::TakeFirst{});
+      if constexpr (sizeof...(among) > 0) {
+        return leg.choose_among(request, facts, among..., detail::TakeFirst{});
+      } else {
+        return leg.choose(request, facts);
       }
-      return leg.choose(request, facts);
     }();
     if (!choice) [[unlikely]]
       return take_back(facts, leg, cursor, refused(leg.no_endpoint()));
     return std::move(choice.lease);
   }
-
-  [[nodiscard]] static Route in_order(PrefillLease& prefill, DecodeLease& decode) noexcept {
-    return {std::move(prefill), std::move(decode)};
+  template <class Leg, class Req>
+  auto choose_one(Leg& leg, const Req& request, const Filter& filter) {
+    return filter.empty() ? choose_alone(leg, request)
+                          : choose_alone(leg, request, detail::LegFilter<Endpoint>{filter}, detail::AnyEndpoint{});
   }
-  [[nodiscard]] static Route in_order(DecodeLease& decode, PrefillLease& prefill) noexcept {
-    return {std::move(prefill), std::move(decode)};
+  template <class Leg, class Req>
+  auto choose_one(Leg& leg, const Req& request, const RouteFilter& filter, const Endpoint& other) {
+    return choose_alone(leg, request, detail::LegFilter<Endpoint>{filter, Leg::role},
+                        detail::PairRule<Leg::other_role, Endpoint>{filter, other});
   }
 
   // Out of line, so that choosing is small enough to be inlined into the caller's loop.

@@ -36,6 +36,35 @@ struct NamedCost {
   }
 };
 
+/// A limit of an endpoint that leaves no room for the request.
+struct ExceededLimit {
+  std::string_view name;    ///< "requests", or the name of a quantity, such as "kv_tokens"
+  std::uint64_t asked = 0;  ///< what the request would hold
+  std::uint64_t held = 0;   ///< what all leases hold now
+  std::uint64_t limit = 0;  ///< the most that leases may hold
+
+  /// "7000 of 8000 kv_tokens held, 3000 asked"
+  [[nodiscard]] std::string text() const {
+    return std::to_string(held)
+        .append(" of ")
+        .append(std::to_string(limit))
+        .append(" ")
+        .append(name)
+        .append(" held, ")
+        .append(std::to_string(asked))
+        .append(" asked");
+  }
+
+  /// Calls `visit(name, value)` for each field that is not a list; see `Explanation`.
+  template <class Visit>
+  void each_field(Visit&& visit) const {
+    visit("name", name);
+    visit("asked", asked);
+    visit("held", held);
+    visit("limit", limit);
+  }
+};
+
 /// One member of a role, eligible or not.
 template <EndpointType Endpoint>
 struct ExplainedEndpoint {
@@ -49,10 +78,16 @@ struct ExplainedEndpoint {
   /// As the policy told them when it was asked last, in its order. Empty if it tells none, or did not compare this
   /// endpoint.
   std::vector<NamedCost> costs = {};
+  /// If it is full or too large a request for it: the limits that the request would exceed. Empty if it is being
+  /// probed, or has refused this request before.
+  std::vector<ExceededLimit> exceeded = {};
 
-  /// What rules it out and what it costs: "full", "tokens 812, in_flight 3", or empty
+  /// What rules it out and what it costs: "full (1 of 1 requests held, 1 asked)", "tokens 812, in_flight 3", or empty
   [[nodiscard]] std::string text() const {
     std::string said{ruled_out};
+    for (const ExceededLimit& limit : exceeded)
+      said.append(&limit == exceeded.data() ? " (" : "; ").append(limit.text());
+    if (!exceeded.empty()) said.append(")");
     for (const NamedCost& cost : costs) said.append(said.empty() ? "" : ", ").append(cost.text());
     return said;
   }
@@ -131,7 +166,7 @@ struct ExplainedRole {
 /// For JSON, logs and the like, each level has `each_field(visit)`, which calls `visit(name, value)` for each field
 /// that is not a list. `name` needs no escaping. `value` is a std::string_view (escape it), std::uint64_t, std::int64_t
 /// (signed ids), double or bool. A double may be infinite or NaN, which JSON cannot express. The lists are `endpoints`
-/// of a role and `costs` of an endpoint.
+/// of a role, and `costs` and `exceeded` of an endpoint.
 template <EndpointType Endpoint>
 struct Explanation {
   /// The prefill endpoints.

@@ -22,6 +22,7 @@ struct Refusals {
   std::uint64_t excluded = 0;      ///< calls for which the request excluded an endpoint
   std::uint64_t disallowed = 0;    ///< calls for which the request did not allow an endpoint
   std::uint64_t incompatible = 0;  ///< calls for which an endpoint did not fit the one chosen first
+  std::uint64_t too_large = 0;     ///< calls that an endpoint could not have held even if it were idle
   std::uint64_t full = 0;          ///< calls for which an endpoint was full
   std::uint64_t declined = 0;      ///< calls for which the policy chose none
 
@@ -35,6 +36,7 @@ struct Refusals {
     visit("excluded", excluded);
     visit("disallowed", disallowed);
     visit("incompatible", incompatible);
+    visit("too_large", too_large);
     visit("full", full);
     visit("declined", declined);
   }
@@ -58,13 +60,13 @@ class RefusalCounts {
   [[nodiscard]] Refusals so_far() const noexcept {
     std::size_t place = 0;
     const auto next = [&] { return counts_[place++].load(std::memory_order_relaxed); };
-    return {next(), next(), next(), next(), next(), next(), next(), next(), next(), next()};
+    return {next(), next(), next(), next(), next(), next(), next(), next(), next(), next(), next()};
   }
 
  private:
   void add(std::size_t place) noexcept { counts_[place].fetch_add(1, std::memory_order_relaxed); }
 
-  std::array<std::atomic<std::uint64_t>, 10> counts_{};
+  std::array<std::atomic<std::uint64_t>, 11> counts_{};
 };
 
 }  // namespace detail

@@ -29,6 +29,8 @@ class CappedSum {
   }
   /// Whether `try_add` would succeed now.
   [[nodiscard]] bool has_room(std::uint64_t amount) const noexcept { return fits(value(), amount); }
+  /// Whether `try_add` would succeed if the sum were zero.
+  [[nodiscard]] bool could_fit(std::uint64_t amount) const noexcept { return fits(0, amount); }
 
   // Relaxed throughout: only the sum matters here. `SlotCount` provides the memory ordering.
 

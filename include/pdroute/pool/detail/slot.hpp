@@ -130,8 +130,17 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
     if constexpr (holds_demand) {
       if (!Load::has_room(demand_here(request))) return false;
     }
-    const std::uint32_t of_count = limit();
+    const std::uint32_t of_count = limit();  // so that full slots are passed over by reading one cache line
     return in_flight() < (of_count != 0 ? of_count : admission_.limit());
+  }
+  /// Whether a reservation could succeed if there were no other lease.
+  template <class Request>
+  [[nodiscard]] bool could_hold(const Request& request) const {
+    if constexpr (holds_demand) {
+      return detail::could_hold(static_cast<const Load&>(*this), demand_here(request));
+    } else {
+      return true;
+    }
   }
 
   /// What `try_reserve` returns: the place, if the lease is reserved.
@@ -152,19 +161,27 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
       reservation = ask_admission(anyway);
     }
     if constexpr (holds_demand) {
-      if (reservation.attempt == Attempt::reserved && !Load::try_hold(demand, held)) {
-        undo_reservation(reservation.place);
-        return {};
-      }
+      if (reservation.attempt != Attempt::reserved) return reservation;
+      struct Taken {  // taken back if the metric refuses or throws
+        Place* place;
+        ~Taken() {
+          if (place != nullptr) place->slot->undo_reservation(place);
+        }
+      } taken{reservation.place};
+      if (!Load::try_hold(demand, held)) return {};
+      taken.place = nullptr;
     }
     return reservation;
   }
   /// Takes a lease back as if it had never been. Precondition: the caller holds a pin.
   static void undo_reservation(Place* place, Held& held, const ReceiptOf<Load>& receipt) noexcept {
-    Slot& slot = *place->slot;
-    if constexpr (CountsChoices<Load>) slot.Load::undo(receipt);
-    if constexpr (holds_demand) slot.Load::let_go(held);
-    slot.undo_reservation(place);
+    if constexpr (CountsChoices<Load>) place->slot->Load::undo(receipt);
+    undo_reservation(place, held);
+  }
+  /// Takes back a lease whose choice has not been recorded. Precondition: the caller holds a pin.
+  static void undo_reservation(Place* place, [[maybe_unused]] Held& held) noexcept {
+    if constexpr (holds_demand) place->slot->Load::let_go(held);
+    place->slot->undo_reservation(place);
   }
 
   /// Ends the lease; it counts as completed.

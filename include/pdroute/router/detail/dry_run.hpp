@@ -8,18 +8,24 @@
 #include <cstdint>
 #include <numeric>
 #include <optional>
+#include <pdroute/capacity.hpp>
+#include <pdroute/load/limited_count.hpp>
 #include <pdroute/no_endpoint.hpp>
 #include <pdroute/policy/detail/explain_choice.hpp>
 #include <pdroute/pool/detail/snapshot.hpp>
 #include <pdroute/random.hpp>
+#include <pdroute/request.hpp>
 #include <pdroute/role.hpp>
 #include <pdroute/router/detail/leg.hpp>
+#include <pdroute/router/detail/leg_filter.hpp>
 #include <pdroute/router/detail/route_context.hpp>
+#include <pdroute/router/detail/screening.hpp>
 #include <pdroute/router/detail/trace.hpp>
 #include <pdroute/router/detail/verdict.hpp>
 #include <pdroute/router/explanation.hpp>
 #include <pdroute/router/filter.hpp>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -65,15 +71,15 @@ class DryRun {
     begin();
     asked_ = true;
     const std::optional<std::size_t> place = ask<Among::all>(request, facts);
-    static_cast<void>(screen(request, Filter<Endpoint>{}, AnyEndpoint{}, facts.clock));
+    static_cast<void>(screen(request, LegFilter<Endpoint>{}, AnyEndpoint{}, facts.clock));
     if (!place) return declined();
     if (evaluation_.ruled_out[*place] == nullptr) return chose(*place);
-    return choose_among(request, facts, Filter<Endpoint>{}, AnyEndpoint{}, TakeFirst{});
+    return choose_among(request, facts, LegFilter<Endpoint>{}, AnyEndpoint{}, TakeFirst{});
   }
 
   /// Asks the policy over the candidates that pass the filter, are `compatible` and have room, until `judge` takes one.
   template <class Request, class Facts, class Compatible, class Judge>
-  [[nodiscard]] Choice choose_among(const Request& request, Facts& facts, const Filter<Endpoint>& filter,
+  [[nodiscard]] Choice choose_among(const Request& request, Facts& facts, const LegFilter<Endpoint>& filter,
                                     const Compatible& compatible, const Judge& judge) {
     begin();
     asked_ = true;
@@ -94,7 +100,7 @@ class DryRun {
   /// out as far as possible what it would have said.
   template <class Request, class Facts>
   void conclude_refused(const NoEndpoint& reason, const Request& request, Facts& facts,
-                        const Filter<Endpoint>& filter) {
+                        const LegFilter<Endpoint>& filter) {
     if (!asked_) {
       begin();
       static_cast<void>(screen(request, filter, AnyEndpoint{}, facts.clock));
@@ -104,6 +110,18 @@ class DryRun {
     const std::string text = reason.text();
     evaluation_.why = reason.role == role ? "none" + text.substr(text.find(':'))
                                           : "none, because there is " + text.substr(0, text.find(':'));
+  }
+
+  // As `Leg` says.
+  template <class Request>
+  [[nodiscard]] std::optional<NoEndpoint> never(const Request& request, const LegFilter<Endpoint>& filter) const {
+    return detail::never(*view_->snapshot, request, filter);
+  }
+  template <class Request>
+  [[nodiscard]] const std::vector<std::uint64_t>& groups(const Request& request, const LegFilter<Endpoint>& filter,
+                                                         const GroupRef<Endpoint>& group, Reason despite) {
+    detail::list_groups(groups_, candidates_, request, filter, group, despite);
+    return groups_;
   }
 
   /// Why there is no endpoint.
@@ -118,7 +136,9 @@ class DryRun {
   /// All members, with what has been found of those that are eligible.
   [[nodiscard]] ExplainedRole<Endpoint> explained() const {
     ExplainedRole<Endpoint> all{.role = role, .why = evaluation_.why, .endpoints = {}};
+    all.endpoints.reserve(view_->members.size());
     std::size_t place = 0;  // among the eligible
+    auto exceeded = evaluation_.exceeded.begin();
     for (std::size_t i = 0; i < view_->members.size(); ++i) {
       const auto& status = view_->members[i];
       ExplainedEndpoint<Endpoint> one{
@@ -128,6 +148,8 @@ class DryRun {
         one.ruled_out = name_of(evaluation_.ruled_out[place]);
         one.chosen = place == evaluation_.chosen;
         one.costs = evaluation_.costs[place];
+        for (; exceeded != evaluation_.exceeded.end() && exceeded->first == place; ++exceeded)
+          one.exceeded.push_back(exceeded->second);
         ++place;
       }
       all.endpoints.push_back(std::move(one));
@@ -138,7 +160,7 @@ class DryRun {
  private:
   /// Nothing is known, and every candidate may be chosen.
   void begin() {
-    evaluation_ = {std::vector<Reason>(size(), nullptr), std::vector<std::vector<NamedCost>>(size()), {}, {}};
+    evaluation_ = {std::vector<Reason>(size(), nullptr), std::vector<std::vector<NamedCost>>(size()), {}, {}, {}};
     std::vector<std::size_t> all(size());
     std::iota(all.begin(), all.end(), std::size_t{0});
     consider(std::move(all));
@@ -149,21 +171,39 @@ class DryRun {
     for (const std::size_t place : places_) rest_.push_back(candidates_.slot(place));
   }
   template <class Request, class Compatible, class Clock>
-  bool screen(const Request& request, const Filter<Endpoint>& filter, const Compatible& compatible, Clock& clock,
+  bool screen(const Request& request, const LegFilter<Endpoint>& filter, const Compatible& compatible, Clock& clock,
               bool anyway = false) {
     std::vector<std::size_t> places;
     bool some_held_back = false;
     for (std::size_t place = 0; place < size(); ++place) {
-      Reason reason = Leg::ruled_out(candidates_[place], request, filter, compatible, clock);
-      if (reason == nullptr && !anyway) {
-        reason = Leg::held_back(candidates_[place]);
-        some_held_back = some_held_back || reason != nullptr;
-      }
+      const Reason reason =
+          detail::screened(candidates_[place], request, filter, compatible, clock, anyway, some_held_back);
       evaluation_.ruled_out[place] = reason;
+      if (reason == &NoEndpoint::full || reason == &NoEndpoint::too_large) add_exceeded_limits(place, request);
       if (reason == nullptr) places.push_back(place);
     }
     consider(std::move(places));
     return some_held_back;
+  }
+  template <class Request>
+  void add_exceeded_limits(std::size_t place, const Request& request) {
+    const Slot& slot = candidates_[place];
+    const auto add_if_exceeded = [&](std::string_view name, std::uint64_t asked, std::uint64_t held,
+                                     std::optional<std::uint64_t> limit) {
+      if (limit && (held > *limit || asked > *limit - held))
+        evaluation_.exceeded.emplace_back(place,
+                                          ExceededLimit{.name = name, .asked = asked, .held = held, .limit = *limit});
+    };
+    const Capacity capacity = slot.capacity();
+    add_if_exceeded("requests", 1, slot.in_flight(), capacity.requests);
+    if constexpr (Slot::holds_demand) {
+      const Demand demand = detail::demand_of(request, slot.endpoint(), role);
+      LimitedQuantities::each([&]<QuantityRef quantity>() {
+        if constexpr (counts_quantity<LoadOf<Policy>, quantity>)
+          add_if_exceeded(quantity.name, demand.*quantity.demand,
+                          static_cast<const LimitedCount<quantity>&>(slot).sum(), capacity.*quantity.limit);
+      });
+    }
   }
   void rule_out(std::size_t place, Reason reason) {
     evaluation_.ruled_out[place] = reason;
@@ -216,6 +256,7 @@ class DryRun {
   bool asked_ = false;
   std::vector<std::size_t> places_;  // of the candidates that may still be chosen
   std::vector<Slot*> rest_;          // their slots
+  std::vector<std::uint64_t> groups_;
 };
 
 template <Role role, class Policy, class Endpoint>

@@ -8,6 +8,7 @@
 #include <pdroute/role.hpp>
 #include <pdroute/router/detail/dry_run.hpp>
 #include <pdroute/router/detail/filtered_route.hpp>
+#include <pdroute/router/detail/leg_filter.hpp>
 #include <pdroute/router/detail/read_once_clock.hpp>
 #include <pdroute/router/detail/route_context.hpp>
 #include <pdroute/router/detail/ticket_counter.hpp>
@@ -19,12 +20,12 @@ inline namespace v0 {
 namespace detail {
 
 /// Takes the steps of `Dispatcher::choose_both`. Returns why there is no route, if there is none.
-template <class First, class Second, class Request, class Facts>
+template <class Endpoint, class First, class Second, class Request, class Facts>
 [[nodiscard]] std::optional<NoEndpoint> dry_run_both(First& first, Second& second, const Request& request,
                                                      Facts& facts) {
   if (first.size() == 0) return first.no_endpoint();
   if (second.size() == 0) return second.no_endpoint();
-  if (!first.choose(request, facts)) return first.no_endpoint();
+  if (!first.choose(request, facts)) return detail::reason_without_first(first, second, request, LegFilter<Endpoint>{});
   facts.first_size = &first.size();
   if (!second.choose(request, facts)) return second.no_endpoint();
   return std::nullopt;
@@ -34,13 +35,13 @@ template <class First, class Second, class Request, class Facts, class Endpoint>
 [[nodiscard]] std::optional<NoEndpoint> dry_run_route(First& first, Second& second, const Request& request,
                                                       Facts& facts, const RouteFilter<Endpoint>& filter) {
   const std::optional<NoEndpoint> refusal =
-      filter.empty() ? detail::dry_run_both(first, second, request, facts)
+      filter.empty() ? detail::dry_run_both<Endpoint>(first, second, request, facts)
                      : detail::choose_filtered(first, second, request, facts, filter).refusal;
   if (refusal) {
     facts.first_size = nullptr;
-    first.conclude_refused(*refusal, request, facts, detail::filter_of<First::role>(filter));
+    first.conclude_refused(*refusal, request, facts, LegFilter<Endpoint>{filter, First::role});
     facts.first_size = &first.size();
-    second.conclude_refused(*refusal, request, facts, detail::filter_of<Second::role>(filter));
+    second.conclude_refused(*refusal, request, facts, LegFilter<Endpoint>{filter, Second::role});
   }
   return refusal;
 }

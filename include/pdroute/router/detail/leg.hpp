@@ -9,6 +9,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -21,8 +22,10 @@
 #include <pdroute/pool/endpoint_pool.hpp>
 #include <pdroute/pool/lease.hpp>
 #include <pdroute/role.hpp>
+#include <pdroute/router/detail/leg_filter.hpp>
 #include <pdroute/router/detail/reported_limits.hpp>
 #include <pdroute/router/detail/route_context.hpp>
+#include <pdroute/router/detail/screening.hpp>
 #include <pdroute/router/detail/verdict.hpp>
 #include <pdroute/router/filter.hpp>
 #include <utility>
@@ -42,6 +45,7 @@ template <Role role_of_leg, class Policy, class Endpoint>
 class Leg {
  public:
   static constexpr Role role = role_of_leg;
+  static constexpr Role other_role = role == Role::prefill ? Role::decode : Role::prefill;
   using Pool = EndpointPool<role, Endpoint, LoadOf<Policy>>;
   using Slot = typename Pool::Slot;
   using State = StateOf<Policy>;
@@ -117,7 +121,7 @@ class Leg {
         return reserved(reservation.place, held, context);
       if (reservation.attempt == SlotCount::Attempt::full) [[unlikely]] {
         Facts copy = facts;  // copied, so that `facts` can stay in registers
-        Choice choice = choose_among(request, copy, Filter<Endpoint>{}, AnyEndpoint{}, TakeFirst{});
+        Choice choice = choose_among(request, copy, LegFilter<Endpoint>{}, AnyEndpoint{}, TakeFirst{});
         facts.clock = copy.clock;  // only the two members that changed, so that the compiler still knows the others
         facts.tickets = copy.tickets;
         return choice;
@@ -130,8 +134,15 @@ class Leg {
   /// is shown to `judge`, and undone unless the verdict is to take it. Each endpoint refuses at most once per snapshot,
   /// so the search ends; it starts over only if an endpoint was closed and a newer snapshot is there.
   template <class Request, class Facts, class Compatible, class Judge>
-  [[nodiscard, gnu::noinline]] Choice choose_among(const Request& request, Facts& facts, const Filter<Endpoint>& filter,
-                                                   const Compatible& compatible, const Judge& judge) {
+  [[nodiscard, gnu::noinline]] Choice choose_among(const Request& request, Facts& facts,
+                                                   const LegFilter<Endpoint>& filter, const Compatible& compatible,
+                                                   const Judge& judge) {
+    assert(!searching_ && "a predicate or policy must not call the dispatcher that is asking it");
+    struct Searching {
+      explicit Searching(bool& is_on) noexcept : on(is_on) { on = true; }
+      ~Searching() { on = false; }
+      bool& on;
+    } const searching{searching_};
     auto context = context_among<Among::remaining>(facts);
     check_policy_for<Request, decltype(context)>();
     for (bool anyway = false;;) {  // whether also among endpoints that are held back, because no other is left
@@ -179,28 +190,17 @@ class Leg {
   void remember() const noexcept {}
   void recall() const noexcept {}
 
-  /// What holds an endpoint back that would pass otherwise: failures count as `ejected`, push-back as `full`.
-  [[nodiscard]] static Reason held_back(const Slot& slot) noexcept {
-    if (!slot.held_back()) return nullptr;
-    return slot.admission().tripped() ? &NoEndpoint::ejected : &NoEndpoint::full;
+  // As the functions in screening.hpp say.
+  template <class Request>
+  [[nodiscard]] std::optional<NoEndpoint> never(const Request& request, const LegFilter<Endpoint>& filter) const {
+    return detail::never(*snapshot_, request, filter);
   }
-  /// What rules an eligible endpoint out before the policy is asked; null for nothing.
-  template <class Request, class Compatible, class Clock>
-  [[nodiscard]] static Reason ruled_out(const Slot& slot, const Request& request, const Filter<Endpoint>& filter,
-                                        const Compatible& compatible, Clock& clock) {
-    const auto failed = std::find_if(
-        filter.exclude.begin(), filter.exclude.end(),
-        [key = EndpointKey{role, slot.incarnation()}](const FailedEndpoint& endpoint) { return endpoint.key == key; });
-    if (failed != filter.exclude.end())
-      return failed->kind == FailureKind::overloaded ? &NoEndpoint::full : &NoEndpoint::excluded;
-    const auto among = [](const auto& list, const auto& value) {
-      return std::find(list.begin(), list.end(), value) != list.end();
-    };
-    if ((filter.allowed && !among(*filter.allowed, slot.id())) || (filter.accept && !filter.accept(slot.endpoint())))
-      return &NoEndpoint::disallowed;
-    if (!compatible(slot.endpoint())) return &NoEndpoint::incompatible;
-    if (!slot.has_room(request) || at_reported_limit(slot, clock)) return &NoEndpoint::full;
-    return nullptr;
+  /// Valid until the next call.
+  template <class Request>
+  [[nodiscard]] const std::vector<std::uint64_t>& groups(const Request& request, const LegFilter<Endpoint>& filter,
+                                                         const GroupRef<Endpoint>& group, Reason despite) {
+    detail::list_groups(groups_, candidates_, request, filter, group, despite);
+    return groups_;
   }
 
  private:
@@ -227,13 +227,18 @@ class Leg {
   template <class Context>
   [[nodiscard, gnu::always_inline]] inline Choice reserved(typename Slot::Place* place, typename Slot::Held& held,
                                                            Context& context) {
+    struct Taken {  // taken back if a metric throws
+      typename Slot::Place* place;
+      typename Slot::Held& held;
+      ~Taken() {
+        if (place != nullptr) [[unlikely]]
+          Slot::undo_reservation(place, held);
+      }
+    } taken{place, held};
+    typename Choice::Receipt receipt{};
     if constexpr (TimesLeases<LoadOf<Policy>>) place->slot->begin(held, context.now());
-    Lease<Slot> lease{place, held};
-    if constexpr (CountsChoices<LoadOf<Policy>>) {
-      return {std::move(lease), place->slot->record(context.now())};
-    } else {
-      return {std::move(lease), {}};
-    }
+    if constexpr (CountsChoices<LoadOf<Policy>>) receipt = place->slot->record(context.now());
+    return {Lease<Slot>{std::exchange(taken.place, nullptr), held}, receipt};
   }
   /// Reads the clock before anything is reserved: the clock is the caller's code and may throw.
   template <class Context>
@@ -245,19 +250,14 @@ class Leg {
   /// not pass only because they are held back. Flattened: a call for each endpoint would make clang's filters an eighth
   /// slower.
   template <class Request, class Compatible, class Clock>
-  [[gnu::flatten]] bool screen(const Request& request, const Filter<Endpoint>& filter, const Compatible& compatible,
+  [[gnu::flatten]] bool screen(const Request& request, const LegFilter<Endpoint>& filter, const Compatible& compatible,
                                Clock& clock, bool anyway = false) {
     reason_ = snapshot_->left_out();
     rest_.clear();
     bool some_held_back = false;
     for (std::size_t i = 0; i < candidates_.size(); ++i) {
       Slot* const slot = candidates_.slot(i);
-      Reason reason = ruled_out(*slot, request, filter, compatible, clock);
-      if (reason == nullptr && !anyway) [[likely]] {
-        reason = held_back(*slot);
-        some_held_back |= reason != nullptr;
-      }
-      if (reason != nullptr) {
+      if (const Reason reason = detail::screened(*slot, request, filter, compatible, clock, anyway, some_held_back)) {
         ++(reason_.*reason);
       } else {
         rest_.push_back(slot);
@@ -270,14 +270,15 @@ class Leg {
 
   template <class Request, class Time>
   [[gnu::noinline, gnu::cold]] Choice declined(const Request& request, Time time) {
-    static_cast<void>(
-        screen(request, Filter<Endpoint>{}, AnyEndpoint{}, time));  // full endpoints count as full, not as declined
+    // Full endpoints count as full, not as declined.
+    static_cast<void>(screen(request, LegFilter<Endpoint>{}, AnyEndpoint{}, time));
     reason_.declined = static_cast<std::uint32_t>(rest_.size());
     return {};
   }
   [[gnu::noinline, gnu::cold]] std::shared_ptr<const void> fetch() {
     auto next = pool_->snapshot();
-    rest_.reserve(next->candidates().size());  // here, so that this search never allocates
+    rest_.reserve(next->candidates().size());  // here, so that a search never allocates
+    groups_.reserve(next->candidates().size());
     auto old = std::exchange(snapshot_, std::move(next));
     candidates_ = snapshot_->candidates();
     generation_ = snapshot_->generation();
@@ -290,8 +291,10 @@ class Leg {
   const Pool* pool_;
   [[no_unique_address]] State state_;
   std::shared_ptr<const typename Pool::Snapshot> snapshot_;
-  std::vector<Slot*> rest_;  // scratch: the candidates that may still be chosen
-  NoEndpoint reason_;        // of the last choice that came to nothing
+  std::vector<Slot*> rest_;            // scratch: the candidates that may still be chosen
+  std::vector<std::uint64_t> groups_;  // scratch: of candidates that may be partners
+  NoEndpoint reason_;                  // of the last choice that came to nothing
+  bool searching_ = false;             // whether `rest_` is in use
 };
 
 }  // namespace detail

@@ -13,6 +13,14 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
+/// The random streams of a dispatcher. The low half of a stream numbers the dispatcher. The high half keeps its three
+/// generators apart: two random legs with one seed would otherwise draw alike, and p2 would always be paired with d2.
+namespace streams {
+inline constexpr std::uint64_t prefill = 0;
+inline constexpr std::uint64_t decode = std::uint64_t{1} << 32U;
+inline constexpr std::uint64_t draws = std::uint64_t{2} << 32U;
+}  // namespace streams
+
 /// What both legs of one call share. Clock and turns are read and drawn at most once, and only if a policy asks.
 template <class Clock>
 struct CallFacts {

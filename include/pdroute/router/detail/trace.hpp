@@ -8,6 +8,7 @@
 #include <pdroute/router/explanation.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace pdroute {
@@ -16,10 +17,11 @@ namespace detail {
 
 /// What a dry run has found for one leg. Lists go by the places of the eligible endpoints.
 struct Evaluation {
-  std::vector<Reason> ruled_out;              // null for an endpoint that the policy was asked about
-  std::vector<std::vector<NamedCost>> costs;  // as the policy told them last
-  std::string why;                            // why the chosen endpoint, or why there is none
-  std::optional<std::size_t> chosen;          // the place of the chosen endpoint
+  std::vector<Reason> ruled_out;                                // null for an endpoint that the policy was asked about
+  std::vector<std::vector<NamedCost>> costs;                    // as the policy told them last
+  std::vector<std::pair<std::size_t, ExceededLimit>> exceeded;  // of those without room, in the order of their places
+  std::string why;                                              // why the chosen endpoint, or why there is none
+  std::optional<std::size_t> chosen;                            // the place of the chosen endpoint
 };
 
 /// What a policy writes to in its `explain`.

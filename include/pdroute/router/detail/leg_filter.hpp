@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// LegFilter: what one leg of a call asks of its endpoints. PairRule: which endpoints fit the one of the other leg.
+#pragma once
+
+#include <cstdint>
+#include <pdroute/endpoint.hpp>
+#include <pdroute/pool/failed_endpoints.hpp>
+#include <pdroute/role.hpp>
+#include <pdroute/router/filter.hpp>
+#include <span>
+
+namespace pdroute {
+inline namespace v0 {
+namespace detail {
+
+/// A filter of one leg, and the endpoints that the call excludes in both.
+template <EndpointType Endpoint>
+struct LegFilter {
+  Filter<Endpoint> own = {};
+  std::span<const FailedEndpoint> exclude = {};
+
+  LegFilter() = default;
+  explicit LegFilter(const Filter<Endpoint>& filter) noexcept : own(filter) {}
+  /// The part of a route's filter for one role.
+  LegFilter(const RouteFilter<Endpoint>& filter, Role role) noexcept
+      : own(role == Role::prefill ? filter.prefill : filter.decode), exclude(filter.exclude) {}
+
+  /// The entry that excludes an endpoint; null if there is none.
+  [[nodiscard]] const FailedEndpoint* excluded(const EndpointKey& key) const noexcept {
+    for (const FailedEndpoint& failed : own.exclude) {
+      if (failed.key == key) return &failed;
+    }
+    for (const FailedEndpoint& failed : exclude) {
+      if (failed.key == key) return &failed;
+    }
+    return nullptr;
+  }
+};
+
+/// Whether an endpoint fits `one`, which plays `role` in the same route. Refers to the filter and to the endpoint.
+template <Role role, class Endpoint>
+class PairRule {
+ public:
+  PairRule(const RouteFilter<Endpoint>& filter, const Endpoint& one)
+      : filter_(&filter), one_(&one), group_(filter.group ? filter.group(one) : 0) {}
+
+  [[nodiscard]] bool operator()(const Endpoint& other) const {
+    if (filter_->group && filter_->group(other) != group_) return false;
+    if (!filter_->compatible) return true;
+    return role == Role::prefill ? filter_->compatible(*one_, other) : filter_->compatible(other, *one_);
+  }
+
+ private:
+  const RouteFilter<Endpoint>* filter_;
+  const Endpoint* one_;
+  std::uint64_t group_;
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace pdroute

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Looks at eligible endpoints without asking the policy: what rules each out for a request, in legs and in dry runs.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <pdroute/no_endpoint.hpp>
+#include <pdroute/outcome.hpp>
+#include <pdroute/pool/detail/snapshot.hpp>
+#include <pdroute/pool/failed_endpoints.hpp>
+#include <pdroute/router/detail/leg_filter.hpp>
+#include <pdroute/router/detail/reported_limits.hpp>
+#include <pdroute/router/detail/verdict.hpp>
+#include <pdroute/router/group_ref.hpp>
+#include <vector>
+
+namespace pdroute {
+inline namespace v0 {
+namespace detail {
+
+/// What rules an eligible endpoint out before the policy is asked; null for nothing.
+template <class Slot, class Request, class Endpoint, class Compatible>
+[[nodiscard]] Reason ruled_out(const Slot& slot, const Request& request, const LegFilter<Endpoint>& filter,
+                               const Compatible& compatible) {
+  const auto full_or_too_large = [&] { return slot.could_hold(request) ? &NoEndpoint::full : &NoEndpoint::too_large; };
+  if (const FailedEndpoint* const failed = filter.excluded({Slot::role, slot.incarnation()}))
+    return failed->kind == FailureKind::overloaded ? full_or_too_large() : &NoEndpoint::excluded;
+  const auto& allowed = filter.own.allowed;
+  if ((allowed && std::find(allowed->begin(), allowed->end(), slot.id()) == allowed->end()) ||
+      (filter.own.accept && !filter.own.accept(slot.endpoint())))
+    return &NoEndpoint::disallowed;
+  if (!compatible(slot.endpoint())) return &NoEndpoint::incompatible;
+  if (!slot.has_room(request)) return full_or_too_large();
+  return nullptr;
+}
+
+/// What rules an endpoint out that is asked now; null for nothing. An endpoint that would pass, but is held back after
+/// failures (`ejected`) or push-back (`full`), sets `some_held_back`; it passes if `anyway`.
+template <class Slot, class Request, class Endpoint, class Compatible, class Clock>
+[[nodiscard]] Reason screened(const Slot& slot, const Request& request, const LegFilter<Endpoint>& filter,
+                              const Compatible& compatible, Clock& clock, bool anyway, bool& some_held_back) {
+  if (const Reason reason = detail::ruled_out(slot, request, filter, compatible)) return reason;
+  if (at_reported_limit(slot, clock)) return &NoEndpoint::full;
+  if (anyway || !slot.held_back()) [[likely]]
+    return nullptr;
+  some_held_back = true;
+  return slot.admission().tripped() ? &NoEndpoint::ejected : &NoEndpoint::full;
+}
+
+/// Why none of the candidates could take the request even if all were idle; none if one of them could. Looks no further
+/// than the first one that could.
+template <class Slot, class Request, class Endpoint>
+[[nodiscard]] std::optional<NoEndpoint> never(const Snapshot<Slot>& snapshot, const Request& request,
+                                              const LegFilter<Endpoint>& filter) {
+  NoEndpoint why = snapshot.left_out();
+  for (std::size_t i = 0; i < snapshot.candidates().size(); ++i) {
+    const Reason reason = detail::ruled_out(snapshot.candidates()[i], request, filter, AnyEndpoint{});
+    if (reason == nullptr || reason == &NoEndpoint::full) return std::nullopt;
+    ++(why.*reason);
+  }
+  return why;
+}
+
+/// Lists, in order, the groups of the candidates that nothing rules out, or nothing but `despite`.
+template <class Slot, class Request, class Endpoint>
+void list_groups(std::vector<std::uint64_t>& list, const Candidates<Slot>& candidates, const Request& request,
+                 const LegFilter<Endpoint>& filter, const GroupRef<Endpoint>& group, Reason despite) {
+  list.clear();
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const Reason reason = detail::ruled_out(candidates[i], request, filter, AnyEndpoint{});
+    if (reason == nullptr || reason == despite) list.push_back(group(candidates[i].endpoint()));
+  }
+  std::sort(list.begin(), list.end());
+}
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace pdroute
