@@ -86,7 +86,7 @@ class SessionTable {
   [[nodiscard]] std::optional<ConfigError> check() const {
     if (options_.max_bindings == 0 || options_.max_bindings > max_places)
       return ConfigError{ConfigError::Rule::sessions_in_range, std::to_string(options_.max_bindings)};
-    if (options_.idle <= std::chrono::nanoseconds::zero() || options_.idle > std::chrono::hours{24 * 365 * 100})
+    if (options_.idle <= std::chrono::nanoseconds::zero() || options_.idle > detail::longest_option)
       return ConfigError{ConfigError::Rule::idle_in_range, std::to_string(options_.idle.count()) + " ns"};
     return std::nullopt;
   }
