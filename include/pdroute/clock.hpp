@@ -74,9 +74,9 @@ template <class Clock, class Duration>
   return std::chrono::time_point<Clock, Duration>{std::chrono::duration_cast<Duration>(nearest)};
 }
 
-/// The clock of the time points that `now()` of a caller's clock returns.
+/// The time points that `now()` of a caller's clock returns.
 template <CallerClock C>
-using ClockOfTimePoints = typename std::remove_cvref_t<decltype(std::declval<const C&>().now())>::clock;
+using TimePointOf = std::remove_cvref_t<decltype(std::declval<const C&>().now())>;
 
 }  // namespace detail
 

@@ -108,7 +108,7 @@ class [[nodiscard]] Lease {
   /// Which life of the endpoint this is. Precondition: holds a place.
   [[nodiscard]] std::uint64_t incarnation() const noexcept { return slot().incarnation(); }
   /// Which life of which role this is, as a value that outlives the lease. Precondition: holds a place.
-  [[nodiscard]] EndpointKey key() const noexcept { return {role, slot().incarnation()}; }
+  [[nodiscard]] EndpointKey key() const noexcept { return slot().key(); }
 
   /// For the router: takes the reservation back as if it had never been. Precondition: holds a place, and the caller
   /// pins its slot.

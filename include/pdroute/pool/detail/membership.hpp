@@ -45,8 +45,8 @@ class Membership {
   using Member = detail::Member<Slot>;
   using Edit = MembershipEdit<Slot, Snapshot>;
 
-  Membership(typename Load::Options options, const OutlierDetection& rules)
-      : rules_(rules), options_(options), members_(rules) {
+  Membership(typename Load::Options options, const OutlierDetection& rules, std::uint64_t router)
+      : rules_(rules), options_(options), router_(router), members_(rules) {
     static_cast<void>(show(snapshot_of(members_)));
   }
   Membership(const Membership&) = delete;
@@ -91,7 +91,7 @@ class Membership {
 
   /// The slot of a new life, which the edit in progress owns. The caller's code that is asked here may throw.
   [[nodiscard]] Slot* make_slot(Edit& edit, const Endpoint& endpoint) {
-    Slot* const slot = edit.own([&] { return new Slot(endpoint, ++incarnations_, options_); });
+    Slot* const slot = edit.own([&] { return new Slot(endpoint, ++incarnations_, options_, router_); });
     slot->set_capacity(detail::capacity_of(endpoint, role));
     if constexpr (IdentifiesEndpoint<Load>) {
       const auto weight = detail::endpoint_weight(endpoint, role);
@@ -120,6 +120,7 @@ class Membership {
   alignas(64) std::atomic<std::uint64_t> generation_{0};
   const OutlierDetection rules_;
   typename Load::Options options_;
+  const std::uint64_t router_;  // its mark, see `EndpointKey`
   alignas(64) mutable std::mutex mutex_;
   Members members_;
   std::uint64_t incarnations_ = 0;

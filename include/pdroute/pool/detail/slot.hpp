@@ -15,6 +15,7 @@
 #include <pdroute/pool/detail/outcome_counts.hpp>
 #include <pdroute/pool/detail/probe_budget.hpp>
 #include <pdroute/pool/detail/slot_count.hpp>
+#include <pdroute/pool/endpoint_key.hpp>
 #include <pdroute/request.hpp>
 #include <pdroute/role.hpp>
 
@@ -37,13 +38,15 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
   static constexpr bool times_leases = TimesLeases<Load>;
   using Held = HeldOf<Load>;
 
-  Slot(const Endpoint& endpoint, std::uint64_t incarnation, typename Load::Options options)
-      : Load(options), incarnation_(incarnation), endpoint_(endpoint) {}
+  /// `router` is the router's mark, see `EndpointKey`.
+  Slot(const Endpoint& endpoint, std::uint64_t incarnation, typename Load::Options options, std::uint64_t router = 0)
+      : Load(options), incarnation_(incarnation), endpoint_(endpoint), router_(router) {}
 
   [[nodiscard]] const Endpoint& endpoint() const noexcept { return endpoint_; }
   [[nodiscard]] EndpointIdView<Endpoint> id() const noexcept { return pdroute::endpoint_id(endpoint_); }
   /// Counts the lives that the pool has seen; unique within the pool.
   [[nodiscard]] std::uint64_t incarnation() const noexcept { return incarnation_; }
+  [[nodiscard]] EndpointKey key() const noexcept { return {role, incarnation_, router_}; }
 
   /// The limits in force, for costs that compare what is held with what fits. Costs one atomic read per counted
   /// quantity.
@@ -187,6 +190,7 @@ class alignas(64) alignas(EndpointOfSlot) alignas(
   OutcomeCounts ends_;
   alignas(64) std::uint64_t incarnation_;  // read while other threads write the counts above
   Endpoint endpoint_;
+  std::uint64_t router_;                                // its mark, see `EndpointKey`
   mutable std::atomic<std::uint64_t> completed_{0};     // as reported
   [[no_unique_address]] ConsecutiveFailures failures_;  // `probe_budget_` fits into its padding
   ProbeBudget probe_budget_;

@@ -177,9 +177,9 @@ class Leg {
   template <class Request, class Compatible>
   [[nodiscard]] static Reason ruled_out(const Slot& slot, const Request& request, const Filter<Endpoint>& filter,
                                         const Compatible& compatible) {
-    const auto failed = std::find_if(
-        filter.exclude.begin(), filter.exclude.end(),
-        [key = EndpointKey{role, slot.incarnation()}](const FailedEndpoint& endpoint) { return endpoint.key == key; });
+    const auto failed =
+        std::find_if(filter.exclude.begin(), filter.exclude.end(),
+                     [key = slot.key()](const FailedEndpoint& endpoint) { return endpoint.key == key; });
     if (failed != filter.exclude.end())
       return failed->kind == FailureKind::overloaded ? &NoEndpoint::full : &NoEndpoint::excluded;
     const auto among = [](const auto& list, const auto& value) {
