@@ -25,6 +25,9 @@ namespace detail {
 ///
 /// Dead means that pins and leases are both zero. No operation leads out of that state.
 ///
+/// Pins that have reached 2^19 never fall again, and stop rising well before their bits are full: so many snapshots at
+/// once, which idle dispatchers or the caller would have to hold, cannot be counted, so the slot is never destroyed.
+///
 /// Guarantees.
 /// - Exactly one call of `release` or `unpin` returns true. Its thread must destroy the slot.
 /// - After `close` has returned, no reservation succeeds: once `in_flight()` then reads zero, it stays zero.
@@ -65,8 +68,11 @@ class SlotCount {
 
   /// The maximum number of leases at once. Lowered below `in_flight()`, it takes effect as leases end.
   [[nodiscard]] std::uint32_t limit() const noexcept { return limit_.load(std::memory_order_relaxed); }
-  /// Precondition: limit <= Capacity::max_requests. Zero: every reservation is refused as full.
-  void set_limit(std::uint32_t limit) noexcept { limit_.store(limit, std::memory_order_relaxed); }
+  /// Above `Capacity::max_requests` counts as that, so that the count never carries into *closed*. Zero: every
+  /// reservation is refused as full.
+  void set_limit(std::uint32_t limit) noexcept {
+    limit_.store(limit < Capacity::max_requests ? limit : Capacity::max_requests, std::memory_order_relaxed);
+  }
 
   /// Takes a lease unless the slot is closed or at its limit, in one step. Precondition: the caller holds a pin.
   [[nodiscard, gnu::always_inline]] inline Attempt try_reserve() noexcept {
@@ -96,12 +102,18 @@ class SlotCount {
   }
 
   /// Precondition: the caller holds a pin, or the lock under which the membership holds one.
-  void pin() noexcept { word_.fetch_add(one_pin, std::memory_order_relaxed); }
+  void pin() noexcept {
+    if (pins(word_.fetch_add(one_pin, std::memory_order_relaxed)) >= max_pins) [[unlikely]]
+      word_.fetch_sub(one_pin, std::memory_order_relaxed);
+  }
 
   /// Ends a pin. True: the slot is dead and the caller destroys it.
   [[nodiscard]] bool unpin() noexcept {
     // Release: reads through this pin happen before the destruction. Acquire: the destroying thread sees all holders.
-    return needed(word_.fetch_sub(one_pin, std::memory_order_acq_rel)) == one_pin;
+    const std::uint64_t seen = word_.fetch_sub(one_pin, std::memory_order_acq_rel);
+    if (pins(seen) >= kept_pins) [[unlikely]]
+      pin();
+    return needed(seen) == one_pin;
   }
 
   /// Refuses new leases from now on.
@@ -117,6 +129,9 @@ class SlotCount {
   static constexpr unsigned half_shift = 63 - reserved_shift;
   static constexpr std::uint64_t one_in_flight = 1;
   static constexpr std::uint64_t one_pin = std::uint64_t{1} << pin_shift;
+  static constexpr std::uint64_t pin_values = std::uint64_t{1} << (reserved_shift - pin_shift);
+  static constexpr std::uint64_t kept_pins = pin_values / 2;
+  static constexpr std::uint64_t max_pins = pin_values / 4 * 3;  // beyond are pins of threads inside `pin`
   static constexpr std::uint64_t closed_bit = std::uint64_t{1} << closed_shift;
   static constexpr std::uint64_t one_reserved = std::uint64_t{1} << reserved_shift;
   static constexpr std::uint64_t in_flight_bits = closed_bit - 1;
@@ -125,6 +140,9 @@ class SlotCount {
 
   [[nodiscard]] static std::uint32_t in_flight(std::uint64_t word) noexcept {
     return static_cast<std::uint32_t>(word & in_flight_bits);
+  }
+  [[nodiscard]] static std::uint64_t pins(std::uint64_t word) noexcept {
+    return (word >> pin_shift) & (pin_values - 1);
   }
   /// Pins and leases alone.
   [[nodiscard]] static std::uint64_t needed(std::uint64_t word) noexcept {
