@@ -74,6 +74,24 @@ template <class Clock, class Duration>
   return std::chrono::time_point<Clock, Duration>{std::chrono::duration_cast<Duration>(nearest)};
 }
 
+/// The clock of the router that `Owner`, such as a slot, belongs to; void where that is not known.
+template <class Owner>
+struct RouterClockOf {
+  using Type = void;
+};
+template <class Owner>
+  requires requires { typename Owner::RouterClock; }
+struct RouterClockOf<Owner> {
+  using Type = typename Owner::RouterClock;
+};
+/// Refuses a time point of another clock than that of the router which `Owner` belongs to.
+template <class Owner, class Clock>
+consteval void check_clock() {
+  using Router = typename RouterClockOf<Owner>::Type;
+  static_assert(std::is_void_v<Router> || std::is_same_v<Router, Clock>,
+                "pdroute: this is a time point of another clock; give the `now()` of the router's own clock");
+}
+
 /// The time points that `now()` of a caller's clock returns.
 template <CallerClock C>
 using TimePointOf = std::remove_cvref_t<decltype(std::declval<const C&>().now())>;

@@ -4,9 +4,11 @@
 
 #include <cassert>
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <pdroute/clock.hpp>
 #include <pdroute/outcome.hpp>
 #include <pdroute/pool/endpoint_key.hpp>
 #include <pdroute/role.hpp>
@@ -40,8 +42,9 @@ class FailedEndpoints;
 template <class Slot>
 class [[nodiscard]] Lease {
  public:
-  static constexpr Role role = Slot::role;                   ///< of the endpoint that it holds a place on
-  static constexpr bool measures_time = Slot::times_leases;  ///< whether `complete` must be told when
+  static constexpr Role role = Slot::role;                         ///< of the endpoint that it holds a place on
+  using RouterClock = typename detail::RouterClockOf<Slot>::Type;  ///< void where it is not known, as in a pool alone
+  static constexpr bool measures_time = Slot::times_leases;        ///< whether `complete` must be told when
 
   Lease() = default;  ///< holds nothing
   /// For the router.
@@ -67,7 +70,8 @@ class [[nodiscard]] Lease {
   /// other roles ignore it.
   template <class Clock, class Duration>
   void complete(std::chrono::time_point<Clock, Duration> now) noexcept {
-    if (slot_ != nullptr) Slot::complete(std::exchange(slot_, nullptr), held_, now);
+    detail::check_clock<Slot, Clock>();
+    if (slot_ != nullptr) Slot::complete(std::exchange(slot_, nullptr), held_, detail::in_range(now));
   }
   /// The first token has come, and the request continues on this endpoint. For roles that measure the time to the first
   /// token (see `TimeToFirstToken`). Call it once.
@@ -75,7 +79,8 @@ class [[nodiscard]] Lease {
   void first_token(std::chrono::time_point<Clock, Duration> now) noexcept
     requires(measures_time)
   {
-    if (slot_ != nullptr) slot_->first_token(held_, now);
+    detail::check_clock<Slot, Clock>();
+    if (slot_ != nullptr) slot_->first_token(held_, detail::in_range(now));
   }
   /// The endpoint did not do its work.
   void fail(FailureKind kind) noexcept {
@@ -94,6 +99,13 @@ class [[nodiscard]] Lease {
     requires(Slot::holds_demand)
   {
     if (slot_ != nullptr) slot_->grow(held_, tokens);
+  }
+  /// The request has grown by `tokens`. A negative number has no effect.
+  template <std::signed_integral Tokens>
+  void progress(Tokens tokens) noexcept
+    requires(Slot::holds_demand)
+  {
+    if (tokens > 0) progress(static_cast<std::uint64_t>(tokens));
   }
 
   /// Whether the request still holds its place.

@@ -117,6 +117,7 @@ class SessionTable {
   /// a lease that may have ended, store its `key()` before and bind its role and incarnation.
   template <HasIncarnation Life, class Clock, class Duration>
   void bind(Key key, const Life& life, std::chrono::time_point<Clock, Duration> now) noexcept {
+    detail::check_clock<Life, Clock>();
     bind(key, detail::role_of<Life>(), life.incarnation(), now);
   }
 

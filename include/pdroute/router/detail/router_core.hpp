@@ -24,8 +24,8 @@ namespace detail {
 /// Policies, pools and counters. Lives as long as the router or any of its dispatchers.
 template <class PrefillPolicy, class DecodePolicy, class Endpoint, class Clock>
 struct RouterCore {
-  using PrefillLeg = Leg<Role::prefill, PrefillPolicy, Endpoint>;
-  using DecodeLeg = Leg<Role::decode, DecodePolicy, Endpoint>;
+  using PrefillLeg = Leg<Role::prefill, PrefillPolicy, Endpoint, Clock>;
+  using DecodeLeg = Leg<Role::decode, DecodePolicy, Endpoint, Clock>;
   using PrefillLease = Lease<typename PrefillLeg::Slot>;
   using DecodeLease = Lease<typename DecodeLeg::Slot>;
   static constexpr std::uint32_t max_detached_leases = LeaseTable<PrefillLease>::max_places;
