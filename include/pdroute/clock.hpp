@@ -84,13 +84,11 @@ template <class Owner>
 struct RouterClockOf<Owner> {
   using Type = typename Owner::RouterClock;
 };
-/// Refuses a time point of another clock than that of the router which `Owner` belongs to.
+/// Whether a time point of this clock may be given to `Owner`: the clock is that of its router, or the router's is not
+/// known.
 template <class Owner, class Clock>
-consteval void check_clock() {
-  using Router = typename RouterClockOf<Owner>::Type;
-  static_assert(std::is_void_v<Router> || std::is_same_v<Router, Clock>,
-                "pdroute: this is a time point of another clock; give the `now()` of the router's own clock");
-}
+inline constexpr bool takes_times_of =
+    std::is_void_v<typename RouterClockOf<Owner>::Type> || std::is_same_v<typename RouterClockOf<Owner>::Type, Clock>;
 
 /// The time points that `now()` of a caller's clock returns.
 template <CallerClock C>

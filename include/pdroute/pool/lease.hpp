@@ -70,8 +70,10 @@ class [[nodiscard]] Lease {
   /// other roles ignore it.
   template <class Clock, class Duration>
   void complete(std::chrono::time_point<Clock, Duration> now) noexcept {
-    detail::check_clock<Slot, Clock>();
-    if (slot_ != nullptr) Slot::complete(std::exchange(slot_, nullptr), held_, detail::in_range(now));
+    static_assert(detail::takes_times_of<Slot, Clock>,
+                  "pdroute: this is a time point of another clock; give the `now()` of the router\'s own clock");
+    if constexpr (measures_time) now = detail::in_range(now);
+    if (slot_ != nullptr) Slot::complete(std::exchange(slot_, nullptr), held_, now);
   }
   /// The first token has come, and the request continues on this endpoint. For roles that measure the time to the first
   /// token (see `TimeToFirstToken`). Call it once.
@@ -79,7 +81,8 @@ class [[nodiscard]] Lease {
   void first_token(std::chrono::time_point<Clock, Duration> now) noexcept
     requires(measures_time)
   {
-    detail::check_clock<Slot, Clock>();
+    static_assert(detail::takes_times_of<Slot, Clock>,
+                  "pdroute: this is a time point of another clock; give the `now()` of the router\'s own clock");
     if (slot_ != nullptr) slot_->first_token(held_, detail::in_range(now));
   }
   /// The endpoint did not do its work.

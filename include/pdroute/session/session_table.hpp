@@ -117,7 +117,8 @@ class SessionTable {
   /// a lease that may have ended, store its `key()` before and bind its role and incarnation.
   template <HasIncarnation Life, class Clock, class Duration>
   void bind(Key key, const Life& life, std::chrono::time_point<Clock, Duration> now) noexcept {
-    detail::check_clock<Life, Clock>();
+    static_assert(detail::takes_times_of<Life, Clock>,
+                  "pdroute: this is a time point of another clock; give the `now()` of the router\'s own clock");
     bind(key, detail::role_of<Life>(), life.incarnation(), now);
   }
 
