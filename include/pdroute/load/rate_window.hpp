@@ -52,8 +52,9 @@ class RateWindow {
     return std::chrono::nanoseconds{width_};
   }
 
-  /// A time that is more than this number of buckets behind the newest arrival comes from a clock that has stepped back.
-  /// It is a window and at least a minute, because a thread may be suspended between reading the clock and recording.
+  /// A time that is more than this number of buckets behind the newest arrival comes from a clock that has stepped
+  /// back. It is a window and at least a minute, because a thread may be suspended between reading the clock and
+  /// recording.
   [[nodiscard]] constexpr std::int64_t max_buckets_behind() const noexcept {
     constexpr std::chrono::nanoseconds longest_suspension = std::chrono::minutes{1};
     return std::max(buckets, longest_suspension.count() / width_ + 1);

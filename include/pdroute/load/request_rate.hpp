@@ -20,10 +20,10 @@ inline namespace v0 {
 /// `a` with `now - a <= window`, and a bucket is a sixtieth of the window. An arrival that is recorded while another
 /// thread begins a bucket may count in either of the two buckets.
 ///
-/// A time before the newest bucket comes from a slow thread or from a clock that has stepped back. What counts is how far
-/// it is behind the newest bucket:
-/// - At most a window, or at most a minute if that is longer: the arrival counts in the newest bucket. No arrival is lost
-///   or counted twice, but none leaves the window before the clock has caught up.
+/// A time before the newest bucket comes from a slow thread or from a clock that has stepped back. What counts is how
+/// far it is behind the newest bucket:
+/// - At most a window, or at most a minute if that is longer: the arrival counts in the newest bucket. No arrival is
+///   lost or counted twice, but none leaves the window before the clock has caught up.
 /// - Farther: what was recorded before is forgotten. The endpoint reads zero, and its next arrival begins a new window
 ///   there. So one wrong time, however far ahead, misplaces at most the arrivals of one window.
 ///
@@ -98,8 +98,8 @@ class RequestRate {
   [[nodiscard]] bool stepped_back(std::int64_t newest, std::int64_t bucket) const noexcept {
     return newest > bucket && newest - bucket > max_behind_;
   }
-  /// The first bucket with a mark, when `newest` is the newest one, that began after an arrival in `bucket`. If `bucket`
-  /// is later than `newest`, the window has begun anew since, and all marks were set after the arrival.
+  /// The first bucket with a mark, when `newest` is the newest one, that began after an arrival in `bucket`. If
+  /// `bucket` is later than `newest`, the window has begun anew since, and all marks were set after the arrival.
   [[nodiscard]] static std::int64_t first_mark(std::int64_t bucket, std::int64_t newest) noexcept {
     const std::int64_t oldest = newest - ring + 1;
     return bucket > newest ? oldest : std::max(bucket + 1, oldest);
@@ -120,8 +120,8 @@ class RequestRate {
     return newest < oldest ? 0 : since(mark(oldest));  // no arrival since an earlier bucket
   }
 
-  /// Makes `bucket` the newest one: begins the buckets after `newest`, or a new window if `bucket` is before it. Returns
-  /// the newest bucket afterwards, which another thread may have begun.
+  /// Makes `bucket` the newest one: begins the buckets after `newest`, or a new window if `bucket` is before it.
+  /// Returns the newest bucket afterwards, which another thread may have begun.
   std::int64_t begin(std::int64_t newest, std::int64_t bucket) noexcept {
     const std::uint32_t total = total_.load(std::memory_order_relaxed);
     // A thread that was suspended in this function must not overwrite what other threads have written since. So it
