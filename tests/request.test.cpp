@@ -25,7 +25,7 @@ struct Cached {
   }
 };
 struct Narrow {
-  int prompt_tokens = 7;
+  std::uint16_t prompt_tokens = 7;
 };
 
 static_assert(pdroute::RequestType<Request> && pdroute::RequestType<Cached>);
@@ -59,7 +59,7 @@ TEST_CASE("request demand: the prompt's length counts as tokens and as KV tokens
   CHECK(demand.kv_tokens == 812);
 }
 
-TEST_CASE("request demand: prompt_tokens may have any integer type, up to the largest value") {
+TEST_CASE("request demand: prompt_tokens may have any unsigned integer type, up to the largest value") {
   CHECK(demand_of(Narrow{}, Engine{"a"}, Role::decode).kv_tokens == 7);
   constexpr auto largest = std::numeric_limits<std::uint64_t>::max();
   CHECK(demand_of(Request{.prompt_tokens = largest}, Engine{"a"}, Role::prefill).tokens == largest);

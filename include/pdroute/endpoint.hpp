@@ -41,6 +41,7 @@ enum class Intake : std::uint8_t {
 ///     struct pdroute::EndpointTraits<Engine> {
 ///       static std::string_view id(const Engine& engine) { return engine.name(); }
 ///       static std::string_view incarnation(const Engine& engine) { return engine.pod_uid(); }          // optional
+///       static std::string_view instance(const Engine& engine) { return engine.node(); }                // optional
 ///       static pdroute::Capacity capacity(const Engine& engine, pdroute::Role role) { return {...}; }  // optional
 ///       static std::uint32_t weight(const Engine& engine, pdroute::Role role) { return engine.gpus(); }  // optional
 ///       static pdroute::Health health(const Engine& engine, pdroute::Role role) { return ...; }          // optional
@@ -51,6 +52,9 @@ enum class Intake : std::uint8_t {
 /// - `incarnation` distinguishes two lives of the same id, such as by a pod's UID or a start time. It is optional. With it,
 ///   the same key means the same life, also if the endpoint was missing from a list for a while. Without it, an endpoint
 ///   is the same life as long as each list names it.
+/// - `instance` names the engine that the endpoint belongs to, for endpoints that are ranks of one engine. It is optional;
+///   without it the id does. A request that found an engine unreachable is not sent to any of its endpoints again, in
+///   neither role, if it excludes the failed one.
 /// - `capacity` gives the endpoint's limits. It is optional; without it there are no limits.
 /// - `weight` says how much the endpoint can take compared with the others of its role: an integer from 0 to
 ///   `max_endpoint_weight`. It is optional; without it the weight is 1. Zero means: no new requests. Only roles with a
@@ -101,6 +105,16 @@ struct EndpointTraits {
     requires requires { requires std::integral<std::remove_cvref_t<decltype(endpoint.weight)>>; }
   {
     return std::remove_cvref_t<decltype(endpoint.weight)>{endpoint.weight};
+  }
+  /// The member `.instance`: text by reference, an integer by value.
+  static constexpr decltype(auto) instance(const Endpoint& endpoint) noexcept
+    requires requires { endpoint.instance; }
+  {
+    if constexpr (std::integral<decltype(endpoint.instance)>) {
+      return decltype(endpoint.instance){endpoint.instance};
+    } else {
+      return (endpoint.instance);
+    }
   }
   /// The member `.health`, the same in both roles.
   static constexpr Health health(const Endpoint& endpoint, Role /*role*/) noexcept

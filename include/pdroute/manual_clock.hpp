@@ -25,12 +25,22 @@ class ManualClock {
   [[nodiscard]] time_point now() const noexcept {
     return time_point{duration{ticks_->load(std::memory_order_relaxed)}};
   }
-  /// Moves the time forward by `by`; a negative duration moves it back.
-  void advance(duration by) noexcept { ticks_->fetch_add(by.count(), std::memory_order_relaxed); }
+  /// Moves the time forward by `by`; a negative duration moves it back. It stops at the ends of `duration`.
+  void advance(duration by) noexcept {
+    rep ticks = ticks_->load(std::memory_order_relaxed);
+    while (!ticks_->compare_exchange_weak(ticks, sum(ticks, by.count()), std::memory_order_relaxed)) {
+    }
+  }
   /// Sets the time to `since_start` after the clock's epoch, which is where it started.
   void set(duration since_start) noexcept { ticks_->store(since_start.count(), std::memory_order_relaxed); }
 
  private:
+  [[nodiscard]] static constexpr rep sum(rep ticks, rep by) noexcept {
+    if (by > 0 && ticks > duration::max().count() - by) return duration::max().count();
+    if (by < 0 && ticks < duration::min().count() - by) return duration::min().count();
+    return ticks + by;
+  }
+
   // Relaxed: the time does not publish any other data.
   std::shared_ptr<std::atomic<std::int64_t>> ticks_ = std::make_shared<std::atomic<std::int64_t>>(0);
 };

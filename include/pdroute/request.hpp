@@ -16,8 +16,8 @@ inline namespace v0 {
 /// own: `route` takes any class and passes it on to the policies unchanged.
 ///
 /// In a role that counts tokens, a lease holds the `Demand` that `request.demand(endpoint, role)` returns for the
-/// chosen endpoint. For a type without a member `demand`, the lease holds `prompt_tokens`, both as tokens and as KV
-/// tokens.
+/// chosen endpoint. For a type without a member `demand`, the lease holds `prompt_tokens`, an unsigned integer, both as
+/// tokens and as KV tokens. A signed one does not compile, because -1 for "unknown" would count as 2^64 - 1.
 struct Request {
   std::uint64_t prompt_tokens = 0;  ///< tokens in the prompt
   std::optional<Key> key = {};      ///< equal for requests that should go to the same endpoint; none if absent
@@ -71,6 +71,8 @@ template <class Request, class Endpoint>
         "pdroute: this role counts tokens, so a request needs `Demand demand(const Endpoint&, Role) const` or "
         "a member `prompt_tokens`");
     if constexpr (has_prompt_tokens) {
+      static_assert(!std::is_signed_v<std::remove_cvref_t<decltype(request.prompt_tokens)>>,
+                    "pdroute: a request's `prompt_tokens` must be an unsigned integer: -1 would count as 2^64 - 1");
       const auto tokens = static_cast<std::uint64_t>(request.prompt_tokens);
       return {.tokens = tokens, .kv_tokens = tokens};
     } else {

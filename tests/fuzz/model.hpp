@@ -83,7 +83,7 @@ inline Fate fate(const Life& life, const Wish& wish, const Job& job, const Life*
   const Wish::Leg& leg = wish.leg[place(life.role)];
   if (!life.eligible()) return Fate::unavailable;
   if (std::any_of(leg.exclude.begin(), leg.exclude.end(), [&](const pdroute::FailedEndpoint& failed) {
-        return failed.key == pdroute::EndpointKey{life.role, life.incarnation};
+        return failed.key.role == life.role && failed.key.incarnation == life.incarnation;
       }))
     return Fate::excluded;
   if (leg.allowed && std::count(leg.allowed->begin(), leg.allowed->end(), std::string_view{life.id}) == 0)

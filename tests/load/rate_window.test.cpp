@@ -2,6 +2,7 @@
 #include <pdroute/load/rate_window.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <pdroute/manual_clock.hpp>
 
 #include "catch2_compat.hpp"
@@ -34,9 +35,19 @@ TEST_CASE("rate window: before the clock's epoch the bucket numbers continue bel
 }
 
 TEST_CASE("rate window: a length that sixty does not divide is rounded up to whole buckets") {
-  const pdroute::RateWindow window = 61ns;
-  CHECK(window.bucket_width() == 2ns);
-  CHECK(window.length() == 120ns);
+  const pdroute::RateWindow window = 121ns;
+  CHECK(window.bucket_width() == 3ns);
+  CHECK(window.length() == 180ns);
+}
+
+TEST_CASE("rate window: shorter than 120 ns counts as 120 ns") {
+  CHECK(pdroute::RateWindow{1ns}.length() == 120ns);
+}
+
+TEST_CASE("rate window: a length in a narrow type is not taken for another one") {
+  using Short = std::chrono::duration<std::int32_t, std::micro>;  // cannot express a hundred years
+  CHECK_FALSE(pdroute::RateWindow{Short{60'000'000}}.check());
+  CHECK(pdroute::RateWindow{Short{60'000'000}}.length() == 60s);
 }
 
 TEST_CASE("rate window: longer than a hundred years is refused, without overflow") {

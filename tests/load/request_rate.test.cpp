@@ -52,13 +52,65 @@ TEST_CASE("request rate: after a pause of any length no old arrival counts") {
   CHECK(arrivals(rate, 500h + 61s) == 1);
 }
 
-TEST_CASE("request rate: the clock steps back, arrivals count in the newest bucket") {
+TEST_CASE("request rate: the clock steps back by at most a window, arrivals count in the newest bucket") {
   RequestRate rate{window};
   rate.record(TimePoint{100s});
-  rate.record(TimePoint{10s});  // counted as if at 100 s
-  CHECK(arrivals(rate, 10s) == 2);
+  rate.record(TimePoint{40s});  // counted as if at 100 s
+  CHECK(arrivals(rate, 40s) == 2);
   CHECK(arrivals(rate, 160s) == 2);
   CHECK(arrivals(rate, 161s) == 0);
+}
+
+TEST_CASE("request rate: the clock steps back by more than a window, the window begins anew") {
+  RequestRate rate{window};
+  for (int i = 0; i < 10; ++i) rate.record(TimePoint{1h + i * 1s});
+  CHECK(arrivals(rate, 100s) == 0);  // what was recorded an hour ahead is forgotten
+  rate.record(TimePoint{100s});
+  rate.record(TimePoint{101s});
+  CHECK(arrivals(rate, 101s) == 2);
+  CHECK(arrivals(rate, 160s) == 2);
+  CHECK(arrivals(rate, 161s) == 1);
+  CHECK(arrivals(rate, 162s) == 0);
+}
+
+TEST_CASE("request rate: one request an hour ahead takes at most one window of arrivals from the count") {
+  RequestRate rate{window};
+  for (int i = 0; i <= 100; ++i) rate.record(TimePoint{i * 1s});
+  rate.record(TimePoint{1h});
+  for (int i = 101; i <= 300; ++i) rate.record(TimePoint{i * 1s});
+  CHECK(arrivals(rate, 300s) == 61);
+  CHECK(arrivals(rate, 330s) == 31);
+}
+
+TEST_CASE("request rate: in a window below a minute, the clock may step back a minute before the window begins anew") {
+  RequestRate rate{1s};  // a thread may be suspended for longer than this window
+  constexpr pdroute::RateWindow second = 1s;
+  rate.record(TimePoint{2min});
+  rate.record(TimePoint{1min});
+  CHECK(rate.arrivals(second.bucket(TimePoint{2min})) == 2);
+  rate.record(TimePoint{59s});
+  CHECK(rate.arrivals(second.bucket(TimePoint{59s})) == 1);
+}
+
+TEST_CASE("request rate: an arrival from before the clock stepped back can be undone") {
+  RequestRate rate{window};
+  rate.record(TimePoint{1h});
+  const auto ahead = rate.record(TimePoint{1h});
+  rate.record(TimePoint{10s});
+  rate.undo(ahead);
+  CHECK(arrivals(rate, 10s) == 1);
+  CHECK(arrivals(rate, 70s) == 1);
+  CHECK(arrivals(rate, 71s) == 0);
+}
+
+TEST_CASE("request rate: times at the ends of their type are counted") {
+  for (const pdroute::RateWindow narrow : {pdroute::RateWindow{1ns}, pdroute::RateWindow{60s}}) {
+    RequestRate rate{narrow};
+    for (const auto at : {TimePoint::min(), TimePoint::max(), TimePoint::min()}) {
+      rate.record(at);
+      CHECK(rate.arrivals(narrow.bucket(at)) == 1);
+    }
+  }
 }
 
 TEST_CASE("request rate: an undone arrival does not count, even if undone later") {

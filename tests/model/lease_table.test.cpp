@@ -46,9 +46,9 @@ class Lease {
 };
 using Table = pdroute::detail::LeaseTable<Lease>;
 
-/// The lease id for a place and a generation. A new table gives generation 1 in places 0, 1 and so on.
+/// The lease id for a place and a generation, in a table without a mark. A new table gives generation 1 in places 0, 1 and so on.
 constexpr LeaseId lease_id(std::uint64_t place, std::uint64_t generation) {
-  return LeaseId{generation << 25U | place};
+  return LeaseId{std::uint64_t{1} << 62U | generation << 25U | place};
 }
 
 /// Two threads exchange the same lease id while a third detaches another lease. The only room for that lease is the

@@ -163,6 +163,16 @@ TEST_CASE("a lease that is moved takes its demand along") {
   CHECK(member.slot->tokens() == 0);
 }
 
+TEST_CASE("progress by a negative number of tokens has no effect") {
+  const Counted member;
+  auto lease = member.lease({.prompt_tokens = 100});
+  lease.progress(-1);
+  lease.progress(std::numeric_limits<std::int64_t>::min());
+  CHECK(member.slot->tokens() == 100);
+  lease.progress(std::int64_t{7});
+  CHECK(member.slot->tokens() == 107);
+}
+
 TEST_CASE("progress on an ended or empty lease has no effect") {
   const Counted member;
   auto lease = member.lease({.prompt_tokens = 100});

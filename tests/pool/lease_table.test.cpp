@@ -87,7 +87,7 @@ TEST_CASE("a table without places refuses every lease and knows no id") {
   auto lease = member.lease();
   CHECK_FALSE(table.detach(std::move(lease)));
   CHECK(lease);  // NOLINT(bugprone-use-after-move): it was refused
-  CHECK(table.adopt(LeaseId{std::uint64_t{1} << 25U}).error() == LeaseIdError::unknown);
+  CHECK(table.adopt(LeaseId{std::uint64_t{1} << 62U | std::uint64_t{1} << 25U}).error() == LeaseIdError::unknown);
 }
 
 TEST_CASE("an empty lease is refused and uses no place") {
@@ -144,6 +144,54 @@ TEST_CASE("lease ids are distinct and positive as signed integers, however often
   }
   CHECK(seen.size() == 1000);
   CHECK(*seen.begin() > 0);
+}
+
+TEST_CASE("lease ids are positive and exchanged, whatever the generation of their place") {
+  const Prefill member;
+  for (const std::uint64_t mark : {std::uint64_t{0}, PrefillTable::max_generation, PrefillTable::max_generation - 1,
+                                   ~std::uint64_t{0}, std::uint64_t{1} << 36U}) {
+    PrefillTable table{1, mark};
+    std::optional<LeaseId> last;
+    for (int i = 0; i < 3; ++i) {  // the numbers in the ids pass their end
+      const auto id = table.detach(member.lease()).value();
+      CHECK(static_cast<std::int64_t>(number(id)) > 0);
+      if (last) CHECK(table.adopt(*last).error() == LeaseIdError::dead);
+      CHECK(table.adopt(id));
+      CHECK(table.adopt(id).error() == LeaseIdError::used);
+      last = id;
+    }
+  }
+}
+
+TEST_CASE("a lease id of a table with another mark is unknown") {
+  const Prefill member;
+  PrefillTable ours{4, 0x1234'5678'9abc'def0U};
+  PrefillTable theirs{4, 0x0fed'cba9'8765'4321U};
+  const auto of_ours = ours.detach(member.lease()).value();
+  const auto of_theirs = theirs.detach(member.lease()).value();
+  CHECK(of_ours != of_theirs);
+  CHECK(ours.adopt(of_theirs).error() == LeaseIdError::unknown);
+  CHECK(theirs.adopt(of_ours).error() == LeaseIdError::unknown);
+  CHECK(ours.adopt(of_ours));
+  CHECK(theirs.adopt(of_theirs));
+}
+
+TEST_CASE("the ids of lost leases are listed by the time at which they were detached") {
+  const Prefill member;
+  PrefillTable table{4, 99};
+  const auto early = table.detach(member.lease(), 10).value();
+  const auto late = table.detach(member.lease(), 20).value();
+  const auto timeless = table.detach(member.lease()).value();
+  CHECK(table.ids(9).empty());
+  CHECK(table.ids(10) == std::vector{early});
+  CHECK(table.ids(20) == std::vector{early, late});
+  CHECK(table.ids(std::numeric_limits<std::int64_t>::max() - 1) == std::vector{early, late});
+  CHECK(table.ids() == std::vector{early, late, timeless});
+  REQUIRE(table.adopt(early));
+  CHECK(table.ids() == std::vector{late, timeless});
+  const auto again = table.detach(member.lease(), 30).value();  // in the place of the first
+  CHECK(table.ids(29) == std::vector{late});
+  CHECK(table.ids(30) == std::vector{again, late});
 }
 
 TEST_CASE("a forged lease id is refused and changes nothing") {

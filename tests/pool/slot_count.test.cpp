@@ -95,6 +95,41 @@ TEST_CASE("the last pin or lease to end reports that the slot is dead") {
   }
 }
 
+TEST_CASE("more pins than the count can hold keep the slot alive for good and change nothing else") {
+  constexpr std::uint32_t pins = 1U << 20U;
+  SlotCount count;
+  REQUIRE(count.try_reserve() == Attempt::reserved);
+  for (std::uint32_t i = 0; i < pins + 5; ++i) count.pin();
+  CHECK(count.in_flight() == 1);
+  CHECK(count.ended() == 0);
+  CHECK_FALSE(count.closed());
+  CHECK(count.try_reserve() == Attempt::reserved);
+  CHECK_FALSE(count.release());
+  CHECK_FALSE(count.release());
+  bool dead = false;
+  for (std::uint32_t i = 0; i < pins + 6; ++i) dead = dead || count.unpin();
+  CHECK_FALSE(dead);
+  count.close();
+  CHECK(count.try_reserve() == Attempt::closed);
+  CHECK(count.ended() == 2);
+}
+
+TEST_CASE("as many pins as can be counted end like any other") {
+  constexpr std::uint32_t pins = (1U << 19U) - 2;  // and the membership's
+  SlotCount count;
+  for (std::uint32_t i = 0; i < pins; ++i) count.pin();
+  std::uint32_t dead = 0;
+  for (std::uint32_t i = 0; i < pins; ++i) dead += count.unpin() ? 1U : 0U;
+  CHECK(dead == 0);
+  CHECK(count.unpin());
+}
+
+TEST_CASE("a limit above the highest counts as the highest, so that leases never carry into closed") {
+  SlotCount count;
+  count.set_limit(0xffff'ffffU);
+  CHECK(count.limit() == Capacity::max_requests);
+}
+
 TEST_CASE("the field of ended leases overflows, the count stays exact and other fields are unchanged") {
   constexpr std::uint64_t field = std::uint64_t{1} << 21U;
   constexpr std::uint64_t half = field / 2;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Detached leases, through the router and through dispatchers that outlive it.
+#include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <pdroute/pdroute.hpp>
@@ -99,4 +101,63 @@ TEST_CASE("router and dispatchers are destroyed, leases still detached are relea
     CHECK(life.use_count() > 2);
   }
   CHECK(life.use_count() == 1);
+}
+
+TEST_CASE("wire tasks that never come back, their leases are found by age and their places serve again") {
+  using namespace std::chrono_literals;
+  using TimedRouter = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute::RoundRobinPolicy<>, Node,
+                                                   pdroute::ManualClock>;
+  pdroute::ManualClock clock;
+  auto router =
+      TimedRouter::create({.prefill = nodes("p", 1), .decode = nodes("d", 2), .clock = clock, .detached_leases = 8})
+          .value();
+  auto dispatcher = router.dispatcher();
+  std::uint32_t lost = 0;
+  std::uint32_t served = 0;
+  std::uint32_t had_back = 0;
+  for (int i = 0; i < 1000; ++i) {
+    clock.advance(1s);
+    for (const LeaseId id : router.detached<Role::decode>(clock.now() - 60s)) {
+      router.adopt<Role::decode>(id).value().fail(pdroute::FailureKind::timed_out);
+      ++had_back;
+    }
+    const auto id = dispatcher.detach(dispatcher.decode().value(), clock.now());
+    REQUIRE(id);
+    if (i % 10 == 0) {
+      ++lost;  // its id is forgotten
+    } else {
+      router.adopt<Role::decode>(*id).value().complete();
+      ++served;
+    }
+  }
+  CHECK(served == 900);
+  CHECK(had_back + in_flight(router, Role::decode) == lost);
+  CHECK(router.detached<Role::decode>().size() == in_flight(router, Role::decode));
+  CHECK(router.detached<Role::prefill>().empty());
+}
+
+TEST_CASE("a lease id of another router is not exchanged, in either direction") {
+  auto ours = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1)}).value();
+  auto theirs = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1)}).value();
+  const LeaseId of_ours = ours.detach(ours.decode().value()).value();
+  const LeaseId of_theirs = theirs.detach(theirs.decode().value()).value();
+  CHECK(ours.adopt<Role::decode>(of_theirs).error() == LeaseIdError::unknown);
+  CHECK(theirs.adopt<Role::decode>(of_ours).error() == LeaseIdError::unknown);
+  CHECK(ours.adopt<Role::decode>(of_ours));
+  CHECK(theirs.adopt<Role::decode>(of_theirs));
+}
+
+TEST_CASE("endpoints that failed in another router are not excluded here") {
+  auto ours = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1)}).value();
+  auto theirs = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1)}).value();
+  pdroute::FailedEndpoints<> failed;
+  theirs.decode().value().fail(pdroute::FailureKind::bad_response, failed);
+  CHECK(ours.decode({}, {.exclude = failed}));
+  CHECK_FALSE(theirs.decode({}, {.exclude = failed}));
+}
+
+TEST_CASE("a member is excluded by the key in its status") {
+  auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 2)}).value();
+  const std::vector<pdroute::FailedEndpoint> list{{.key = router.endpoint(Role::decode, "d0")->key}};
+  for (int i = 0; i < 4; ++i) CHECK(router.decode({}, {.exclude = list}).value().id() == "d1");
 }

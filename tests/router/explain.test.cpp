@@ -82,9 +82,7 @@ TEST_CASE("explain: members are listed in registration order, each with the firs
   router.set_intake(Role::decode, "d0", pdroute::Intake::paused);  // unhealthy counts before paused
   router.drain(Role::decode, "d2");
   const auto filled = fill(router, Role::decode, "d6");
-  const auto life = [&](const char* id) {
-    return pdroute::EndpointKey{Role::decode, router.endpoint(Role::decode, id)->incarnation};
-  };
+  const auto life = [&](const char* id) { return router.endpoint(Role::decode, id)->key; };
   const std::vector<pdroute::FailedEndpoint> failed{{life("d3"), pdroute::FailureKind::bad_response},
                                                     {life("d7"), pdroute::FailureKind::overloaded}};
   const auto held = lease_of(router, Role::decode, "d8");

@@ -137,6 +137,18 @@ template <EndpointType E>
   }
 }
 
+/// A hash of the instance that the endpoint belongs to, or of its id if its type names no instance.
+template <EndpointType E>
+[[nodiscard]] std::uint64_t engine_hash(const E& endpoint) {
+  if constexpr (requires { EndpointTraits<E>::instance(endpoint); }) {
+    using Read = std::remove_cvref_t<decltype(EndpointTraits<E>::instance(endpoint))>;
+    static_assert(IdType<Read>, "pdroute: an instance must be an integer or text");
+    return static_cast<std::uint64_t>(pdroute::key(KeyView<Read>(EndpointTraits<E>::instance(endpoint))));
+  } else {
+    return detail::id_hash<E>(pdroute::endpoint_id(endpoint));
+  }
+}
+
 }  // namespace detail
 }  // namespace v0
 }  // namespace pdroute

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <optional>
+#include <pdroute/clock.hpp>
 #include <pdroute/config_error.hpp>
 #include <string>
 
@@ -19,8 +20,7 @@ struct EwmaOptions {
 
   /// What is wrong with the options; none if nothing is wrong.
   [[nodiscard]] std::optional<ConfigError> check() const {
-    constexpr std::chrono::hours longest{24 * 365 * 100};
-    if (std::chrono::nanoseconds::zero() < decay && decay <= longest) return std::nullopt;
+    if (std::chrono::nanoseconds::zero() < decay && decay <= detail::longest_option) return std::nullopt;
     return ConfigError{ConfigError::Rule::decay_in_range, std::to_string(decay.count()) + " ns"};
   }
 };

@@ -58,6 +58,14 @@ concept IdentifiesEndpoint = LoadMetric<M> && requires(M& metric, std::uint64_t 
 
 namespace detail {
 
+/// The load metric of a router: `Load`, whose hooks are given time points of this clock and no other.
+template <LoadMetric Load, class Clock>
+class OnClock : public Load {
+ public:
+  using RouterClock = Clock;
+  using Load::Load;
+};
+
 /// What the router or a lease stores for a metric that asks for no storage.
 struct Nothing {};
 

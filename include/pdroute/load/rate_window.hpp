@@ -17,7 +17,7 @@ namespace pdroute {
 inline namespace v0 {
 
 /// The geometry of a sliding window: sixty buckets of equal width, and the bucket in progress. The length is longer
-/// than zero, at most a hundred years, and rounded up to a multiple of 60 ns.
+/// than zero, at most a hundred years, and rounded up to a multiple of 60 ns, at least 120 ns.
 class RateWindow {
  public:
   static constexpr std::int64_t buckets = 60;  ///< number of buckets in a window
@@ -26,15 +26,13 @@ class RateWindow {
   template <class Rep, class Period>
     requires std::convertible_to<std::chrono::duration<Rep, Period>, std::chrono::nanoseconds>
   constexpr RateWindow(std::chrono::duration<Rep, Period> length) noexcept {
-    // Compare in the caller's own unit, because a very long duration would overflow when it is converted to
-    // nanoseconds.
-    using Given = std::chrono::duration<Rep, Period>;
-    if (length > std::chrono::duration_cast<Given>(longest)) {
+    const std::int64_t ticks = detail::saturated_nanoseconds(length);
+    if (ticks > std::chrono::nanoseconds{detail::longest_option}.count()) {
       width_ = too_long;
-    } else if (length <= Given::zero()) {
-      width_ = std::chrono::nanoseconds{std::max(length, std::chrono::duration_cast<Given>(-longest))}.count();
+    } else if (ticks <= 0) {
+      width_ = ticks;
     } else {
-      width_ = (std::chrono::nanoseconds{length}.count() - 1) / buckets + 1;
+      width_ = std::max<std::int64_t>((ticks - 1) / buckets + 1, 2);  // so that bucket numbers have a bit to spare
     }
   }
 
@@ -54,6 +52,14 @@ class RateWindow {
     return std::chrono::nanoseconds{width_};
   }
 
+  /// A time that is more than this number of buckets behind the newest arrival comes from a clock that has stepped
+  /// back. It is a window and at least a minute, because a thread may be suspended between reading the clock and
+  /// recording.
+  [[nodiscard]] constexpr std::int64_t max_buckets_behind() const noexcept {
+    constexpr std::chrono::nanoseconds longest_suspension = std::chrono::minutes{1};
+    return std::max(buckets, longest_suspension.count() / width_ + 1);
+  }
+
   /// The number of the bucket that `moment` falls into, counted from the clock's epoch. Negative before the epoch.
   /// Precondition: `check` finds nothing wrong.
   template <class Clock, class Duration>
@@ -64,7 +70,6 @@ class RateWindow {
   }
 
  private:
-  static constexpr std::chrono::hours longest{24 * 365 * 100};
   static constexpr std::int64_t too_long = std::numeric_limits<std::int64_t>::max();
 
   std::int64_t width_ = 0;  // of a bucket, in nanoseconds; out of range, this is what `check` reports

@@ -55,9 +55,10 @@ class EndpointPool {
   using IdView = EndpointIdView<Endpoint>;          ///< the id of an endpoint, cheap to pass
   using Options = typename Load::Options;           ///< of the load metric
 
-  /// An empty pool. Outlier detection is off unless its rules are given.
-  explicit EndpointPool(Options options = {}, const OutlierDetection& rules = {.consecutive_failures = 0})
-      : membership_(options, rules) {}
+  /// An empty pool. Outlier detection is off unless its rules are given. `router` is the mark in `EndpointKey`.
+  explicit EndpointPool(Options options = {}, const OutlierDetection& rules = {.consecutive_failures = 0},
+                        std::uint64_t router = 0)
+      : membership_(options, rules, router) {}
 
   /// Makes the members be exactly those of `list`, compared by id and, where the endpoint has one, incarnation key.
   ///

@@ -9,6 +9,7 @@
 #include <pdroute/config_error.hpp>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/outcome.hpp>
+#include <pdroute/pool/endpoint_key.hpp>
 #include <pdroute/pool/outlier_detection.hpp>
 #include <vector>
 
@@ -20,6 +21,7 @@ template <EndpointType Endpoint>
 struct EndpointStatus : Holdings {
   EndpointId<Endpoint> id;                       ///< as the caller named it
   std::uint64_t incarnation = 0;                 ///< the number of this life, unique within the role
+  EndpointKey key = {};                          ///< names this life, for `Filter::exclude`
   Health health = Health::healthy;               ///< as `set_health` left it
   Intake intake = Intake::accepting;             ///< as `set_intake` left it
   bool draining = false;                         ///< final for this life

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <pdroute/outcome.hpp>
 #include <pdroute/pool/lease.hpp>
 
@@ -14,6 +15,14 @@ inline namespace v0 {
 struct FailedEndpoint {
   EndpointKey key;                               ///< the life that has failed
   FailureKind kind = FailureKind::bad_response;  ///< how
+  std::uint64_t engine = 0;                      ///< a hash of the engine that it belongs to; see `EndpointTraits`
+
+  /// Whether a request that excludes this one is kept away from an endpoint: from the same life, and if nothing could be
+  /// reached there, from all endpoints of the engine in both roles.
+  [[nodiscard]] bool excludes(const EndpointKey& other, std::uint64_t engine_of_other) const noexcept {
+    return key == other ||
+           (kind == FailureKind::unreachable && key.router == other.router && engine == engine_of_other);
+  }
 };
 
 /// Remembers the last `capacity` endpoints, without allocating. Give it to the next attempt as `.exclude`:
@@ -33,7 +42,7 @@ class FailedEndpoints {
   /// Adds the endpoint of a lease. Precondition: the lease holds a place. In a full list it replaces the oldest entry.
   template <class Slot>
   void add(const Lease<Slot>& lease, FailureKind kind = FailureKind::bad_response) noexcept {
-    list_[added_++ % capacity] = {lease.key(), kind};
+    list_[added_++ % capacity] = {lease.key(), kind, lease.engine()};
   }
 
   // A contiguous range, which converts to std::span<const FailedEndpoint>. After more than `capacity` additions the

@@ -4,8 +4,10 @@
 
 #include <cassert>
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <pdroute/clock.hpp>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/outcome.hpp>
 #include <pdroute/pool/endpoint_key.hpp>
@@ -41,8 +43,9 @@ class FailedEndpoints;
 template <class Slot>
 class [[nodiscard]] Lease {
  public:
-  static constexpr Role role = Slot::role;                   ///< of the endpoint that it holds a place on
-  static constexpr bool measures_time = Slot::times_leases;  ///< whether `complete` must be told when
+  static constexpr Role role = Slot::role;                         ///< of the endpoint that it holds a place on
+  using RouterClock = typename detail::RouterClockOf<Slot>::Type;  ///< void where it is not known, as in a pool alone
+  static constexpr bool measures_time = Slot::times_leases;        ///< whether `complete` must be told when
 
   Lease() = default;  ///< holds nothing
   /// For the router.
@@ -69,6 +72,9 @@ class [[nodiscard]] Lease {
   /// other roles ignore it.
   template <class Clock, class Duration>
   void complete(std::chrono::time_point<Clock, Duration> now) noexcept {
+    static_assert(detail::takes_times_of<Slot, Clock>,
+                  "pdroute: this is a time point of another clock; give the `now()` of the router's own clock");
+    if constexpr (measures_time) now = detail::in_range(now);
     if (place_ != nullptr) Slot::complete(std::exchange(place_, nullptr), held_, now);
   }
   /// The first token has come, and the request continues on this endpoint. For roles that measure the time to the first
@@ -77,8 +83,10 @@ class [[nodiscard]] Lease {
   void first_token(std::chrono::time_point<Clock, Duration> now) noexcept
     requires(measures_time)
   {
+    static_assert(detail::takes_times_of<Slot, Clock>,
+                  "pdroute: this is a time point of another clock; give the `now()` of the router's own clock");
     if (place_ == nullptr) return;
-    place_->slot->first_token(held_, now);
+    place_->slot->first_token(held_, detail::in_range(now));
     Slot::progressed(place_);
   }
   /// The endpoint did not do its work.
@@ -106,6 +114,13 @@ class [[nodiscard]] Lease {
     place_->slot->grow(held_, tokens);
     Slot::progressed(place_);
   }
+  /// The request has grown by `tokens`. A negative number has no effect.
+  template <std::signed_integral Tokens>
+  void progress(Tokens tokens) noexcept
+    requires(Slot::holds_demand)
+  {
+    if (tokens > 0) progress(static_cast<std::uint64_t>(tokens));
+  }
 
   /// Whether the request still holds its place.
   explicit operator bool() const noexcept { return place_ != nullptr; }
@@ -119,7 +134,10 @@ class [[nodiscard]] Lease {
   /// Which life of the endpoint this is. Precondition: holds a place.
   [[nodiscard]] std::uint64_t incarnation() const noexcept { return place().slot->incarnation(); }
   /// Which life of which role this is, as a value that outlives the lease. Precondition: holds a place.
-  [[nodiscard]] EndpointKey key() const noexcept { return {role, place().slot->incarnation()}; }
+  [[nodiscard]] EndpointKey key() const noexcept { return place().slot->key(); }
+
+  /// A hash of the engine that the endpoint belongs to, see `FailedEndpoint`. Precondition: holds a place.
+  [[nodiscard]] std::uint64_t engine() const noexcept { return place().slot->engine(); }
 
   /// For the router: takes the reservation back as if it had never been. Precondition: holds a place, and the caller
   /// pins its slot.

@@ -9,12 +9,19 @@ namespace pdroute {
 inline namespace v0 {
 
 /// Names one detached lease: for C callbacks, wire ids, maps of integers. Never zero, and positive as a signed 64-bit
-/// integer. Not a secret: a client that can guess lease ids can end the requests of others.
+/// integer. It needs all 63 bits: a JSON number that is read as a double loses some, so send it as text.
+///
+/// Each router numbers its leases from a place of its own, which depends on its address, its seed and the time of its
+/// creation. So an id of another router is `unknown`, or `other_role`, save for one in about 2^37. A place of the table
+/// that is used 2^37 times begins again: an id that was kept for so long may name a later lease (38 hours at a million
+/// a second).
+///
+/// Not a secret: a client that can guess lease ids can end the requests of others.
 enum class LeaseId : std::uint64_t {};
 
 /// Why a lease id was not exchanged for its lease. Whatever the reason, nothing has changed.
 enum class LeaseIdError : std::uint8_t {
-  unknown,     ///< never given out by this router
+  unknown,     ///< never given out by this router; perhaps another router's
   used,        ///< adopted before
   dead,        ///< adopted before, and its place in the table has gone to another lease since
   other_role,  ///< names a lease of the other role

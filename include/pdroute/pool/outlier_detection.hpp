@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <pdroute/clock.hpp>
 #include <pdroute/config_error.hpp>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/role.hpp>
@@ -80,7 +81,7 @@ struct OutlierDetection {
       return ConfigError{ConfigError::Rule::outlier_detection_in_range, std::string(what).append(" ").append(value)};
     };
     const auto ns = [](std::chrono::nanoseconds time) { return std::to_string(time.count()) + " ns"; };
-    constexpr std::chrono::hours hundred_years{24 * 365 * 100};
+    constexpr std::chrono::hours hundred_years = detail::longest_option;
     if (probes == 0 || probes > max_probes) return wrong("probes", std::to_string(probes));
     if (consecutive_failures > max_consecutive_failures)
       return wrong("consecutive_failures", std::to_string(consecutive_failures));
@@ -91,7 +92,7 @@ struct OutlierDetection {
       return wrong("base_ejection_time", ns(base_ejection_time));
     if (max_ejection_time < base_ejection_time)
       return wrong("base_ejection_time", ns(base_ejection_time) + " > max_ejection_time " + ns(max_ejection_time));
-    if (max_ejection_time > hundred_years) return wrong("max_ejection_time", ns(max_ejection_time));
+    if (max_ejection_time > detail::longest_option) return wrong("max_ejection_time", ns(max_ejection_time));
     if (!(0 <= max_ejected_share && max_ejected_share <= 1))
       return wrong("max_ejected_share", detail::number_text(max_ejected_share));
     if (!(0 <= panic_threshold && panic_threshold <= 1))

@@ -53,7 +53,7 @@ class DisaggregatedRouter {
   using RouteFilter = typename Dispatcher::RouteFilter;    ///< of a route over both legs
   using IdView = EndpointIdView<Endpoint>;                 ///< the id of an endpoint, cheap to pass
   /// A moment of the router's clock.
-  using time_point = std::remove_cvref_t<decltype(std::declval<const Clock&>().now())>;
+  using time_point = typename Dispatcher::time_point;
 
   /// What a router is created from. All fields have defaults.
   struct Options {
@@ -68,7 +68,7 @@ class DisaggregatedRouter {
     std::uint64_t seed = 0;
     /// The leg that `route` chooses first. `RouteFilter::compatible` then restricts the other one.
     Role first = Role::prefill;
-    /// How many leases of each role `detach` can keep at once; 24 bytes each, at most 16,777,216.
+    /// How many leases of each role `detach` can keep at once; 32 bytes each, at most 16,777,216.
     std::uint32_t detached_leases = 1024;
     /// Outlier detection: when endpoints that keep failing are ejected. `{}` means the default rules; off unless given.
     /// It needs `advance` to be called from time to time.
@@ -137,15 +137,28 @@ class DisaggregatedRouter {
 
   /// Leaves a lease with the router and returns its id, to be adopted later, once, on any thread. If there is no room
   /// (`Options::detached_leases`) or the lease has ended, the lease stays where it is and there is no id. A detached
-  /// lease counts like any other; it is cancelled when the router and all its dispatchers have gone.
+  /// lease counts like any other; it is cancelled when the router and all its dispatchers have gone. Say when, for
+  /// `detached` to find leases whose ids were lost.
   template <class Slot>
-  [[nodiscard]] std::optional<LeaseId> detach(Lease<Slot>&& lease) const noexcept {
-    return core_->template detached<Slot::role>().detach(std::move(lease));
+  [[nodiscard]] std::optional<LeaseId> detach(Lease<Slot>&& lease, std::optional<time_point> now = {}) const noexcept {
+    return core_->template detached<Slot::role>().detach(std::move(lease), detail::detached_at(now));
   }
   /// The lease that an id names, or why there is none: `router.adopt<Role::decode>(id)`.
   template <Role role>
   [[nodiscard]] auto adopt(LeaseId id) const noexcept {
     return core_->template detached<role>().adopt(id);
+  }
+
+  /// The ids of a role's leases that were detached at or before this time and not adopted, to have lost ones back:
+  ///
+  ///     for (pdroute::LeaseId id : router.detached<Role::decode>(clock.now() - 10min))
+  ///       if (auto lease = router.adopt<Role::decode>(id)) lease->fail(pdroute::FailureKind::timed_out);
+  ///
+  /// Without a time, the ids of all; a lease that was detached without a time is only among these. If the id comes
+  /// after all, exactly one of the two gets the lease. Allocates. O(`Options::detached_leases`).
+  template <Role role>
+  [[nodiscard]] std::vector<LeaseId> detached(std::optional<time_point> until = {}) const {
+    return core_->template detached<role>().ids(detail::detached_at(until));
   }
 
   /// Makes a role's members be exactly those of `list`; see `EndpointPool::assign`.
@@ -220,6 +233,7 @@ class DisaggregatedRouter {
   /// ejected, those whose ejection is over are probed, those that work serve again. Returns the endpoints whose phase
   /// has changed. Call it about once a second, by a timer or between requests. O(members).
   std::vector<EjectionChange<Endpoint>> advance(time_point now) {
+    now = detail::in_range(now);
     auto changes = core_->prefill.advance(now);
     for (auto& change : core_->decode.advance(now)) changes.push_back(std::move(change));
     return changed(std::move(changes));
@@ -233,6 +247,7 @@ class DisaggregatedRouter {
   template <Role role>
   std::optional<ConfigError> report(IdView id, const EngineReport& report, time_point made_at) {
     const time_point now = core_->clock.now();
+    made_at = detail::in_range(std::min(made_at, now));
     if constexpr (role == Role::prefill) {
       return core_->prefill.report(id, report, made_at, now);
     } else {

@@ -58,6 +58,7 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
   using Route = pdroute::Route<PrefillLease, DecodeLease>;  ///< both leases
   using Filter = pdroute::Filter<Endpoint>;                 ///< of one leg
   using RouteFilter = pdroute::RouteFilter<Endpoint>;       ///< of a route over both legs
+  using time_point = detail::TimePointOf<Clock>;            ///< a moment of the router's clock
 
   /// For the router; use `router.dispatcher()`.
   explicit Dispatcher(std::shared_ptr<Core> core)
@@ -142,8 +143,8 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
   /// Leaves a lease with the router and returns its id, see `DisaggregatedRouter::detach`. May be called on any thread,
   /// also after the router has gone, like `adopt`.
   template <class Slot>
-  [[nodiscard]] std::optional<LeaseId> detach(Lease<Slot>&& lease) const noexcept {
-    return core_->template detached<Slot::role>().detach(std::move(lease));
+  [[nodiscard]] std::optional<LeaseId> detach(Lease<Slot>&& lease, std::optional<time_point> now = {}) const noexcept {
+    return core_->template detached<Slot::role>().detach(std::move(lease), detail::detached_at(now));
   }
   /// The lease that an id names, see `DisaggregatedRouter::adopt`.
   template <Role role>

@@ -102,7 +102,7 @@ class SessionTable {
   [[nodiscard]] std::optional<ConfigError> check() const {
     if (options_.max_bindings == 0 || options_.max_bindings > max_places)
       return ConfigError{ConfigError::Rule::sessions_in_range, std::to_string(options_.max_bindings)};
-    if (options_.idle <= std::chrono::nanoseconds::zero() || options_.idle > std::chrono::hours{24 * 365 * 100})
+    if (options_.idle <= std::chrono::nanoseconds::zero() || options_.idle > detail::longest_option)
       return ConfigError{ConfigError::Rule::idle_in_range, std::to_string(options_.idle.count()) + " ns"};
     return std::nullopt;
   }
@@ -139,6 +139,8 @@ class SessionTable {
   /// a lease that may have ended, store its `key()` before and bind the key's role, incarnation and router.
   template <HasIncarnation Life, class Clock, class Duration>
   void bind(Key key, const Life& life, std::chrono::time_point<Clock, Duration> now) noexcept {
+    static_assert(detail::takes_times_of<Life, Clock>,
+                  "pdroute: this is a time point of another clock; give the `now()` of the router's own clock");
     bind(key, detail::role_of<Life>(), life.incarnation(), now, detail::router_of(life));
   }
 

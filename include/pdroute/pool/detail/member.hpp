@@ -67,6 +67,7 @@ struct Member {
     EndpointStatus<Endpoint> status;
     status.id = EndpointId<Endpoint>(slot->id());
     status.incarnation = slot->incarnation();
+    status.key = slot->key();
     status.health = health;
     status.intake = intake;
     status.draining = draining;

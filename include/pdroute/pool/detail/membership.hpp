@@ -53,8 +53,8 @@ class Membership {
   using Member = detail::Member<Slot>;
   using Edit = MembershipEdit<Slot, Snapshot>;
 
-  Membership(typename Load::Options options, const OutlierDetection& rules)
-      : rules_(rules), options_(options), members_(rules) {}
+  Membership(typename Load::Options options, const OutlierDetection& rules, std::uint64_t router)
+      : rules_(rules), options_(options), router_(router), members_(rules) {}
   Membership(const Membership&) = delete;
   Membership& operator=(const Membership&) = delete;
   ~Membership() {
@@ -130,7 +130,7 @@ class Membership {
 
   /// The slot of a new life. `edit` numbers it.
   [[nodiscard]] OwnedSlot<Slot> make_slot(const Endpoint& endpoint, std::uint64_t weight) const {
-    OwnedSlot<Slot> slot(new Slot(endpoint, 0, options_, rules_.consecutive_failures));
+    OwnedSlot<Slot> slot(new Slot(endpoint, 0, options_, rules_.consecutive_failures, router_));
     slot->weigh(weight);
     return slot;
   }
@@ -190,6 +190,7 @@ class Membership {
   alignas(64) std::atomic<std::uint64_t> generation_{1};
   const OutlierDetection rules_;
   typename Load::Options options_;
+  const std::uint64_t router_;  // its mark, see `EndpointKey`
   alignas(64) mutable std::mutex mutex_;
   Members members_;
   std::uint64_t version_ = 0;

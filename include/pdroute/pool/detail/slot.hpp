@@ -18,6 +18,7 @@
 #include <pdroute/pool/detail/outcome_counts.hpp>
 #include <pdroute/pool/detail/place.hpp>
 #include <pdroute/pool/detail/slot_count.hpp>
+#include <pdroute/pool/endpoint_key.hpp>
 #include <pdroute/request.hpp>
 #include <pdroute/role.hpp>
 #include <utility>
@@ -43,10 +44,14 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
   using Place = detail::Place<Slot, Endpoint>;
   using Listing = detail::Listing<Slot, Endpoint>;
 
-  /// `row_limit`: failures in a row that close the slot to new leases until the pool decides; zero: none do.
-  Slot(const Endpoint& endpoint, std::uint64_t incarnation, typename Load::Options options, std::uint32_t row_limit = 0)
+  /// `row_limit`: failures in a row that close the slot to new leases until the pool decides; zero: none do. `router` is
+  /// the router's mark, see `EndpointKey`.
+  Slot(const Endpoint& endpoint, std::uint64_t incarnation, typename Load::Options options, std::uint32_t row_limit = 0,
+       std::uint64_t router = 0)
       : Load(options),
         incarnation_(incarnation),
+        router_(router),
+        engine_(detail::engine_hash(endpoint)),
         id_(pdroute::endpoint_id(endpoint)),
         life_key_(detail::life_key(endpoint)),
         listing_(new Listing(endpoint)),
@@ -62,6 +67,10 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
   [[nodiscard]] const LifeKey<Endpoint>& life_key() const noexcept { return life_key_; }
   /// Numbers the life; unique within the pool.
   [[nodiscard]] std::uint64_t incarnation() const noexcept { return incarnation_; }
+  [[nodiscard]] EndpointKey key() const noexcept { return {role, incarnation_, router_}; }
+
+  /// A hash of the engine that the endpoint belongs to, equal in both roles and for all ranks of one instance.
+  [[nodiscard]] std::uint64_t engine() const noexcept { return engine_; }
 
   void number(std::uint64_t incarnation) noexcept { incarnation_ = incarnation; }  // before others see the slot
 
@@ -315,6 +324,8 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
 
   OutcomeCounts ends_;
   alignas(64) std::uint64_t incarnation_;  // read while other threads write the counts above
+  std::uint64_t router_;                   // its mark, see `EndpointKey`
+  std::uint64_t engine_;
   EndpointId<Endpoint> id_;
   [[no_unique_address]] LifeKey<Endpoint> life_key_;
   std::atomic<Listing*> listing_;

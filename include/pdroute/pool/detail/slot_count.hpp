@@ -27,6 +27,9 @@ namespace detail {
 /// Dead means that pins and leases are both zero. No operation leads out of that state. An open slot is never dead,
 /// because the membership pins it; so an end of a lease looks at the other bits only if the slot is closed.
 ///
+/// Pins that have reached 2^19 never fall again, and stop rising well before their bits are full: so many snapshots at
+/// once, which idle dispatchers or the caller would have to hold, cannot be counted, so the slot is never destroyed.
+///
 /// Guarantees.
 /// - Exactly one call of `release` or `unpin` returns true. Its thread must destroy the slot.
 /// - After `close` has returned, no reservation succeeds until `reopen`: once `in_flight()` then reads zero, it stays
@@ -71,8 +74,10 @@ class SlotCount {
 
   /// The maximum number of leases at once. Lowered below `in_flight()`, it takes effect as leases end.
   [[nodiscard]] std::uint32_t limit() const noexcept { return limit_.load(std::memory_order_relaxed); }
-  /// Precondition: limit <= Capacity::max_requests. Zero: every reservation is refused as full.
+  /// Above `Capacity::max_requests` counts as that, so that the count never carries into *closed*. Zero: every
+  /// reservation is refused as full.
   void set_limit(std::uint32_t limit) noexcept {
+    limit = limit < Capacity::max_requests ? limit : Capacity::max_requests;
     if (limit_.exchange(limit, std::memory_order_relaxed) == limit) return;
     limits_set_.fetch_add(1, std::memory_order_relaxed);
     // A reservation that has read the old limit must not succeed any more. So the word changes, as if a lease had begun
@@ -115,12 +120,18 @@ class SlotCount {
   [[nodiscard]] static bool dead_after(std::uint64_t before) noexcept { return needed(before) == one_in_flight; }
 
   /// Precondition: the caller holds a pin, or the lock under which the membership holds one.
-  void pin() noexcept { word_.fetch_add(one_pin, std::memory_order_relaxed); }
+  void pin() noexcept {
+    if (pins(word_.fetch_add(one_pin, std::memory_order_relaxed)) >= max_pins) [[unlikely]]
+      word_.fetch_sub(one_pin, std::memory_order_relaxed);
+  }
 
   /// Ends a pin. True: the slot is dead and the caller destroys it.
   [[nodiscard]] bool unpin() noexcept {
     // Release: reads through this pin happen before the destruction. Acquire: the destroying thread sees all holders.
-    return needed(word_.fetch_sub(one_pin, std::memory_order_acq_rel)) == one_pin;
+    const std::uint64_t seen = word_.fetch_sub(one_pin, std::memory_order_acq_rel);
+    if (pins(seen) >= kept_pins) [[unlikely]]
+      pin();
+    return needed(seen) == one_pin;
   }
 
   /// Whether there are no leases, and exactly `pins` pins.
@@ -160,6 +171,9 @@ class SlotCount {
   static constexpr unsigned half_shift = 63 - reserved_shift;
   static constexpr std::uint64_t one_in_flight = 1;
   static constexpr std::uint64_t one_pin = std::uint64_t{1} << pin_shift;
+  static constexpr std::uint64_t pin_values = std::uint64_t{1} << (reserved_shift - pin_shift);
+  static constexpr std::uint64_t kept_pins = pin_values / 2;
+  static constexpr std::uint64_t max_pins = pin_values / 4 * 3;  // beyond are pins of threads inside `pin`
   static constexpr std::uint64_t closed_bit = std::uint64_t{1} << closed_shift;
   static constexpr std::uint64_t one_reserved = std::uint64_t{1} << reserved_shift;
   static constexpr std::uint64_t in_flight_bits = closed_bit - 1;
@@ -168,6 +182,9 @@ class SlotCount {
 
   [[nodiscard]] static std::uint32_t in_flight(std::uint64_t word) noexcept {
     return static_cast<std::uint32_t>(word & in_flight_bits);
+  }
+  [[nodiscard]] static std::uint64_t pins(std::uint64_t word) noexcept {
+    return (word >> pin_shift) & (pin_values - 1);
   }
   /// Pins and leases alone.
   [[nodiscard]] static std::uint64_t needed(std::uint64_t word) noexcept {

@@ -35,11 +35,11 @@ namespace detail {
 
 /// Takes the steps of `Leg::choose` and `Leg::choose_among` without reserving; tests over random worlds compare the
 /// two. The leg and the view must outlive it.
-template <Role role_of_leg, class Policy, class Endpoint>
+template <Role role_of_leg, class Policy, class Endpoint, class CallersClock>
 class DryRun {
  public:
   static constexpr Role role = role_of_leg;
-  using Leg = detail::Leg<role, Policy, Endpoint>;
+  using Leg = detail::Leg<role, Policy, Endpoint, CallersClock>;
   using View = typename Leg::Pool::View;
   using Slot = typename Leg::Slot;
   using State = typename Leg::State;
@@ -259,9 +259,10 @@ class DryRun {
   std::vector<std::uint64_t> groups_;
 };
 
-template <Role role, class Policy, class Endpoint>
-DryRun(const Leg<role, Policy, Endpoint>&, const typename Leg<role, Policy, Endpoint>::Pool::View&)
-    -> DryRun<role, Policy, Endpoint>;
+template <Role role, class Policy, class Endpoint, class CallersClock>
+DryRun(const Leg<role, Policy, Endpoint, CallersClock>&,
+       const typename Leg<role, Policy, Endpoint, CallersClock>::Pool::View&)
+    -> DryRun<role, Policy, Endpoint, CallersClock>;
 
 }  // namespace detail
 }  // namespace v0

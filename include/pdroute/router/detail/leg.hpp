@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <pdroute/clock.hpp>
 #include <pdroute/load/load_metric.hpp>
 #include <pdroute/no_endpoint.hpp>
 #include <pdroute/policy/check_policy.hpp>
@@ -35,18 +36,18 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-template <Role role, class Policy, class Endpoint>
+template <Role role, class Policy, class Endpoint, class Clock>
 class DryRun;
 
 /// The snapshot that one dispatcher reads for one role, and what the policy remembers there. The policy and the pool
 /// must outlive it.
 /// Thread safety: thread-compatible, like the dispatcher that owns it.
-template <Role role_of_leg, class Policy, class Endpoint>
+template <Role role_of_leg, class Policy, class Endpoint, class CallersClock>
 class Leg {
  public:
   static constexpr Role role = role_of_leg;
   static constexpr Role other_role = role == Role::prefill ? Role::decode : Role::prefill;
-  using Pool = EndpointPool<role, Endpoint, LoadOf<Policy>>;
+  using Pool = EndpointPool<role, Endpoint, OnClock<LoadOf<Policy>, typename TimePointOf<CallersClock>::clock>>;
   using Slot = typename Pool::Slot;
   using State = StateOf<Policy>;
 
@@ -204,7 +205,7 @@ class Leg {
   }
 
  private:
-  friend class DryRun<role, Policy, Endpoint>;  // takes the same steps without reserving
+  friend class DryRun<role, Policy, Endpoint, CallersClock>;  // takes the same steps without reserving
 
   template <Among among, class Clock>
   [[nodiscard]] RouteContext<among, Clock, State> context_among(CallFacts<Clock>& facts) noexcept {

@@ -26,12 +26,12 @@ struct LegFilter {
       : own(role == Role::prefill ? filter.prefill : filter.decode), exclude(filter.exclude) {}
 
   /// The entry that excludes an endpoint; null if there is none.
-  [[nodiscard]] const FailedEndpoint* excluded(const EndpointKey& key) const noexcept {
+  [[nodiscard]] const FailedEndpoint* excluded(const EndpointKey& key, std::uint64_t engine) const noexcept {
     for (const FailedEndpoint& failed : own.exclude) {
-      if (failed.key == key) return &failed;
+      if (failed.excludes(key, engine)) return &failed;
     }
     for (const FailedEndpoint& failed : exclude) {
-      if (failed.key == key) return &failed;
+      if (failed.excludes(key, engine)) return &failed;
     }
     return nullptr;
   }

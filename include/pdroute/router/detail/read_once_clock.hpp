@@ -19,7 +19,7 @@ class ReadOnceClock {
 
   [[nodiscard]] constexpr auto now() {
     if (!read_) {
-      moment_ = clock_->now();
+      moment_ = detail::in_range(clock_->now());
       read_ = true;
     }
     return moment_;

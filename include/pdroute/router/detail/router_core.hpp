@@ -4,10 +4,13 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <pdroute/clock.hpp>
 #include <pdroute/policy/detail/policy_traits.hpp>
 #include <pdroute/pool/detail/lease_table.hpp>
 #include <pdroute/pool/lease.hpp>
 #include <pdroute/pool/outlier_detection.hpp>
+#include <pdroute/random.hpp>
 #include <pdroute/role.hpp>
 #include <pdroute/router/detail/leg.hpp>
 #include <pdroute/router/detail/ticket_counter.hpp>
@@ -21,8 +24,8 @@ namespace detail {
 /// Policies, pools and counters. Lives as long as the router or any of its dispatchers.
 template <class PrefillPolicy, class DecodePolicy, class Endpoint, class Clock>
 struct RouterCore {
-  using PrefillLeg = Leg<Role::prefill, PrefillPolicy, Endpoint>;
-  using DecodeLeg = Leg<Role::decode, DecodePolicy, Endpoint>;
+  using PrefillLeg = Leg<Role::prefill, PrefillPolicy, Endpoint, Clock>;
+  using DecodeLeg = Leg<Role::decode, DecodePolicy, Endpoint, Clock>;
   using PrefillLease = Lease<typename PrefillLeg::Slot>;
   using DecodeLease = Lease<typename DecodeLeg::Slot>;
   static constexpr std::uint32_t max_detached_leases = LeaseTable<PrefillLease>::max_places;
@@ -33,11 +36,19 @@ struct RouterCore {
         decode_policy(std::move(decode_rule)),
         clock(std::move(caller_clock)),
         seed(router_seed),
+        mark(mark_of(this, seed, detail::nanoseconds_of(clock.now()))),
         first(first_leg),
-        prefill(detail::load_options(prefill_policy), rules),
-        decode(detail::load_options(decode_policy), rules),
-        detached_prefill(detached_leases),
-        detached_decode(detached_leases) {}
+        prefill(detail::load_options(prefill_policy), rules, mark),
+        decode(detail::load_options(decode_policy), rules, mark),
+        detached_prefill(detached_leases, mark),
+        detached_decode(detached_leases, mark) {}
+
+  /// A number that another router hardly has: routers that are alive at once differ by their address, and those that
+  /// follow each other at one address by the time.
+  [[nodiscard]] static std::uint64_t mark_of(const void* core, std::uint64_t seed, std::int64_t now) noexcept {
+    const std::uint64_t address = std::hash<const void*>{}(core);
+    return SplitMix64::mix(SplitMix64::mix(address ^ seed) + static_cast<std::uint64_t>(now));
+  }
 
   template <Role role>
   [[nodiscard]] auto& detached() noexcept {
@@ -52,6 +63,7 @@ struct RouterCore {
   DecodePolicy decode_policy;
   [[no_unique_address]] Clock clock;
   std::uint64_t seed;
+  std::uint64_t mark;  // of this router's lease ids and endpoint keys
   Role first;
   std::atomic<std::uint64_t> dispatchers{0};  // made so far; numbers their random streams
   TicketCounter tickets;
