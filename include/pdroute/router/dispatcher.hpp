@@ -14,6 +14,7 @@
 #include <optional>
 #include <pdroute/clock.hpp>
 #include <pdroute/no_endpoint.hpp>
+#include <pdroute/policy/detail/rotation_start.hpp>
 #include <pdroute/pool/lease.hpp>
 #include <pdroute/pool/lease_id.hpp>
 #include <pdroute/random.hpp>
@@ -152,13 +153,12 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
       : core_(std::move(core)),
         first_(core_->first),
         generator_(stream_seed(core_->seed, for_draws | number)),
-        prefill_(core_->prefill_policy, core_->prefill, for_prefill | number),
-        decode_(core_->decode_policy, core_->decode, for_decode | number) {}
+        prefill_(core_->prefill_policy, core_->prefill,
+                 detail::stream_of(core_->seed, detail::StreamLeg::prefill, number)),
+        decode_(core_->decode_policy, core_->decode,
+                detail::stream_of(core_->seed, detail::StreamLeg::decode, number)) {}
 
-  // The low half of a stream numbers the dispatcher. The high half keeps its three generators apart: two random legs
-  // with one seed would otherwise draw alike, and p2 would always be paired with d2.
-  static constexpr std::uint64_t for_prefill = 0;
-  static constexpr std::uint64_t for_decode = std::uint64_t{1} << 32U;
+  // Keeps the dispatcher's own generator apart from those of its policies, which have the legs' streams.
   static constexpr std::uint64_t for_draws = std::uint64_t{2} << 32U;
 
   using Legs = detail::TicketCounter::Draw::Legs;
@@ -227,7 +227,7 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
   template <class First, class Second, class Req>
   [[gnu::noinline]] Result<Route, NoEndpoint> choose_filtered(First& first, Second& second, const Req& request,
                                                               const RouteFilter& filter) {
-    auto facts = facts_for(Legs::both);
+    auto facts = facts_for(Legs::each);
     const auto first_cursor = first.cursor();
     const auto second_cursor = second.cursor();
     auto chosen = detail::choose_filtered(first, second, request, facts, filter);

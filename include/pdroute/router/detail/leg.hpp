@@ -250,7 +250,8 @@ class Leg {
     auto next = pool_->snapshot();
     rest_.reserve(next->candidates().size());  // here, so that this search never allocates
     auto old = std::exchange(snapshot_, std::move(next));
-    candidates_ = snapshot_->candidates();
+    const auto before = std::exchange(candidates_, snapshot_->candidates());
+    detail::candidates_changed(state_, before, candidates_);
     generation_ = snapshot_->generation();
     return old;
   }
