@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <map>
 #include <pdroute/random.hpp>
 #include <vector>
@@ -21,6 +22,8 @@ using Lives = std::vector<Life>;
 
 struct Draws {
   pdroute::SplitMix64 generator{1};
+  std::size_t first = 0;
+  [[nodiscard]] std::size_t first_size() const { return first; }
   std::uint32_t below(std::uint32_t bound) { return pdroute::below(generator, bound); }
 };
 
@@ -54,6 +57,19 @@ TEST_CASE("rest rotation: each set goes on where it was, whatever sets come betw
     REQUIRE(take(rotation, a, draws) == next_a);
     REQUIRE(take(rotation, b, draws) == next_b);
   }
+}
+
+TEST_CASE("rest rotation: on the second leg each round is complete and begins at random") {
+  RestRotation rotation;
+  Draws draws{.first = 2};
+  const Lives mine{{1}, {2}};
+  std::map<std::size_t, int> begins;
+  for (int round = 0; round < 400; ++round) {
+    const std::size_t begin = take(rotation, mine, draws);
+    ++begins[begin];
+    REQUIRE(take(rotation, mine, draws) == 1 - begin);
+  }
+  CHECK(std::abs(begins[0] - 200) < 50);
 }
 
 TEST_CASE("rest rotation: a set that is new starts at random") {

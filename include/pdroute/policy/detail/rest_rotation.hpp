@@ -21,6 +21,9 @@ namespace detail {
 /// gains nothing when sets are forgotten, and clients that send ever new filters gain nothing either. A set of more
 /// than 64 starts at random each time, because hashing it would take longer than the choice.
 ///
+/// On the second leg, each round over a set begins at random: a set of decode endpoints that fit two prefill endpoints
+/// would otherwise move in lockstep with them, and 2 x 2 endpoints would use 2 of 4 pairs.
+///
 /// Complexity: O(size of the set), no allocation.
 /// Thread safety: thread-compatible, like the dispatcher that owns it.
 class RestRotation {
@@ -37,15 +40,19 @@ class RestRotation {
     std::size_t place = find(*set);
     if (sets_[place].set != *set) {
       place = oldest_of_row(*set);
-      sets_[place] = {.set = *set, .next = context.below(n)};
+      sets_[place] = {.set = *set, .next = static_cast<std::uint16_t>(context.below(n))};
+    } else if (sets_[place].left == 0 && context.first_size() != 0) {
+      sets_[place].next = static_cast<std::uint16_t>(context.below(n));
     }
+    if (sets_[place].left == 0) sets_[place].left = static_cast<std::uint16_t>(n);
+    --sets_[place].left;
     sets_[place].used = ++uses_;
     last_ = place + 1;
     return sets_[place].next < n ? sets_[place].next : 0;
   }
   /// Remembers the choice that `next` was asked for: this set goes on after it.
   void chose(std::size_t index, std::size_t n) noexcept {
-    if (last_ != 0) sets_[last_ - 1].next = static_cast<std::uint32_t>(index + 1 == n ? 0 : index + 1);
+    if (last_ != 0) sets_[last_ - 1].next = static_cast<std::uint16_t>(index + 1 == n ? 0 : index + 1);
   }
   /// Whether `next` would go on with a rotation, rather than start one.
   template <class Candidates>
@@ -67,7 +74,8 @@ class RestRotation {
  private:
   struct Set {
     std::uint64_t set = 0;   // 0 for none
-    std::uint32_t next = 0;  // the index at which it goes on
+    std::uint16_t next = 0;  // the index at which it goes on
+    std::uint16_t left = 0;  // choices until the round is complete
     std::uint32_t used = 0;  // the number of its last use
   };
   static constexpr std::size_t ways = 4;  // one cache line
