@@ -24,7 +24,6 @@ namespace examples {
 /// Settings for all policies, from a command line or a configuration.
 struct PolicySettings {
   std::uint64_t seed = 0;
-  std::uint32_t first_turn = 0;  ///< the first turn of policies that rotate
   std::chrono::nanoseconds qps_window = std::chrono::seconds{60};
 };
 
@@ -43,7 +42,7 @@ inline constexpr auto known_policies = [] {
   using Settings = PolicySettings;
   using Policy = ConfiguredPolicy;
   return std::to_array<NamedPolicy>({
-      {"round-robin", [](const Settings& s) -> Policy { return {pdroute::RoundRobinPolicy<>{s.first_turn}}; }},
+      {"round-robin", [](const Settings& /*s*/) -> Policy { return {pdroute::RoundRobinPolicy<>{}}; }},
       {"random", [](const Settings& s) -> Policy { return {pdroute::RandomPolicy<>{.seed = s.seed}}; }},
       {"qps", [](const Settings& s) -> Policy { return {pdroute::QpsPolicy<>{.cost = {.window = s.qps_window}}}; }},
       {"least-requests", [](const Settings& /*s*/) -> Policy { return {pdroute::LeastRequestPolicy{}}; }},
@@ -53,8 +52,7 @@ inline constexpr auto known_policies = [] {
       {"peak-ewma", [](const Settings& /*s*/) -> Policy { return {pdroute::PeakEwmaPolicy{}}; }},
       {"weighted-random", [](const Settings& /*s*/) -> Policy { return {pdroute::WeightedRandomPolicy{}}; }},
       {"weighted-two-choices", [](const Settings& /*s*/) -> Policy { return {pdroute::WeightedTwoChoicesPolicy{}}; }},
-      {"weighted-round-robin",
-       [](const Settings& s) -> Policy { return {pdroute::WeightedRoundRobinPolicy{s.first_turn}}; }},
+      {"weighted-round-robin", [](const Settings& /*s*/) -> Policy { return {pdroute::WeightedRoundRobinPolicy{}}; }},
       {"rendezvous", [](const Settings& s) -> Policy { return {pdroute::RendezvousPolicy<>{.seed = s.seed}}; }},
   });
 }();

@@ -46,8 +46,8 @@ std::optional<pdroute::NoEndpoint> choose(Router::Dispatcher& dispatcher, Comple
 pdroute::Result<Routing, ConfigMistake> Routing::create(const Config& config, std::uint64_t start) {
   const auto prefill = config.engines(pdroute::Role::prefill);
   const auto decode = config.engines(pdroute::Role::decode);
-  // Each gateway in front of the same engines starts at another turn, so that they do not choose in step.
-  const examples::PolicySettings settings{.seed = start, .first_turn = static_cast<std::uint32_t>(start)};
+  // Each gateway in front of the same engines has a seed of its own, so that they do not choose in step.
+  const examples::PolicySettings settings{.seed = start};
   auto router = Router::create({.prefill = prefill,
                                 .decode = decode,
                                 .prefill_policy = examples::policy_named(config.prefill_policy)->make(settings),

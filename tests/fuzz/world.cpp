@@ -117,7 +117,6 @@ void World::start() {
   auto created =
       Router::create({.prefill = prefill,
                       .decode = decode,
-                      .prefill_policy = {{{.first_turn = 1}}},
                       .decode_policy = {{{.cost = {.window = window}}}},
                       .clock = clock_,
                       .seed = 7,

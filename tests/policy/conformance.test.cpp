@@ -140,8 +140,8 @@ TEST_CASE("difference: nothing is kept for finished requests or removed endpoint
   Ours ours{sorted, pdroute::QpsPolicy<>{}};
   CHECK(ours.choose() == "a");
   REQUIRE(ours.router.assign(pdroute::Role::prefill, Engines{{"b"}, {"c"}}));
-  CHECK(ours.choose() == "c");  // second in the list: its turn among equals
-  CHECK(ours.choose() == "b");
+  CHECK(ours.choose() == "b");  // the next one after a, which has left
+  CHECK(ours.choose() == "c");
   REQUIRE(ours.router.assign(pdroute::Role::prefill, Engines{{"c"}, {"a"}}));
   CHECK(ours.choose() == "a");  // one arrival in its first life, none in this one
 }

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <map>
 #include <pdroute/manual_clock.hpp>
+#include <pdroute/policy/detail/turn_state.hpp>
 #include <pdroute/policy/local_context.hpp>
 #include <vector>
 
@@ -16,7 +17,7 @@ namespace {
 using pdroute::TieRule;
 
 struct WithTieState {
-  [[nodiscard]] static pdroute::detail::TieState make_state(std::uint64_t /*stream*/) { return {}; }
+  [[nodiscard]] static pdroute::detail::TurnState make_state(std::uint64_t /*stream*/) { return {}; }
 };
 
 /// Chooses repeatedly over the same costs.

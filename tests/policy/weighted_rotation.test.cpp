@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <numeric>
 #include <pdroute/random.hpp>
 #include <vector>
@@ -35,8 +36,8 @@ std::uint64_t longest_wait_by_walking(std::uint64_t circle, std::uint64_t stride
   return longest;
 }
 
-WeightedRotation rotation(const Nodes& nodes, std::uint32_t first_turn = 0) {
-  WeightedRotation made{first_turn};
+WeightedRotation rotation(const Nodes& nodes, std::uint32_t start = 0) {
+  WeightedRotation made{start};
   made.build(nodes, 1);
   return made;
 }
@@ -97,7 +98,7 @@ TEST_CASE("weighted rotation: in turns as many as the sum of weights, each gets 
     const std::uint32_t unit = unit_of(nodes);
     std::uint32_t sum = 0;
     for (const Node& node : nodes) sum += node.share / unit;
-    const WeightedRotation made = rotation(nodes);
+    WeightedRotation made = rotation(nodes);
     for (const std::uint32_t from : {0U, 1U, sum / 2 + 1, 4'000'000'000U}) {
       std::vector<std::uint32_t> count(nodes.size(), 0);
       for (std::uint32_t turn = from; turn < from + sum; ++turn) ++count.at(made.index(turn, 0, 0));
@@ -108,7 +109,7 @@ TEST_CASE("weighted rotation: in turns as many as the sum of weights, each gets 
 
 TEST_CASE("weighted rotation: no candidate waits longer than three times its mean for the next turn") {
   for (const Nodes& nodes : lists()) {
-    const WeightedRotation made = rotation(nodes);
+    WeightedRotation made = rotation(nodes);
     std::uint64_t sum = 0;
     for (const Node& node : nodes) sum += node.share;
     std::vector<std::uint64_t> last(nodes.size(), 0);
@@ -124,8 +125,8 @@ TEST_CASE("weighted rotation: no candidate waits longer than three times its mea
 
 TEST_CASE("weighted rotation: on the second leg each block of turns is exact and begins elsewhere") {
   const Nodes nodes{{1}, {2}, {5}};
-  const std::uint32_t origin = GENERATE(0U, 3U, 4'294'967'290U);
-  const WeightedRotation made = rotation(nodes);
+  const std::uint64_t origin = GENERATE(std::uint64_t{0}, std::uint64_t{3}, std::uint64_t{4'294'967'290});
+  WeightedRotation made = rotation(nodes);
   std::vector<std::vector<std::size_t>> orders;
   for (std::uint32_t block = 0; block < 200; ++block) {
     std::vector<std::size_t> order;
@@ -139,24 +140,55 @@ TEST_CASE("weighted rotation: on the second leg each block of turns is exact and
   CHECK(orders.size() == 8);  // every angle of a circle of 8 places
 }
 
-TEST_CASE("weighted rotation: starts at any turn, also where adding turns overflows") {
+TEST_CASE("weighted rotation: starts at its share of the way round") {
   const Nodes nodes{{3}, {4}, {2}};
-  const WeightedRotation from_zero = rotation(nodes);
-  const WeightedRotation from_two = rotation(nodes, 2);
-  const WeightedRotation from_the_end = rotation(nodes, UINT32_MAX);
-  for (std::uint32_t turn = 0; turn < 20; ++turn) {
-    CHECK(from_two.index(turn, 0, 0) == from_zero.index(turn + 2, 0, 0));
-    // 2^32 - 1 is 3 more than a multiple of 9.
-    CHECK(from_the_end.index(turn, 0, 0) == from_zero.index(turn + 3, 0, 0));
+  CHECK(rotation(nodes, 0).index(0, 0, 0) == 0);
+  CHECK(rotation(nodes, 0x80000000U).index(0, 0, 0) == 1);  // place 4 of 9
+  CHECK(rotation(nodes, 0xffffffffU).index(0, 0, 0) == 2);
+}
+
+TEST_CASE("weighted rotation: equals one that remembers no turn, over jumps, turns before the origin, and 2^32") {
+  const Nodes nodes{{3}, {4}, {2}, {1}};
+  const auto seed = GENERATE(range(0U, 20U));
+  pdroute::SplitMix64 random{seed};
+  const auto pick = [&](std::uint32_t n) { return pdroute::below(random, n); };
+  WeightedRotation made = rotation(nodes);
+  std::uint64_t turn = seed % 2 == 0 ? 0 : 4'294'967'000;
+  std::uint64_t origin = turn;
+  for (int step = 0; step < 1000; ++step) {
+    turn += pick(10) == 0 ? pick(40) : 1;
+    if (pick(100) == 0) origin = turn + pick(3);
+    const std::size_t first = pick(2);
+    REQUIRE(made.index(turn, origin, first) == rotation(nodes).index(turn, origin, first));
   }
 }
 
+TEST_CASE("weighted rotation: an endpoint comes and goes at any rate, and the others keep their shares on average") {
+  const std::uint64_t period = GENERATE(1U, 2U, 3U, 7U);
+  const std::size_t first = GENERATE(0U, 1U, 3U);
+  const Nodes all{{1}, {2}, {1}, {2}};
+  const Nodes without{{1}, {2}, {1}};
+  WeightedRotation made{0};
+  std::vector<int> count(4, 0);
+  std::uint64_t origin = 0;
+  for (std::uint64_t turn = 0; turn < 30'000; ++turn) {
+    if (turn % period == 0) {
+      origin = turn;
+      made.build(turn / period % 2 == 0 ? all : without, turn);
+    }
+    ++count[made.index(turn, origin, first)];
+  }
+  INFO(count[0] << ", " << count[1] << ", " << count[2]);
+  CHECK(std::abs(count[0] - count[2]) < count[0] / 10);
+  CHECK(std::abs(count[1] - 2 * count[0]) < count[1] / 10);
+}
+
 TEST_CASE("weighted rotation: the largest weights of many candidates do not overflow") {
-  const WeightedRotation made = rotation(Nodes(100'000, {9'999}), 12'345);
+  WeightedRotation made = rotation(Nodes(100'000, {9'999}), 12'345);
   CHECK(made.weight(99'999) == 9'999);
   Nodes nodes(100'000, {10'000});
   nodes[5].share = 9'999;
-  const WeightedRotation uneven = rotation(nodes, UINT32_MAX);
+  WeightedRotation uneven = rotation(nodes, UINT32_MAX);
   for (std::uint32_t turn = UINT32_MAX - 10; turn != 10; ++turn) {
     CHECK(uneven.index(turn, 7, 0) < nodes.size());
     CHECK(uneven.index(turn, 7, 1) < nodes.size());
@@ -165,7 +197,7 @@ TEST_CASE("weighted rotation: the largest weights of many candidates do not over
 
 TEST_CASE("weighted rotation: the owner of a place is found in less than one step on average") {
   for (const Nodes& nodes : lists()) {
-    const WeightedRotation made = rotation(nodes);
+    WeightedRotation made = rotation(nodes);
     std::uint64_t place = 0;
     std::uint64_t steps = 0;
     for (std::size_t i = 0; i < nodes.size(); ++i) {
@@ -180,7 +212,7 @@ TEST_CASE("weighted rotation: the owner of a place is found in less than one ste
 
 TEST_CASE("weighted rotation: keeps the weights, and fits only the candidates it was built for") {
   for (const Nodes& nodes : lists()) {
-    const WeightedRotation made = rotation(nodes);
+    WeightedRotation made = rotation(nodes);
     CHECK_FALSE(made.empty());
     CHECK(made.fits(nodes.size(), 1));
     CHECK_FALSE(made.fits(nodes.size(), 2));

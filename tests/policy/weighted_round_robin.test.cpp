@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <pdroute/policy/weighted_round_robin.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <map>
 #include <optional>
 #include <pdroute/policy/check_policy.hpp>
@@ -40,14 +42,14 @@ struct Facts {
   [[nodiscard]] static int now() { return 0; }
   [[nodiscard]] static std::uint32_t below(std::uint32_t /*bound*/) { return 0; }
   pdroute::detail::WeightedRotation& state() { return rotation; }
-  [[nodiscard]] std::uint32_t turn() { return next_turn++; }
-  [[nodiscard]] static std::uint32_t origin() { return 0; }
+  [[nodiscard]] std::uint64_t turn() { return next_turn++; }
+  [[nodiscard]] static std::uint64_t origin() { return 0; }
   [[nodiscard]] static std::size_t first_size() { return 0; }
   [[nodiscard]] std::uint64_t generation() const { return seen; }
   [[nodiscard]] bool narrowed() const { return some_left; }
 
   pdroute::detail::WeightedRotation rotation{0};
-  std::uint32_t next_turn = 0;
+  std::uint64_t next_turn = 0;
   std::uint64_t seen = 0;
   bool some_left = false;
 };
@@ -68,8 +70,16 @@ TEST_CASE("weighted round robin: weights 1, 2 and 5 get so many of each 8 turns,
   CHECK(choices({}, {{1}, {2}, {5}}, 16) == Indices{0, 2, 1, 2, 2, 1, 2, 2, 0, 2, 1, 2, 2, 1, 2, 2});
 }
 
-TEST_CASE("weighted round robin: starts at first_turn") {
-  CHECK(choices({.first_turn = 2}, {{1}, {2}, {5}}, 8) == Indices{1, 2, 2, 1, 2, 2, 0, 2});
+TEST_CASE("weighted round robin: gateways with seeds of their own start elsewhere") {
+  std::map<std::size_t, int> first;
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    const WeightedRoundRobinPolicy policy;
+    pdroute::LocalContext context{policy, std::chrono::steady_clock{}, seed};
+    ++first[*policy.select(Nodes{{1}, {2}, {5}}, pdroute::Request{}, context)];
+  }
+  CHECK(std::abs(first[0] - 5) <= 2);
+  CHECK(std::abs(first[1] - 10) <= 2);
+  CHECK(std::abs(first[2] - 25) <= 2);
 }
 
 TEST_CASE("weighted round robin: an endpoint leaves between two calls, the rest share the turns by weight") {

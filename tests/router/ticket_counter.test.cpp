@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <pdroute/router/detail/ticket_counter.hpp>
 
+#include <cstdint>
+
 #include "catch2_compat.hpp"
 
 using pdroute::Role;
@@ -43,6 +45,62 @@ TEST_CASE("an undone turn is drawn again unless another call has drawn since") {
   CHECK(third.turn(Role::prefill) == 1);
   second.undo();  // too late
   CHECK(Draw{turns, Draw::Legs::both}.turn(Role::prefill) == 2);
+}
+
+TEST_CASE("a filtered call draws the turn of a leg only when that leg asks") {
+  TicketCounter turns;
+  Draw first{turns, Draw::Legs::each};
+  CHECK(first.turn(Role::prefill) == 0);
+  CHECK(first.turn(Role::prefill) == 0);
+  Draw second{turns, Draw::Legs::each};
+  CHECK(second.turn(Role::prefill) == 1);
+  CHECK(second.turn(Role::decode) == 0);  // the first call left it
+  CHECK(second.turn(Role::prefill) == 1);
+}
+
+TEST_CASE("a filtered call gives both turns back, or only the one that no other call has drawn since") {
+  TicketCounter turns;
+  Draw alone{turns, Draw::Legs::each};
+  CHECK(alone.turn(Role::prefill) == 0);
+  CHECK(alone.turn(Role::decode) == 0);
+  alone.undo();
+  Draw between{turns, Draw::Legs::each};
+  CHECK(between.turn(Role::prefill) == 0);
+  CHECK(Draw{turns, Draw::Legs::prefill}.turn(Role::prefill) == 1);
+  CHECK(between.turn(Role::decode) == 0);
+  between.undo();
+  CHECK(Draw{turns, Draw::Legs::both}.turn(Role::prefill) == 2);
+  CHECK(Draw{turns, Draw::Legs::both}.turn(Role::decode) == 1);
+}
+
+TEST_CASE("turns go on over 2^32, and one leg's do not touch the other's") {
+  constexpr std::uint64_t wrap = std::uint64_t{1} << 32U;
+  TicketCounter turns{wrap - 10};
+  for (std::uint64_t i = 0; i < 5; ++i) CHECK(Draw{turns, Draw::Legs::prefill}.turn(Role::prefill) == wrap - 10 + i);
+  for (std::uint64_t i = 0; i < 20; ++i) {
+    Draw both{turns, Draw::Legs::both};
+    CHECK(both.turn(Role::decode) == wrap - 10 + i);
+    CHECK(both.turn(Role::prefill) == wrap - 5 + i);
+  }
+  turns.candidates_changed();
+  CHECK(Draw{turns, Draw::Legs::both}.origin(Role::prefill) == wrap + 15);
+  CHECK(Draw{turns, Draw::Legs::both}.origin(Role::decode) == wrap + 10);
+}
+
+TEST_CASE("a leg whose policy draws no turns does not disturb the other one's at 2^32") {
+  constexpr std::uint64_t wrap = std::uint64_t{1} << 32U;
+  TicketCounter turns{wrap - 5};
+  for (std::uint64_t i = 0; i < 10; ++i) CHECK(Draw{turns, Draw::Legs::both}.turn(Role::decode) == wrap - 5 + i);
+  TicketCounter decode_only{wrap - 1};
+  CHECK(Draw{decode_only, Draw::Legs::decode}.turn(Role::decode) == wrap - 1);
+  CHECK(Draw{decode_only, Draw::Legs::decode}.turn(Role::decode) == wrap);
+}
+
+TEST_CASE("turns far beyond 2^32 keep their high half") {
+  constexpr std::uint64_t many = std::uint64_t{1} << 30U;
+  TicketCounter turns{5 * many - 2};
+  for (std::uint64_t i = 0; i < 4; ++i) CHECK(Draw{turns, Draw::Legs::both}.turn(Role::prefill) == 5 * many - 2 + i);
+  CHECK(Draw::foreseen(turns).turn(Role::decode) == 5 * many + 2);
 }
 
 TEST_CASE("the candidates change, the origin of a leg is its next turn") {

@@ -97,6 +97,12 @@ struct AnyPolicy {
         detail::go_back(part<Place::value>(), detail::held<Place::value>(cursor));
       });
     }
+    /// Tells the held policy's state that its candidates have changed.
+    void candidates_changed(const auto& before, const auto& now) {
+      detail::visit_index<sizeof...(Policies)>(parts_.index(), [&]<class Place>(Place /*place*/) {
+        detail::candidates_changed(part<Place::value>(), before, now);
+      });
+    }
 
    private:
     Parts parts_;

@@ -20,8 +20,8 @@ concept ChoiceContext = requires(C& context, std::uint32_t n) {
 /// `LocalContext` are models. `EndpointSelector` says what the members mean.
 template <class C>
 concept RotationContext = requires(C& context) {
-  { context.turn() } -> std::same_as<std::uint32_t>;
-  { context.origin() } -> std::same_as<std::uint32_t>;
+  { context.turn() } -> std::same_as<std::uint64_t>;
+  { context.origin() } -> std::same_as<std::uint64_t>;
   { context.first_size() } -> std::same_as<std::size_t>;
   { context.generation() } -> std::same_as<std::uint64_t>;
   { context.narrowed() } -> std::same_as<bool>;

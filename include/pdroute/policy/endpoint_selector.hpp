@@ -24,7 +24,8 @@ inline namespace v0 {
 /// - `now()`: the time. The caller's clock is read at most once per route.
 /// - `below(n)`: an unbiased draw from [0, n), from the dispatcher's seeded generator.
 /// - `state()`: what this dispatcher remembers for this policy; see `make_state` below.
-/// - `turn()`: the number of this choice, counted for this leg over all dispatchers. It costs an atomic addition.
+/// - `turn()`: the number of this choice, counted for this leg over all dispatchers: 64 bits. It costs an atomic
+///   addition.
 /// - `origin()`: the turn of this leg from which the present candidates are in force.
 /// - `first_size()`: on the second leg, the number of candidates of the first leg; on the first leg, 0.
 /// - `generation()`: a number that changes whenever the eligible endpoints of either leg change.
@@ -33,9 +34,11 @@ inline namespace v0 {
 ///
 /// Optional members of a policy:
 /// - `auto make_state(std::uint64_t stream) const` makes the state for one leg of one dispatcher. The low 32 bits of
-///   the stream are the number of the dispatcher. No two legs have the same stream. A state that has a position, such
-///   as the next turn, also has `auto cursor() const` and `void go_back(cursor)`. With these two the router takes a
-///   choice back when the other leg finds no endpoint.
+///   the stream are the number of the dispatcher, bit 32 is the leg, and the bits above follow from the router's seed.
+///   No two legs have the same stream. A state that has a position, such as the next turn, also has
+///   `auto cursor() const` and `void go_back(cursor)`. With these two the router takes a choice back when the other leg
+///   finds no endpoint. A state whose position depends on the list also has `void candidates_changed(before, now)`: the
+///   dispatcher calls it with the old list and the new one whenever it has fetched a newer one.
 /// - `using Load = ...` and `load_options() const` name the load metric that every candidate must carry; see `NoLoad`.
 /// - `std::optional<ConfigError> check() const` says what is wrong with the policy's configuration, if anything is.
 /// - `static constexpr std::string_view reason` says in a few words why an endpoint is chosen, for

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <pdroute/clock.hpp>
 #include <pdroute/policy/detail/policy_traits.hpp>
+#include <pdroute/policy/detail/rotation_start.hpp>
 #include <pdroute/random.hpp>
 
 namespace pdroute {
@@ -23,9 +24,12 @@ inline namespace v0 {
 template <class Policy, CallerClock Clock = std::chrono::steady_clock>
 class LocalContext {
  public:
-  /// `seed` seeds the generator. `stream` is the number of this context. Give each context of one policy its own.
+  /// `seed` seeds the generator and says where rotations start; 0 means at the first candidate. `stream` is the number
+  /// of this context, below 2^32. Give each context of one policy its own.
   explicit LocalContext(const Policy& policy, Clock clock = {}, std::uint64_t seed = 0, std::uint64_t stream = 0)
-      : clock_(clock), generator_(stream_seed(seed, stream)), state_(detail::make_state(policy, stream)) {}
+      : clock_(clock),
+        generator_(stream_seed(seed, stream)),
+        state_(detail::make_state(policy, detail::stream_of(seed, detail::StreamLeg::prefill, stream))) {}
 
   /// The clock's time. Unlike the router's context, it reads the clock at each call.
   [[nodiscard]] auto now() const { return clock_.now(); }
@@ -34,9 +38,9 @@ class LocalContext {
   /// The policy's state.
   [[nodiscard]] auto& state() noexcept { return state_; }
   /// The next number: 0, 1, 2, ... Each call draws one, so call it once per choice.
-  [[nodiscard]] std::uint32_t turn() noexcept { return turn_++; }
+  [[nodiscard]] std::uint64_t turn() noexcept { return turn_++; }
   /// 0: the candidates are in force from the first turn on.
-  [[nodiscard]] static constexpr std::uint32_t origin() noexcept { return 0; }
+  [[nodiscard]] static constexpr std::uint64_t origin() noexcept { return 0; }
   /// 0: no other leg comes before this one.
   [[nodiscard]] static constexpr std::size_t first_size() noexcept { return 0; }
   /// 0: the context does not see when the caller's list changes.
@@ -47,7 +51,7 @@ class LocalContext {
  private:
   [[no_unique_address]] Clock clock_;
   SplitMix64 generator_;
-  std::uint32_t turn_ = 0;
+  std::uint64_t turn_ = 0;
   [[no_unique_address]] detail::StateOf<Policy> state_;
 };
 

@@ -11,6 +11,7 @@
 #include <pdroute/policy/detail/explain_lowest.hpp>
 #include <pdroute/policy/detail/lowest.hpp>
 #include <pdroute/policy/detail/policy_traits.hpp>
+#include <pdroute/policy/detail/turn_state.hpp>
 #include <pdroute/policy/tie_rule.hpp>
 
 namespace pdroute {
@@ -43,9 +44,9 @@ struct LowestCostPolicy {
   /// The options of that load metric.
   [[nodiscard]] constexpr typename Load::Options load_options() const { return detail::load_options(cost); }
   /// Makes the state for one leg of one dispatcher: the position of rotating ties, otherwise empty.
-  [[nodiscard]] constexpr auto make_state(std::uint64_t /*stream*/) const noexcept {
+  [[nodiscard]] constexpr auto make_state([[maybe_unused]] std::uint64_t stream) const noexcept {
     if constexpr (choices == all_candidates && tie == TieRule::rotating) {
-      return detail::TieState{};
+      return detail::TurnState{stream};
     } else {
       return detail::NoState{};
     }
@@ -77,7 +78,7 @@ struct LowestCostPolicy {
       detail::tell_costs(
           candidates, detail::teller(cost, candidates, request, context), [](std::size_t i) { return i; }, trace);
       const auto equal = detail::count_of_lowest(candidates, detail::prepared(cost, candidates, request, context));
-      trace.reason(detail::lowest_of(candidates.size(), equal, detail::tie_text<tie>(context)));
+      trace.reason(detail::lowest_of(candidates.size(), equal, detail::tie_text<tie>(candidates, context)));
     } else {
       const auto prepare = [&](const auto& some) {  // called with the candidates that `select` would draw
         detail::tell_costs(

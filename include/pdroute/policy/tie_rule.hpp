@@ -9,8 +9,9 @@ inline namespace v0 {
 
 /// Which of several candidates with the same lowest cost a policy chooses.
 enum class TieRule : std::uint8_t {
-  /// The next one in registration order after the last choice of this dispatcher: A, B, C, A. If a filter or a lack of
-  /// room leaves only some of the eligible endpoints, the order starts at a random one of those.
+  /// The next one in registration order after the endpoint that this dispatcher chose last: A, B, C, A. Each dispatcher
+  /// starts at another place. Where filters or a lack of room leave only some of the eligible endpoints, each such set
+  /// has an order of its own, which starts at a random place.
   rotating,
   random,  ///< uniformly random, by the dispatcher's seeded generator
   first,   ///< the first in registration order; while all endpoints are idle, it takes every request

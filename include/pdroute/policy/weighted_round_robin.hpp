@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <pdroute/load/identity.hpp>
+#include <pdroute/policy/detail/rotation_start.hpp>
 #include <pdroute/policy/detail/weighted_choice.hpp>
 #include <pdroute/policy/detail/weighted_rotation.hpp>
 #include <pdroute/policy/round_robin.hpp>
@@ -20,7 +21,11 @@ inline namespace v0 {
 /// turn at most three times as long as on average, so the turns of a heavy endpoint do not come in a row. On the second
 /// leg, both hold for each block of W turns since the candidates changed. Each block begins at another place, given by
 /// a hash of the block's number. So all pairs with the first leg are used, over many blocks in proportion to both
-/// weights. Where two blocks meet, an endpoint may wait twice as long.
+/// weights. Where two blocks meet, an endpoint may wait twice as long. After each change of the candidates, the
+/// rotation begins at another place, also by a hash; so the shares are in proportion to the weights on average, and no
+/// endpoint is favoured, however often another one comes and goes.
+///
+/// The rotation starts at the same place for all gateways with `Options::seed` 0, and elsewhere for each other seed.
 ///
 /// If a request's filter or full endpoints leave only some of the eligible endpoints, the policy draws one of those at
 /// random, in proportion to the weights. `RoundRobinPolicy` gives the reason.
@@ -36,14 +41,11 @@ inline namespace v0 {
 /// Source: weighted round robin as in nginx and Envoy. This one uses a golden-section stride instead of a schedule. A
 /// position then follows from the turn alone, so a dispatcher need not know what other dispatchers chose.
 struct WeightedRoundRobinPolicy {
-  /// Where the rotation starts. Give each gateway of a fleet its own start. Otherwise all begin with the same endpoint.
-  std::uint32_t first_turn = 0;
-
   /// The load metric: the weight of the endpoint.
   using Load = Identity;
   /// Makes the state for one leg of one dispatcher.
-  [[nodiscard]] detail::WeightedRotation make_state(std::uint64_t /*stream*/) const noexcept {
-    return detail::WeightedRotation{first_turn};
+  [[nodiscard]] detail::WeightedRotation make_state(std::uint64_t stream) const noexcept {
+    return detail::WeightedRotation{detail::shared_start(stream)};
   }
 
   /// Chooses the candidate of this turn, or none if there is none or all weights are 0.
@@ -53,10 +55,11 @@ struct WeightedRoundRobinPolicy {
     if (candidates.size() == 0) return std::nullopt;
     if (context.narrowed()) return detail::weighted_draw(candidates, context);
     detail::WeightedRotation& rotation = context.state();
-    if (!rotation.fits(candidates.size(), context.generation())) [[unlikely]]
+    if (!rotation.fits(candidates.size(), context.generation())) [[unlikely]] {
       rotation.build(candidates, context.generation());
-    if (rotation.empty()) return std::nullopt;
-    const std::uint32_t turn = context.turn();
+      if (rotation.empty()) return std::nullopt;
+    }
+    const std::uint64_t turn = context.turn();
     const std::size_t chosen = rotation.index(turn, context.origin(), context.first_size());
     if (rotation.weight(chosen) == detail::candidate_weight(candidates[chosen])) [[likely]]
       return chosen;

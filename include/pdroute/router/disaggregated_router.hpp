@@ -64,7 +64,8 @@ class DisaggregatedRouter {
     PrefillPolicy prefill_policy{};  ///< chooses prefill endpoints
     DecodePolicy decode_policy{};    ///< chooses decode endpoints
     Clock clock{};                   ///< read once per `report`, and at most once per route, if the time is needed
-    /// Seeds the draws that policies make by `context.below`; same seed, clock and calls, same choices.
+    /// Seeds random draws, and says where rotations start. Same seed, clock and calls, same choices; so give each
+    /// gateway in front of the same endpoints a seed of its own, such as its number.
     std::uint64_t seed = 0;
     /// The leg that `route` chooses first. `RouteFilter::compatible` then restricts the other one.
     Role first = Role::prefill;

@@ -14,6 +14,7 @@
 #include <optional>
 #include <pdroute/clock.hpp>
 #include <pdroute/no_endpoint.hpp>
+#include <pdroute/policy/detail/rotation_start.hpp>
 #include <pdroute/pool/lease.hpp>
 #include <pdroute/pool/lease_id.hpp>
 #include <pdroute/random.hpp>
@@ -166,9 +167,11 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
   Dispatcher(std::shared_ptr<Core> core, std::uint64_t number)
       : core_(std::move(core)),
         first_(core_->first),
-        generator_(stream_seed(core_->seed, detail::streams::draws | number)),
-        prefill_(core_->prefill_policy, core_->prefill, detail::streams::prefill | number),
-        decode_(core_->decode_policy, core_->decode, detail::streams::decode | number) {}
+        generator_(stream_seed(core_->seed, detail::stream_for_draws | number)),
+        prefill_(core_->prefill_policy, core_->prefill,
+                 detail::stream_of(core_->seed, detail::StreamLeg::prefill, number)),
+        decode_(core_->decode_policy, core_->decode,
+                detail::stream_of(core_->seed, detail::StreamLeg::decode, number)) {}
 
   using Legs = detail::TicketCounter::Draw::Legs;
   using Facts = detail::CallFacts<Clock>;
@@ -236,7 +239,7 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
   template <class First, class Second, class Req>
   [[gnu::noinline]] Result<Route, NoEndpoint> choose_filtered(First& first, Second& second, const Req& request,
                                                               const RouteFilter& filter) {
-    auto facts = facts_for(Legs::both);
+    auto facts = facts_for(Legs::each);
     const auto first_cursor = first.cursor();
     const auto second_cursor = second.cursor();
     auto chosen = detail::choose_filtered(first, second, request, facts, filter);

@@ -40,9 +40,10 @@ template <class Compared, class Evaluate>
 }
 
 /// How a tie is resolved, as text.
-template <TieRule tie, class Context>
-[[nodiscard]] std::string_view tie_text(const Context& context) {
-  if constexpr (tie == TieRule::rotating) return context.narrowed() ? "from a random one on, the first" : "its turn";
+template <TieRule tie, class Candidates, class Context>
+[[nodiscard]] std::string_view tie_text(const Candidates& candidates, Context& context) {
+  if constexpr (tie == TieRule::rotating)
+    return context.state().at_random(candidates, context) ? "from a random one on, the first" : "its turn";
   return tie == TieRule::random ? "drawn at random" : "the first";
 }
 

@@ -2,19 +2,17 @@
 // Finds the candidate with the lowest cost, among all candidates or among a few random ones.
 //
 // The steps of a choice:
-// 1. Start after the last choice (rotating ties), at a random index if only some endpoints are left, otherwise at 0.
+// 1. Start after the last choice (rotating ties; see `TurnState`), otherwise at 0.
 // 2. Scan the candidates once, from the start to the end and then from 0 to the start, and evaluate the cost of each.
 // 3. Keep the cheapest one. A candidate with an equal cost does not replace an earlier one.
 // 4. Break ties again if the tie rule is random: draw among all candidates that cost no more than the cheapest one.
-// 5. Remember the chosen index (rotating ties), so that the next choice starts after it.
+// 5. Remember the choice (rotating ties), so that the next one starts after it.
 // With a few random choices, the candidates are drawn first. They are scanned in that order, and nothing is remembered.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
-#include <numeric>
 #include <optional>
 #include <pdroute/cost/cost.hpp>
 #include <pdroute/policy/tie_rule.hpp>
@@ -23,43 +21,6 @@
 namespace pdroute {
 inline namespace v0 {
 namespace detail {
-
-/// Where the next scan of a dispatcher starts, so that equal candidates take turns in registration order. On the second
-/// leg, the start skips one index after every lcm(first, n) choices, when both legs are back at the same pair. Without
-/// the skip, two legs over equal endpoints would move in lockstep, and 2 x 2 endpoints would use 2 of 4 pairs (see
-/// `PairRotation`).
-class TieState {
- public:
-  /// The index at which to start. Precondition: n > 0. `first` is the number of candidates of the first leg; it is 0 on
-  /// the first leg itself.
-  [[nodiscard]] std::size_t start(std::size_t first, std::size_t n) noexcept {
-    if (first != first_ || n != n_) {
-      first_ = first;
-      n_ = n;
-      block_ =
-          first == 0 ? std::numeric_limits<std::uint64_t>::max() : std::lcm<std::uint64_t, std::uint64_t>(first, n);
-      left_ = block_;
-    } else if (left_ == 0) {
-      left_ = block_;
-      ++next_;
-    }
-    --left_;
-    return next_ < n ? next_ : next_ % n;
-  }
-  /// Remembers the choice: the next scan starts after it.
-  void chose(std::size_t index) noexcept { next_ = index + 1; }
-
-  /// The position to return to when the router takes a choice back.
-  [[nodiscard]] TieState cursor() const noexcept { return *this; }
-  void go_back(const TieState& cursor) noexcept { *this = cursor; }
-
- private:
-  std::size_t next_ = 0;  // index after the last choice
-  std::size_t first_ = 0;
-  std::size_t n_ = 0;
-  std::uint64_t block_ = 0;  // choices between two skips
-  std::uint64_t left_ = 0;   // choices until the next skip
-};
 
 /// The index of the candidate with the lowest cost. The scan goes from `start` to the end and then from 0 to the
 /// candidate before `start`; of equal ones, the first in this order wins. Precondition: `start` < size.
@@ -91,16 +52,13 @@ template <TieRule tie, class Candidates, class Cost, class Context>
   if (n == 0) return std::nullopt;
   std::size_t start = 0;
   if constexpr (tie == TieRule::rotating) {
-    // If only some of the eligible endpoints are left, a rotation over all of them would favour the same ones again and
-    // again. So the start is random.
-    start = context.narrowed() ? context.below(static_cast<std::uint32_t>(n))
-                               : context.state().start(context.first_size(), n);
+    start = context.state().next(candidates, context);
   }
 
   std::size_t best = lowest_from(start, candidates, cost);
 
   if constexpr (tie == TieRule::rotating) {
-    if (!context.narrowed()) context.state().chose(best);
+    context.state().chose(best, candidates, context);
   } else if constexpr (tie == TieRule::random) {
     // Costs may change between the two scans, so draw among the candidates that cost no more than the best one now.
     const auto least = cost(candidates[best]);

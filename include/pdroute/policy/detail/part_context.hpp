@@ -18,8 +18,8 @@ class PartContext {
   [[nodiscard]] auto now() { return whole_->now(); }
   [[nodiscard]] std::uint32_t below(std::uint32_t bound) { return whole_->below(bound); }
   [[nodiscard]] State& state() noexcept { return *state_; }
-  [[nodiscard]] std::uint32_t turn() { return whole_->turn(); }
-  [[nodiscard]] std::uint32_t origin() const { return whole_->origin(); }
+  [[nodiscard]] std::uint64_t turn() { return whole_->turn(); }
+  [[nodiscard]] std::uint64_t origin() const { return whole_->origin(); }
   [[nodiscard]] std::size_t first_size() const { return whole_->first_size(); }
   [[nodiscard]] std::uint64_t generation() const { return whole_->generation(); }
   [[nodiscard]] bool narrowed() const { return whole_->narrowed(); }

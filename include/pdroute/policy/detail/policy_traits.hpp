@@ -41,6 +41,11 @@ template <class State, class Cursor>
 constexpr void go_back(State& state, const Cursor& cursor) {
   if constexpr (requires { state.go_back(cursor); }) state.go_back(cursor);
 }
+/// Tells a state that its candidates have changed, if it has a member `candidates_changed`.
+template <class State, class Candidates>
+constexpr void candidates_changed(State& state, const Candidates& before, const Candidates& now) {
+  if constexpr (requires { state.candidates_changed(before, now); }) state.candidates_changed(before, now);
+}
 
 }  // namespace detail
 }  // namespace v0

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
+#include <pdroute/policy/detail/rotation_start.hpp>
 #include <pdroute/policy/detail/weighted_choice.hpp>
 #include <pdroute/random.hpp>
 #include <vector>
@@ -70,12 +71,12 @@ namespace detail {
 class WeightedRotation {
  public:
   constexpr WeightedRotation() = default;
-  /// `first_turn` is where the rotation starts.
-  constexpr explicit WeightedRotation(std::uint32_t first_turn) noexcept : first_turn_(first_turn) {}
+  /// `start` is the share of the way round the circle at which the rotation starts, in units of 2^-32.
+  constexpr explicit WeightedRotation(std::uint32_t start) noexcept : start_(start) {}
 
-  /// True if the table was built for `n` candidates of this generation.
+  /// True if the table was built for `n` candidates of this generation, and is not empty.
   [[nodiscard]] bool fits(std::size_t n, std::uint64_t generation) const noexcept {
-    return circle_ != 0 && n == ends_.size() && generation == generation_;
+    return n == n_ && generation == generation_;
   }
   /// True if all weights are 0, or if no table has been built.
   [[nodiscard]] bool empty() const noexcept { return circle_ == 0; }
@@ -84,6 +85,7 @@ class WeightedRotation {
   template <class Candidates>
   [[gnu::noinline, gnu::cold]] void build(const Candidates& candidates, std::uint64_t generation) {
     circle_ = 0;  // until the table is complete, because an allocation may throw
+    n_ = 0;
     ends_.clear();
     guides_.clear();
     unit_ = 0;
@@ -102,9 +104,10 @@ class WeightedRotation {
       guides_.push_back(i);
     }
     stride_ = spreading_stride(end);
-    start_ = first_turn_ * stride_ % end;
     generation_ = generation;
     circle_ = end;
+    n_ = ends_.size();
+    begin_at(origin_);
   }
 
   // Precondition of all members below: not `empty()`.
@@ -114,17 +117,17 @@ class WeightedRotation {
     return (ends_[i] - (i == 0 ? 0 : ends_[i - 1])) * unit_;
   }
   /// The index of a turn. `first` is the number of candidates of the first leg; it is 0 on the first leg itself.
-  /// Two legs that both rotate by their turn would move in lockstep: 2 x 2 endpoints would use 2 of 4 pairs. So the
-  /// second leg turns the circle by a new angle for each block of `circle` turns from `origin` on.
-  [[nodiscard, gnu::always_inline]] inline std::size_t index(std::uint32_t turn, std::uint32_t origin,
-                                                             std::size_t first) const noexcept {
-    std::uint64_t place = start_;
-    if (first == 0) {
-      place += turn * stride_;
-    } else {
-      const std::uint32_t since = turn - origin;
-      place += since * stride_ + SplitMix64::mix(since / circle_ + 1) % circle_;
-    }
+  /// Each change of the candidates, which `origin` tells, begins at another place, so that none is favoured while
+  /// another one comes and goes. Two legs that both rotate by their turn would move in lockstep: 2 x 2 endpoints would
+  /// use 2 of 4 pairs. So the second leg turns the circle by a new angle for each block of `circle` turns from `origin`
+  /// on.
+  [[nodiscard, gnu::always_inline]] inline std::size_t index(std::uint64_t turn, std::uint64_t origin,
+                                                             std::size_t first) noexcept {
+    if (origin != origin_) [[unlikely]]
+      begin_at(origin);
+    const std::uint64_t since = turn - origin;
+    std::uint64_t place = begin_ + since % circle_ * stride_;
+    if (first != 0) place += SplitMix64::mix(origin + since / circle_ + 1) % circle_;
     place %= circle_;
     return owner(place);
   }
@@ -139,14 +142,22 @@ class WeightedRotation {
   [[nodiscard]] std::size_t guide(std::uint64_t place) const noexcept { return guides_[place >> shift_]; }
 
  private:
+  [[gnu::noinline, gnu::cold]] void begin_at(std::uint64_t origin) noexcept {
+    origin_ = origin;
+    const auto hash = static_cast<std::uint32_t>(SplitMix64::mix(origin) >> 32U);
+    begin_ = detail::index_at(start_ + hash, circle_);
+  }
+
   std::vector<std::uint64_t> ends_;    // the place after the last one of each endpoint
   std::vector<std::uint32_t> guides_;  // the endpoint that covers each (2^shift)-th place
   std::uint64_t circle_ = 0;           // number of places; 0 without a table
+  std::size_t n_ = 0;                  // number of candidates; 0 without a table
   std::uint64_t stride_ = 0;
-  std::uint64_t start_ = 0;  // the place of turn 0
-  std::uint64_t unit_ = 0;   // the greatest common divisor of the weights
+  std::uint64_t begin_ = 0;  // the place of the turn `origin_`
+  std::uint64_t origin_ = 0;
+  std::uint64_t unit_ = 0;  // the greatest common divisor of the weights
   std::uint64_t generation_ = 0;
-  std::uint32_t first_turn_ = 0;
+  std::uint32_t start_ = 0;
   unsigned shift_ = 0;
 };
 

@@ -12,6 +12,7 @@
 #include <pdroute/load/limited_count.hpp>
 #include <pdroute/no_endpoint.hpp>
 #include <pdroute/policy/detail/explain_choice.hpp>
+#include <pdroute/policy/detail/policy_traits.hpp>
 #include <pdroute/pool/detail/snapshot.hpp>
 #include <pdroute/random.hpp>
 #include <pdroute/request.hpp>
@@ -56,7 +57,9 @@ class DryRun {
                 "pdroute: to explain a choice, the state that the policy's `make_state` makes must be copyable");
 
   DryRun(const Leg& leg, const View& view)
-      : view_(&view), candidates_(view.snapshot->candidates()), policy_(leg.policy_), state_(leg.state_) {}
+      : view_(&view), candidates_(view.snapshot->candidates()), policy_(leg.policy_), state_(leg.state_) {
+    if (generation() != leg.generation()) detail::candidates_changed(state_, leg.candidates_, candidates_);
+  }
 
   [[nodiscard]] const std::size_t& size() const noexcept { return candidates_.size(); }
   [[nodiscard]] std::uint64_t generation() const noexcept { return view_->snapshot->generation(); }

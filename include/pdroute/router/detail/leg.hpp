@@ -281,7 +281,8 @@ class Leg {
     rest_.reserve(next->candidates().size());  // here, so that a search never allocates
     groups_.reserve(next->candidates().size());
     auto old = std::exchange(snapshot_, std::move(next));
-    candidates_ = snapshot_->candidates();
+    const auto before = std::exchange(candidates_, snapshot_->candidates());
+    detail::candidates_changed(state_, before, candidates_);
     generation_ = snapshot_->generation();
     return old;
   }

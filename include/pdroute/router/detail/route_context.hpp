@@ -13,13 +13,8 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// The random streams of a dispatcher. The low half of a stream numbers the dispatcher. The high half keeps its three
-/// generators apart: two random legs with one seed would otherwise draw alike, and p2 would always be paired with d2.
-namespace streams {
-inline constexpr std::uint64_t prefill = 0;
-inline constexpr std::uint64_t decode = std::uint64_t{1} << 32U;
-inline constexpr std::uint64_t draws = std::uint64_t{2} << 32U;
-}  // namespace streams
+/// Keeps the dispatcher's own generator apart from those of its policies, which have the legs' streams.
+inline constexpr std::uint64_t stream_for_draws = std::uint64_t{2} << 32U;
 
 /// What both legs of one call share. Clock and turns are read and drawn at most once, and only if a policy asks.
 template <class Clock>
@@ -44,8 +39,8 @@ class RouteContext {
   [[nodiscard]] auto now() { return facts_->clock.now(); }
   [[nodiscard]] std::uint32_t below(std::uint32_t bound) noexcept { return pdroute::below(*facts_->generator, bound); }
   [[nodiscard]] State& state() noexcept { return *state_; }
-  [[nodiscard]] std::uint32_t turn() noexcept { return facts_->tickets.turn(role_); }
-  [[nodiscard]] std::uint32_t origin() const noexcept { return facts_->tickets.origin(role_); }
+  [[nodiscard]] std::uint64_t turn() noexcept { return facts_->tickets.turn(role_); }
+  [[nodiscard]] std::uint64_t origin() const noexcept { return facts_->tickets.origin(role_); }
   [[nodiscard]] std::size_t first_size() const noexcept {
     return facts_->first_size == nullptr ? 0 : *facts_->first_size;
   }
