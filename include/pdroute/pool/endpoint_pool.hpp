@@ -17,7 +17,9 @@
 #include <pdroute/load/no_load.hpp>
 #include <pdroute/no_endpoint.hpp>
 #include <pdroute/pool/detail/check_endpoints.hpp>
+#include <pdroute/pool/detail/list_change.hpp>
 #include <pdroute/pool/detail/membership.hpp>
+#include <pdroute/pool/detail/role_move.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
 #include <pdroute/pool/outlier_detection.hpp>
 #include <pdroute/pool/role_change.hpp>
@@ -25,7 +27,6 @@
 #include <pdroute/role.hpp>
 #include <span>
 #include <type_traits>
-#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -79,7 +80,8 @@ class EndpointPool {
       if (error.rule != ConfigError::Rule::id_not_empty)
         untouched.insert(pdroute::endpoint_id(list[error.endpoint->index]));
     }
-    change_list(report, listed, [&](const Member& member) { return untouched.contains(member.slot->id()); });
+    Change::apply(membership_, report, listed,
+                  [&](const Member& member) { return untouched.contains(member.slot->id()); });
     return report;
   }
   /// Adds one endpoint. Error: a rule is broken, or a member has this id already. O(members).
@@ -92,7 +94,7 @@ class EndpointPool {
     return membership_.edit([&](Edit& edit, const Members& members) {
       const Member* const member = members.find(id);
       if (member == nullptr) return false;
-      depart(edit, *member);
+      Change::depart(edit, *member);
       edit.next.remove(edit.next.find(id));
       return true;
     });
@@ -195,61 +197,14 @@ class EndpointPool {
   /// `fits(endpoint)` is false.
   template <class Fits>
   DepartingEndpoint<Endpoint> leave(IdView id, LastEndpoint last, const Fits& fits) {
-    DepartingEndpoint<Endpoint> departing;
-    departing.change = RoleChange::no_such_endpoint;
-    const auto pinned = membership_.pinned(id);
-    if (pinned == nullptr) return departing;
-    const bool fitting = fits(pinned->endpoint());
-    if (fitting) departing.endpoint.emplace(pinned->endpoint());
-    membership_.edit([&](Edit& edit, const Members& members) {
-      Member* const member = edit.next.find(id);
-      if (member == nullptr || member->slot != pinned.get()) return false;
-      departing.change = last == LastEndpoint::keep && members.is_last_eligible(*member) ? RoleChange::last_of_its_role
-                         : !fitting                                                      ? RoleChange::capacity_refused
-                                                                                         : RoleChange::done;
-      if (departing.change != RoleChange::done) return false;
-      departing.health = member->health;
-      departing.intake = member->intake;
-      member->draining = true;
-      member->left = true;
-      edit.close(member->slot);
-      edit.publish = true;
-      return true;
-    });
-    return departing;
+    return detail::RoleMove<Membership>::leave(membership_, id, last, fits);
   }
   /// Adds an endpoint that has left another role: the life that it had here before, if its incarnation key says so, or
   /// else a new one. A draining member with the same id is removed. False: a member with this id is not draining, and
   /// nothing has changed.
   bool join(const DepartingEndpoint<Endpoint>& departing) {
     auto listed = detail::read_endpoint<role, Endpoint, Load>(*departing.endpoint);
-    if (!listed) return false;
-    listed->health = departing.health;
-    listed->intake = departing.intake;
-    auto slot = membership_.make_slot(*departing.endpoint, listed->weight);
-    return membership_.edit([&](Edit& edit, const Members& /*members*/) {
-      if (Member* const member = edit.next.find(listed->id)) {
-        if (!member->draining) return false;
-        if (member->left) {
-          depart(edit, *member);
-        } else {
-          edit.remove(member->slot);
-        }
-        edit.next.remove(member);
-      }
-      if (const Member* const back = Members::life_in(edit.next.departed_by_id(), listed->id, listed->life_key)) {
-        Member member = *back;
-        edit.next.mark_back(back);
-        edit.next.take_out_marked();
-        member.health = departing.health;
-        member.intake = departing.intake;
-        come_back(edit, member);
-      } else {
-        edit.next.add(new_member(edit.own(std::move(slot)), *listed, nullptr));
-      }
-      edit.publish = true;
-      return true;
-    });
+    return listed && detail::RoleMove<Membership>::join(membership_, departing, std::move(*listed));
   }
   /// Whether the endpoint's capacity and weight are in range for this role; see `set_capacity`.
   [[nodiscard]] static bool fits(const Endpoint& endpoint) {
@@ -302,8 +257,7 @@ class EndpointPool {
   using Member = typename Membership::Member;
   using Edit = typename Membership::Edit;
 
-  using Listing = typename Slot::Listing;
-  using Listed = detail::Listed<Endpoint>;
+  using Change = detail::ListChange<Membership>;
 
   /// `change(member)` returns whether anything has changed.
   template <class Change>
@@ -325,155 +279,6 @@ class EndpointPool {
     });
   }
 
-  /// Makes the listed endpoints members. Members that are not listed leave, unless `stays(member)`.
-  ///
-  /// New slots and descriptions are made before the lock is taken, because that copies the caller's endpoints. If the list
-  /// of members has changed meanwhile, it begins anew.
-  template <class Stays>
-  void change_list(Assignment<Endpoint>& report, const std::vector<Listed>& listed, const Stays& stays) {
-    struct Prepared {
-      detail::OwnedSlot<Slot> slot;
-      std::unique_ptr<Listing> listing;
-    };
-    for (bool done = false; !done;) {
-      std::uint64_t version = 0;
-      std::vector<Need> needs;
-      needs.reserve(listed.size());
-      membership_.read([&](const Members& members) {
-        version = membership_.version();
-        const auto departed = members.departed_by_id();
-        for (const Listed& entry : listed) needs.push_back(need_of(members, departed, entry));
-      });
-      std::vector<Prepared> prepared(listed.size());
-      for (std::size_t i = 0; i < listed.size(); ++i) {
-        const Endpoint& endpoint = *listed[i].endpoint;
-        if (needs[i] == Need::slot) prepared[i].slot = membership_.make_slot(endpoint, listed[i].weight);
-        if (needs[i] == Need::listing) prepared[i].listing = std::make_unique<Listing>(endpoint);
-      }
-      Assignment<Endpoint> changes;
-      membership_.edit([&](Edit& edit, const Members& members) {
-        if (version != membership_.version()) return false;
-        done = true;
-        // Each member that is listed as the same life stays; the others leave.
-        std::unordered_map<EndpointIdView<Endpoint>, std::size_t> entry_of;
-        entry_of.reserve(listed.size());
-        for (std::size_t i = 0; i < listed.size(); ++i) entry_of.emplace(listed[i].id, i);
-        std::vector<bool> kept(listed.size(), false);
-        for (Member member : edit.next.take_all()) {
-          const auto entry = entry_of.find(member.slot->id());
-          const bool same = entry != entry_of.end() && is_life(member, listed[entry->second]);
-          if (same) {
-            kept[entry->second] = true;
-            take_over(edit, member, listed[entry->second], std::move(prepared[entry->second].listing), changes);
-            edit.next.add(member);
-          } else if (entry == entry_of.end() && stays(member)) {
-            edit.next.add(member);
-          } else {
-            changes.removed.emplace_back(member.slot->id());
-            depart(edit, member);
-            edit.publish = true;
-          }
-        }
-        const auto departed = edit.next.departed_by_id();
-        for (std::size_t i = 0; i < listed.size(); ++i) {
-          (kept[i] ? changes.kept : changes.added).emplace_back(listed[i].id);
-          if (kept[i]) continue;
-          edit.publish = true;
-          if (const Member* const back = Members::life_in(departed, listed[i].id, listed[i].life_key)) {
-            Member member = *back;
-            edit.next.mark_back(back);
-            take_over(edit, member, listed[i], std::move(prepared[i].listing), changes);
-            come_back(edit, member);
-          } else {
-            edit.next.add(new_member(edit.own(std::move(prepared[i].slot)), listed[i], members.find(listed[i].id)));
-          }
-        }
-        edit.next.take_out_marked();
-        return true;
-      });
-      if (!done) continue;
-      report.added = std::move(changes.added);
-      report.removed = std::move(changes.removed);
-      report.kept = std::move(changes.kept);
-      report.changed = std::move(changes.changed);
-      report.deferred = std::move(changes.deferred);
-    }
-  }
-  /// What must be made for an entry before the lock is taken.
-  enum class Need : std::uint8_t { nothing, slot, listing };
-  [[nodiscard]] static Need need_of(const Members& members, const auto& departed, const Listed& entry) {
-    const Member* member = members.find(entry.id);
-    if (member == nullptr || !is_life(*member, entry)) {
-      member = Members::life_in(departed, entry.id, entry.life_key);
-      if (member == nullptr) return Need::slot;
-    }
-    const bool same = detail::same_description(member->slot->endpoint(), *entry.endpoint);
-    return same || !member->slot->may_relist() ? Need::nothing : Need::listing;
-  }
-  /// Whether an entry of a list names this life of a member. A life that left for the other role is another one, unless
-  /// its incarnation key says that it is the same.
-  [[nodiscard]] static bool is_life(const Member& member, const Listed& entry) {
-    return (!member.left || detail::HasIncarnationKey<Endpoint>) && member.slot->life_key() == entry.life_key;
-  }
-  /// Takes over what the list says of a life that goes on.
-  static void take_over(Edit& edit, Member& member, const Listed& entry, std::unique_ptr<Listing> listing,
-                        Assignment<Endpoint>& changes) {
-    bool changed = listing != nullptr;
-    if (listing == nullptr && !member.slot->may_relist()) {
-      changes.deferred.emplace_back(entry.id);
-      edit.publish = true;  // so that the descriptions of now are shown by no snapshot soon
-    }
-    if (listing != nullptr) edit.relist(member.slot, std::move(listing));
-    if (!(member.listed_capacity == entry.capacity)) {
-      member.listed_capacity = entry.capacity;
-      member.capacity = entry.capacity;
-      edit.limit(member.slot, entry.capacity);
-      changed = true;
-    }
-    if (member.weight != entry.weight) {
-      member.weight = entry.weight;
-      edit.weigh(member.slot, entry.weight);
-      edit.publish = true;
-      changed = true;
-    }
-    if (std::exchange(member.left, false)) {  // back from the other role
-      member.draining = false;
-      edit.reopen(member.slot);
-      edit.publish = true;
-    }
-    if (changed) changes.changed.emplace_back(entry.id);
-  }
-  /// The member leaves. A life that may come back is remembered.
-  static void depart(Edit& edit, const Member& member) {
-    if constexpr (detail::HasIncarnationKey<Endpoint>) {
-      edit.close(member.slot);
-      edit.next.departed().push_back(member);
-    } else {
-      edit.remove(member.slot);
-    }
-  }
-  /// A life that was remembered is a member again.
-  static void come_back(Edit& edit, Member& member) {
-    if (std::exchange(member.left, false)) member.draining = false;
-    if (!member.draining) edit.reopen(member.slot);
-    edit.next.add(member);
-  }
-  /// A new life. One that is back from the other role, `before`, brings its health and intake.
-  [[nodiscard]] Member new_member(Slot* slot, const Listed& entry, const Member* before) {
-    slot->number(membership_.next_incarnation());
-    slot->set_capacity(entry.capacity);
-    Member member{.slot = slot,
-                  .health = entry.health,
-                  .intake = entry.intake,
-                  .capacity = entry.capacity,
-                  .listed_capacity = entry.capacity,
-                  .weight = entry.weight};
-    if (before != nullptr && before->left) {
-      member.health = before->health;
-      member.intake = before->intake;
-    }
-    return member;
-  }
   /// Adds or updates one endpoint.
   std::optional<ConfigError> put(const Endpoint& endpoint, bool known) {
     auto listed = detail::read_endpoint<role, Endpoint, Load>(endpoint);
@@ -483,7 +288,7 @@ class EndpointPool {
       return ConfigError{ConfigError::Rule::id_unique, detail::id_text<Endpoint>(listed->id)};
     }
     Assignment<Endpoint> report;
-    change_list(report, {std::move(*listed)}, [](const Member& /*member*/) { return true; });
+    Change::apply(membership_, report, {std::move(*listed)}, [](const Member& /*member*/) { return true; });
     return std::nullopt;
   }
   [[nodiscard]] static ConfigError unknown(IdView id) {

@@ -23,6 +23,7 @@
 #include <pdroute/router/dispatcher.hpp>
 #include <pdroute/router/explanation.hpp>
 #include <pdroute/router/refusals.hpp>
+#include <pdroute/router/router_options.hpp>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -55,26 +56,7 @@ class DisaggregatedRouter {
   /// A moment of the router's clock.
   using time_point = typename Dispatcher::time_point;
 
-  /// What a router is created from. All fields have defaults.
-  struct Options {
-    /// The prefill endpoints; may be empty. `create` copies them, so the list must live until it returns.
-    std::span<const Endpoint> prefill = {};
-    /// The decode endpoints; may be empty. `create` copies them, so the list must live until it returns.
-    std::span<const Endpoint> decode = {};
-    PrefillPolicy prefill_policy{};  ///< chooses prefill endpoints
-    DecodePolicy decode_policy{};    ///< chooses decode endpoints
-    Clock clock{};                   ///< read once per `report`, and at most once per route, if the time is needed
-    /// Seeds random draws, and says where rotations start. Same seed, clock and calls, same choices; so give each
-    /// gateway in front of the same endpoints a seed of its own, such as its number.
-    std::uint64_t seed = 0;
-    /// The leg that `route` chooses first. `RouteFilter::compatible` then restricts the other one.
-    Role first = Role::prefill;
-    /// How many leases of each role `detach` can keep at once; 32 bytes each, at most 16,777,216.
-    std::uint32_t detached_leases = 1024;
-    /// Outlier detection: when endpoints that keep failing are ejected. `{}` means the default rules; off unless given.
-    /// It needs `advance` to be called from time to time.
-    OutlierDetection outlier_detection = {.consecutive_failures = 0};
-  };
+  using Options = RouterOptions<PrefillPolicy, DecodePolicy, Endpoint, Clock>;  ///< what it is created from
 
   /// A router, or the first rule that the options break.
   [[nodiscard]] static Result<DisaggregatedRouter, ConfigError> create(Options options) {
@@ -86,8 +68,12 @@ class DisaggregatedRouter {
     auto core = std::make_shared<Core>(std::move(options.prefill_policy), std::move(options.decode_policy),
                                        std::move(options.clock), options.seed, options.first, options.detached_leases,
                                        options.outlier_detection);
-    if (auto assigned = core->prefill.assign(options.prefill); !assigned) return std::move(assigned.error());
-    if (auto assigned = core->decode.assign(options.decode); !assigned) return std::move(assigned.error());
+    for (const Role role : {Role::prefill, Role::decode}) {
+      auto assigned =
+          role == Role::prefill ? core->prefill.assign(options.prefill) : core->decode.assign(options.decode);
+      if (!assigned) return std::move(assigned.error());
+      if (!assigned->refused.empty()) return std::move(assigned->refused.front());
+    }
     return DisaggregatedRouter(std::move(core));
   }
 

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// RoleMove: an endpoint leaves one role and joins the other.
+#pragma once
+
+#include <cstdint>
+#include <pdroute/endpoint.hpp>
+#include <pdroute/pool/detail/check_endpoints.hpp>
+#include <pdroute/pool/detail/list_change.hpp>
+#include <pdroute/pool/role_change.hpp>
+#include <utility>
+
+namespace pdroute {
+inline namespace v0 {
+namespace detail {
+
+/// The two halves of a change of role; see `EndpointPool::leave` and `join`. The endpoint is copied before the lock is
+/// taken.
+/// Thread safety: both may be called from many threads at once.
+template <class Membership>
+class RoleMove {
+ public:
+  using Slot = typename Membership::Slot;
+  using Members = typename Membership::Members;
+  using Member = typename Membership::Member;
+  using Edit = typename Membership::Edit;
+  using Endpoint = typename Slot::Endpoint;
+  using Change = ListChange<Membership>;
+
+  template <class Fits>
+  static DepartingEndpoint<Endpoint> leave(Membership& membership, EndpointIdView<Endpoint> id, LastEndpoint last,
+                                           const Fits& fits) {
+    DepartingEndpoint<Endpoint> departing;
+    departing.change = RoleChange::no_such_endpoint;
+    const auto pinned = membership.pinned(id);
+    if (pinned == nullptr) return departing;
+    const bool fitting = fits(pinned->endpoint());
+    if (fitting) departing.endpoint.emplace(pinned->endpoint());
+    membership.edit([&](Edit& edit, const Members& members) {
+      Member* const member = edit.next.find(id);
+      if (member == nullptr || member->slot != pinned.get()) return false;
+      departing.change = last == LastEndpoint::keep && members.is_last_eligible(*member) ? RoleChange::last_of_its_role
+                         : !fitting                                                      ? RoleChange::capacity_refused
+                                                                                         : RoleChange::done;
+      if (departing.change != RoleChange::done) return false;
+      departing.health = member->health;
+      departing.intake = member->intake;
+      member->draining = true;
+      member->left = true;
+      edit.close(member->slot);
+      edit.publish = true;
+      return true;
+    });
+    return departing;
+  }
+  static bool join(Membership& membership, const DepartingEndpoint<Endpoint>& departing, Listed<Endpoint> listed) {
+    listed.health = departing.health;
+    listed.intake = departing.intake;
+    auto slot = membership.make_slot(*departing.endpoint, listed.weight);
+    return membership.edit([&](Edit& edit, const Members& /*members*/) {
+      if (Member* const member = edit.next.find(listed.id)) {
+        if (!member->draining) return false;
+        if (member->left) {
+          Change::depart(edit, *member);
+        } else {
+          edit.remove(member->slot);
+        }
+        edit.next.remove(member);
+      }
+      if (const Member* const back = Members::life_in(edit.next.departed_by_id(), listed.id, listed.life_key)) {
+        Member member = *back;
+        edit.next.mark_back(back);
+        edit.next.take_out_marked();
+        member.health = departing.health;
+        member.intake = departing.intake;
+        Change::come_back(edit, member);
+      } else {
+        edit.next.add(Change::new_member(membership, edit.own(std::move(slot)), listed, nullptr));
+      }
+      edit.publish = true;
+      return true;
+    });
+  }
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace pdroute
