@@ -39,6 +39,7 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
 
   using Place = detail::Place<Slot, Endpoint>;
   using Listing = detail::Listing<Slot, Endpoint>;
+  static_assert(Listing::periods == Admission::State::periods, "pdroute: a place for each period");
 
   /// `row_limit`: failures in a row that close the slot to new leases until the pool decides; zero: none do.
   Slot(const Endpoint& endpoint, std::uint64_t incarnation, typename Load::Options options, std::uint32_t row_limit = 0)
@@ -70,6 +71,7 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
   void set_capacity(const Capacity& capacity) noexcept {
     admission_.set_limit(capacity.requests.value_or(Capacity::max_requests));
     follow_admission();
+    renew();  // also for reservations that the admission let in
     if constexpr (holds_demand) Load::set_capacity(capacity);
   }
   /// Changes the admission by `change(admission)`; needs the pool's lock.
@@ -79,11 +81,20 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
     follow_admission();
   }
   [[nodiscard]] const Admission& admission() const noexcept { return admission_; }
+  /// A request has passed this endpoint over, because it is held back.
+  void passed_over() noexcept { admission_.passed_over(); }
+  /// How many of the failures, and of the cancels, were of requests from before the endpoint was last taken back.
+  [[nodiscard]] OutcomeCounts::Late late() const noexcept { return ends_.late(); }
   /// Whether leases run that have no mark.
   [[nodiscard]] bool unmarked_run() const noexcept { return in_flight() > admission_.marked(); }
 
   /// Whether failures or push-back keep new leases out for now, although there may be room.
-  [[nodiscard]] bool held_back() const noexcept { return limit() == 0 && !admission_.admits(); }
+  [[nodiscard]] bool held_back() const noexcept {
+    if (limit() > 0) [[likely]]
+      return false;
+    const AdmissionState gate = admission_.state();
+    return !gate.admits() && !gate.refuses();
+  }
   /// Whether a reservation would succeed now, unless the endpoint is held back.
   template <class Request>
   [[nodiscard]] bool has_room(const Request& request) const {
@@ -91,7 +102,7 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
       if (!Load::has_room(demand_here(request))) return false;
     }
     const std::uint32_t running = in_flight();
-    return running < limit() || running < admission_.limit();
+    return running < limit() || (running < admission_.limit() && !admission_.state().refuses());
   }
 
   /// What `try_reserve` returns: the place, if the lease is reserved.
@@ -143,14 +154,19 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
   // The other endings are out of line, so that the code around a lease stays small enough to be inlined.
   [[gnu::noinline]] static void fail(Place* place, Held held, FailureKind kind) noexcept {
     Slot& slot = *place->slot;
-    const bool gate = kind == FailureKind::overloaded ? slot.admission_.pushed_back(period_of(place))
-                                                      : slot.admission_.failed(period_of(place));
-    if (gate) slot.follow_admission();
+    if (kind == FailureKind::overloaded) {
+      if (slot.admission_.pushed_back(period_of(place))) slot.follow_admission();
+    } else {
+      if (slot.admission_.began_before_service(period_of(place))) slot.ends_.failed_late();
+      if (slot.admission_.failed(period_of(place))) slot.follow_admission();
+    }
     slot.ends_.failed(kind);
     end(place, held);
   }
   [[gnu::noinline]] static void cancel(Place* place, Held held) noexcept {
-    place->slot->ends_.cancelled();
+    Slot& slot = *place->slot;
+    if (slot.admission_.began_before_service(period_of(place))) slot.ends_.cancelled_late();
+    slot.ends_.cancelled();
     end_without_word(place, held);
   }
   [[gnu::noinline]] static void reject(Place* place, Held held) noexcept {
@@ -161,7 +177,8 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
   static void progressed(Place* place) noexcept {
     std::atomic<bool>& tokens = place->slot->tokens_;
     if (!tokens.load(std::memory_order_relaxed)) tokens.store(true, std::memory_order_relaxed);
-    if (place->period != Place::unmarked) place->slot->admission_.progressed(place->period);
+    if (place->period != Place::unmarked && place->slot->admission_.progressed(place->period))
+      place->slot->follow_admission();
   }
   /// Whether a request has given tokens since this was last asked.
   [[nodiscard]] bool take_sign_of_tokens() noexcept { return tokens_.exchange(false, std::memory_order_relaxed); }
@@ -205,9 +222,12 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
   // Out of line: nearly every slot that is full has its gate open.
   [[gnu::noinline, gnu::cold]] Reservation ask_admission(bool anyway) noexcept {
     const Admission::Permit permit = admission_.ask(anyway);
-    if (permit.limit == 0) return {};
-    const Attempt attempt = SlotCount::try_reserve([&permit] { return permit.limit; });
-    if (!permit.period) return {attempt, attempt == Attempt::reserved ? &listing()->ordinary : nullptr};
+    if (!permit.granted) return {};
+    if (!permit.period) {  // the gate has opened; if it closes again, the slot is full
+      const Attempt attempt = SlotCount::try_reserve();
+      return {attempt, attempt == Attempt::reserved ? &listing()->ordinary : nullptr};
+    }
+    const Attempt attempt = SlotCount::try_reserve([this] { return admission_.limit(); });
     if (attempt == Attempt::reserved) return {attempt, &listing()->of_period[*permit.period]};
     admission_.withdraw(*permit.period);
     return {attempt, nullptr};

@@ -65,7 +65,7 @@ class DryRun {
     begin();
     asked_ = true;
     const std::optional<std::size_t> place = ask<Among::all>(request, facts);
-    static_cast<void>(screen(request, Filter<Endpoint>{}, AnyEndpoint{}));
+    screen(request, Filter<Endpoint>{}, AnyEndpoint{});
     if (!place) return declined();
     if (evaluation_.ruled_out[*place] == nullptr) return chose(*place);
     return choose_among(request, facts, Filter<Endpoint>{}, AnyEndpoint{}, TakeFirst{});
@@ -77,17 +77,20 @@ class DryRun {
                                     const Compatible& compatible, const Judge& judge) {
     begin();
     asked_ = true;
-    if (screen(request, filter, compatible) && rest_.empty())
-      static_cast<void>(screen(request, filter, compatible, true));
-    while (!rest_.empty()) {
-      const std::optional<std::size_t> place = ask<Among::remaining>(request, facts);
-      if (!place) return declined();
-      const Verdict verdict = judge(Choice{&candidates_[*place]});
-      if (verdict == Verdict::take) return chose(*place);
-      if (verdict == Verdict::give_up) return {};
-      rule_out(*place, &NoEndpoint::incompatible);
+    screen(request, filter, compatible);
+    for (;;) {
+      while (!rest_.empty()) {
+        const std::optional<std::size_t> place = ask<Among::remaining>(request, facts);
+        if (!place) return declined();
+        const Verdict verdict = judge(Choice{&candidates_[*place]});
+        if (verdict == Verdict::take) return chose(*place);
+        if (verdict == Verdict::give_up) return {};
+        rule_out(*place, &NoEndpoint::incompatible);
+      }
+      if (held_back_.empty()) return {};
+      for (const std::size_t place : held_back_) evaluation_.ruled_out[place] = nullptr;
+      consider(std::exchange(held_back_, {}));
     }
-    return {};
   }
 
   /// Concludes that there is no choice here, because of this role or the other one. If the policy was not asked, finds
@@ -97,7 +100,7 @@ class DryRun {
                         const Filter<Endpoint>& filter) {
     if (!asked_) {
       begin();
-      static_cast<void>(screen(request, filter, AnyEndpoint{}));
+      screen(request, filter, AnyEndpoint{});
       if (!rest_.empty()) tell<Among::remaining>(request, facts);
     }
     evaluation_.chosen.reset();
@@ -149,21 +152,18 @@ class DryRun {
     for (const std::size_t place : places_) rest_.push_back(candidates_.slot(place));
   }
   template <class Request, class Compatible>
-  bool screen(const Request& request, const Filter<Endpoint>& filter, const Compatible& compatible,
-              bool anyway = false) {
+  void screen(const Request& request, const Filter<Endpoint>& filter, const Compatible& compatible) {
     std::vector<std::size_t> places;
-    bool some_held_back = false;
+    held_back_.clear();
     for (std::size_t place = 0; place < size(); ++place) {
       Reason reason = Leg::ruled_out(candidates_[place], request, filter, compatible);
-      if (reason == nullptr && !anyway) {
+      if (reason == nullptr) {
         reason = Leg::held_back(candidates_[place]);
-        some_held_back = some_held_back || reason != nullptr;
+        (reason == nullptr ? places : held_back_).push_back(place);
       }
       evaluation_.ruled_out[place] = reason;
-      if (reason == nullptr) places.push_back(place);
     }
     consider(std::move(places));
-    return some_held_back;
   }
   void rule_out(std::size_t place, Reason reason) {
     evaluation_.ruled_out[place] = reason;
@@ -214,8 +214,9 @@ class DryRun {
   Evaluation evaluation_;
   Evaluation remembered_;
   bool asked_ = false;
-  std::vector<std::size_t> places_;  // of the candidates that may still be chosen
-  std::vector<Slot*> rest_;          // their slots
+  std::vector<std::size_t> places_;     // of the candidates that may still be chosen
+  std::vector<std::size_t> held_back_;  // of those that may be chosen if no other can
+  std::vector<Slot*> rest_;             // their slots
 };
 
 template <Role role, class Policy, class Endpoint>
