@@ -29,7 +29,7 @@ class Admission {
 
   /// `row_limit` failures in a row close the gate; zero: failures are not watched.
   explicit Admission(std::uint32_t row_limit) noexcept
-      : row_limit_(row_limit < State::max_row ? row_limit : State::max_row) {}
+      : row_limit_(static_cast<std::uint16_t>(row_limit < State::max_row ? row_limit : State::max_row)) {}
 
   [[nodiscard]] State state() const noexcept { return state_.load(std::memory_order_relaxed); }
   /// The limit that the slot's count must have: zero unless every request is let in unseen.
@@ -51,7 +51,7 @@ class Admission {
   /// nothing about the endpoint as it is now.
   [[nodiscard]] bool began_before_service(Period period) const noexcept {
     if (!period) return state().older != 0;
-    return (before_service_.load(std::memory_order_relaxed) >> *period & 1U) != 0;
+    return (before_service_.load(std::memory_order_relaxed) & 1U << *period) != 0;
   }
 
   /// What a request gets that asks.
@@ -83,6 +83,7 @@ class Admission {
           break;
         case Mode::probing:
           if (seen.everybody == 0) --next.left;
+          next.tried = 1;
           break;
       }
       // Counted first, so that no new period takes the number meanwhile.
@@ -153,7 +154,9 @@ class Admission {
             next.add_to_row(row_limit_);
           }
           break;
-        case Mode::held: break;
+        case Mode::held:
+          if (counts && next.tripped() && next.row < State::max_row) ++next.row;
+          break;
         case Mode::probing:
           if (counts) {
             next.failed = 1;
@@ -204,7 +207,7 @@ class Admission {
   }
   /// From now on `probes` requests may begin.
   void probe(std::uint32_t probes) noexcept {
-    probes_.store(probes < State::max_probes ? probes : State::max_probes, std::memory_order_relaxed);
+    probes_.store(static_cast<std::uint16_t>(probes & State::max_probes), std::memory_order_relaxed);
     update([&](State& next) {
       next.open();
       begin_period(next);
@@ -212,12 +215,17 @@ class Admission {
       next.left = probes & State::max_probes;
     });
   }
-  /// Whether a held or probed endpoint takes all requests, because others cannot.
+  /// Whether a held or probed endpoint takes all requests, because others cannot. When it no longer does, probes begin
+  /// anew, beside those requests.
   void let_everybody_in(bool everybody) noexcept {
     update([&](State& next) {
       if ((next.everybody != 0) == everybody) return;
       next.everybody = everybody ? 1 : 0;
-      if (next.what() == Mode::probing && next.failed == 0) next.left = probes_left(next);
+      if (everybody || next.what() != Mode::probing || next.failed != 0) return;
+      const auto proved = next.proved;
+      begin_period(next);
+      next.proved = proved;
+      next.left = probes_.load(std::memory_order_relaxed) & State::max_probes;
     });
   }
   /// Full service. If requests run that began before, goes on marking, so that their endings decide nothing.
@@ -236,7 +244,7 @@ class Admission {
     update([&](State& next) {
       if (next.what() == Mode::backing_off) next.left = 0;
       if (next.what() == Mode::probing && next.failed == 0 && next.proved == 0 && probes_left(next) > next.left)
-        next.left = probes_left(next);
+        next.left = probes_left(next) & State::max_probes;
       if (next.older == 0 || older_requests_run) return;
       next.older = 0;
       if (next.what() == Mode::watching && next.row == 0) next.open();
@@ -270,13 +278,13 @@ class Admission {
   [[nodiscard]] std::uint32_t probes_left(const State& now) const noexcept {
     const std::uint32_t probes = probes_.load(std::memory_order_relaxed);
     const std::uint32_t begun = running(now.period);
-    return (probes > begun ? probes - begun : 0) & State::max_probes;
+    return probes > begun ? probes - begun : 0;
   }
-  /// A probe of this period is about to end without a word. Those that began while all were let in are not given back.
+  /// A request of this period has ended without a word.
   void give_back_probe(State& next) const noexcept {
-    if (next.what() != Mode::probing || next.everybody != 0 || next.failed != 0) return;
-    const std::uint32_t others = running(next.period) - 1;
-    if (next.left + others < probes_.load(std::memory_order_relaxed)) ++next.left;
+    if (next.what() == Mode::probing && next.everybody == 0 && next.failed == 0 &&
+        next.left < probes_.load(std::memory_order_relaxed))
+      ++next.left;
   }
 
   [[nodiscard]] bool change(State& seen, const State& next) noexcept {
@@ -296,8 +304,8 @@ class Admission {
   }
 
   std::atomic<State> state_{State{}};
-  std::uint32_t row_limit_;
-  std::atomic<std::uint32_t> probes_{0};
+  std::uint16_t row_limit_;
+  std::atomic<std::uint16_t> probes_{0};
   std::atomic<std::uint8_t> before_service_{0};  // by number: a period from before the endpoint was taken back
   std::array<std::atomic<std::uint32_t>, State::periods> running_{};
 };

@@ -13,10 +13,10 @@ namespace detail {
 /// The state of an `Admission`, a plain value that is changed by compare-and-swap.
 ///
 ///     event                   | open        | watching            | backing_off           | held  | probing
-///     ------------------------+-------------+---------------------+-----------------------+-------+----------------
+///     ------------------------+-------------+---------------------+-----------------------+-------+---------------------
 ///     a request asks          | let in      | let in              | let in after n others | no    | while probes are left
 ///     a marked one completes  | -           | open                | open                  | -     | proved
-///     a marked one fails      | -           | row + 1; held when  | row + 1: watching, or | -     | failed: no probes
+///     a marked one fails      | -           | row + 1; held when  | row + 1: watching, or | row+1*| failed: no probes
 ///                             |             | the row is full     | held when it is full  |       | are left
 ///     another one fails       | watching,   | -                   | watching, row 1,      | -     | -
 ///                             | row 1       |                     | unless in a row       |       |
@@ -31,10 +31,11 @@ namespace detail {
 /// `Watching` means: a row of failures has begun. Before the first failure of a row nothing is marked, so endpoints that
 /// work cost nothing. While backing off, n requests are refused before each trial: 8, and twice as many, up to 512, each
 /// time that one is pushed back after a trial has begun. A back-off in the middle of a row keeps the row. A new period
-/// begins with each row, each back-off outside of a row and each probing, with a number that no running lease has. If
-/// eight periods have running leases, the present number is used again.
+/// begins with each row, each back-off outside of a row, each probing, and when probes are bounded again, with a number
+/// that no running lease has. If eight periods have running leases, the present number is used again.
 ///
-/// A request for which no other endpoint is left is let in also while the gate is held by a row, or backing off.
+/// *: if a row has closed the gate. A request for which no other endpoint is left is let in also while the gate is held
+/// by a row, or backing off.
 struct AdmissionState {
   enum class Mode : std::uint8_t { open, watching, backing_off, held, probing };
 
@@ -53,7 +54,7 @@ struct AdmissionState {
   std::uint64_t proved : 1 = 0;     ///< a probe has worked
   std::uint64_t failed : 1 = 0;     ///< a probe has failed
   std::uint64_t older : 1 = 0;      ///< requests without a mark may run that began before the endpoint was taken back
-  std::uint64_t tried : 1 = 0;      ///< a trial has begun since the last push-back
+  std::uint64_t tried : 1 = 0;      ///< a probe has begun, or a trial since the last push-back
   std::uint64_t unused : 2 = 0;
 
   [[nodiscard]] Mode what() const noexcept { return static_cast<Mode>(mode); }

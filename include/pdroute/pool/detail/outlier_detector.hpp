@@ -43,7 +43,7 @@ struct OutlierState {
 ///     ejected  | its time is over                                  | probing: `probes` requests may begin
 ///     probing  | a probe has completed or given tokens             | none
 ///     probing  | a probe has failed, or `max_ejection_time` is     | ejected, for longer, under the same condition;
-///              | over without a word                               | else probing again
+///              | over without a word since the first began         | else probing again
 ///
 /// A failing member that may not be ejected serves on, and its counts begin again.
 ///
@@ -142,6 +142,7 @@ class OutlierDetector {
           serve(member);
           return 0;
         }
+        if (gate.tried == 0) state.until = now_ + rules_.max_ejection_time.count();  // no probe has begun yet
         return gate.failed != 0 || now_ >= state.until ? 1 : 0;
       default: break;
     }

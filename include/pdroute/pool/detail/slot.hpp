@@ -242,14 +242,22 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
   }
 
   void undo_reservation(Place* place) noexcept {
-    if (place->period != Place::unmarked) admission_.withdraw(place->period);
+    const auto period = period_of(place);
     ends_.undone();
     static_cast<void>(release());  // the caller's pin keeps the slot
+    if (period) admission_.withdraw(*period);
   }
   static void end_without_word(Place* place, Held& held) noexcept {
-    Slot& slot = *place->slot;
-    if (place->period != Place::unmarked && slot.admission_.ended_without_word(place->period)) slot.follow_admission();
-    end(place, held);
+    const auto period = period_of(place);
+    if (!period) return end(place, held);
+    // The lease goes first, so that a probe that takes its place is not one too many. A pin keeps the slot meanwhile.
+    Slot* const slot = place->slot;
+    if constexpr (holds_demand) slot->Load::let_go(held);
+    slot->pin();
+    static_cast<void>(slot->release());
+    if (slot->admission_.ended_without_word(*period)) slot->follow_admission();
+    slot->admission_.over(*period);
+    end_pin(slot);
   }
   /// Ends a lease whose ending has been counted.
   static void end(Place* place, Held& held) noexcept {
@@ -277,12 +285,12 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
   [[gnu::noinline, gnu::cold]] static void destroy(Slot* slot) noexcept { delete slot; }
 
   OutcomeCounts ends_;
+  mutable std::atomic<std::uint64_t> completed_{0};  // as reported
+  std::atomic<std::uint64_t> marked_{marked_word};   // counts nothing: what `complete` of a marked lease writes to
+  std::atomic<bool> tokens_{false};
   alignas(64) std::uint64_t incarnation_;  // read while other threads write the counts above
   std::atomic<Listing*> listing_;
-  mutable std::atomic<std::uint64_t> completed_{0};  // as reported
   Admission admission_;
-  std::atomic<bool> tokens_{false};
-  std::atomic<std::uint64_t> marked_{marked_word};  // counts nothing: what `complete` of a marked lease writes to
 };
 
 }  // namespace detail

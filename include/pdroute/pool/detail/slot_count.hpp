@@ -120,7 +120,7 @@ class SlotCount {
   /// Whether the slot is dead after a release that found this word.
   [[nodiscard]] static bool dead_after(std::uint64_t before) noexcept { return needed(before) == one_in_flight; }
 
-  /// Precondition: the caller holds a pin, or the lock under which the membership holds one.
+  /// Precondition: the caller holds a pin or a lease, or the lock under which the membership holds a pin.
   void pin() noexcept { word_.fetch_add(one_pin, std::memory_order_relaxed); }
 
   /// Ends a pin. True: the slot is dead and the caller destroys it.
