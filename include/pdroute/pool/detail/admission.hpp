@@ -41,6 +41,8 @@ class Admission {
   [[nodiscard]] std::uint32_t limit() const noexcept { return static_cast<std::uint32_t>(state().limit); }
   /// Whether a row of failures has closed the gate.
   [[nodiscard]] bool tripped() const noexcept { return state().tripped(); }
+  /// Whether a request of this probing has begun.
+  [[nodiscard]] bool probed() const noexcept { return state().tried != 0 || running(state().period) > 0; }
   /// Running leases that have a mark.
   [[nodiscard]] std::uint32_t marked() const noexcept {
     std::uint32_t sum = 0;
@@ -83,7 +85,6 @@ class Admission {
           break;
         case Mode::probing:
           if (seen.everybody == 0) --next.left;
-          next.tried = 1;
           break;
       }
       // Counted first, so that no new period takes the number meanwhile.
@@ -172,6 +173,7 @@ class Admission {
     return update([&](State& next) {
       const bool counts = period && *period == next.period;
       const Mode mode = next.what();
+      if (mode == Mode::probing && counts) next.tried = 1;
       if (mode == Mode::open ? period.has_value() : !counts || (mode != Mode::watching && mode != Mode::backing_off))
         return;
       if (mode != Mode::backing_off && next.row == 0) begin_period(next);
@@ -183,6 +185,7 @@ class Admission {
     return update([&](State& next) {
       if (next.period != period) return;
       if (next.what() == Mode::backing_off) next.end_back_off();
+      if (next.what() == Mode::probing) next.tried = 1;
       give_back_probe(next);
     });
   }
@@ -222,9 +225,9 @@ class Admission {
       if ((next.everybody != 0) == everybody) return;
       next.everybody = everybody ? 1 : 0;
       if (everybody || next.what() != Mode::probing || next.failed != 0) return;
-      const auto proved = next.proved;
+      const bool proved = next.proved != 0;
       begin_period(next);
-      next.proved = proved;
+      next.proved = proved ? 1 : 0;
       next.left = probes_.load(std::memory_order_relaxed) & State::max_probes;
     });
   }

@@ -54,7 +54,7 @@ struct AdmissionState {
   std::uint64_t proved : 1 = 0;     ///< a probe has worked
   std::uint64_t failed : 1 = 0;     ///< a probe has failed
   std::uint64_t older : 1 = 0;      ///< requests without a mark may run that began before the endpoint was taken back
-  std::uint64_t tried : 1 = 0;      ///< a probe has begun, or a trial since the last push-back
+  std::uint64_t tried : 1 = 0;      ///< a probe has ended, or a trial begun since the last push-back
   std::uint64_t unused : 2 = 0;
 
   [[nodiscard]] Mode what() const noexcept { return static_cast<Mode>(mode); }

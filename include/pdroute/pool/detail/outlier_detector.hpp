@@ -142,7 +142,7 @@ class OutlierDetector {
           serve(member);
           return 0;
         }
-        if (gate.tried == 0) state.until = now_ + rules_.max_ejection_time.count();  // no probe has begun yet
+        if (!slot.admission().probed()) state.until = now_ + rules_.max_ejection_time.count();
         return gate.failed != 0 || now_ >= state.until ? 1 : 0;
       default: break;
     }
