@@ -189,7 +189,7 @@ class Leg {
   /// What holds an endpoint back that would pass otherwise: failures count as `ejected`, push-back as `full`.
   [[nodiscard]] static Reason held_back(const Slot& slot) noexcept {
     if (!slot.held_back()) return nullptr;
-    return slot.admission().tripped() ? &NoEndpoint::ejected : &NoEndpoint::full;
+    return slot.admission().state().tripped() ? &NoEndpoint::ejected : &NoEndpoint::full;
   }
   /// What rules an eligible endpoint out before the policy is asked; null for nothing.
   template <class Request, class Compatible>
