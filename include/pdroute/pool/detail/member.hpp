@@ -59,7 +59,7 @@ struct Member {
   [[nodiscard]] bool serves_in_full() const noexcept { return eligible() && ejection.phase == EjectionPhase::none; }
   /// As reported: an ejected member serves while there is panic, and a member may have failed since the last `advance`.
   [[nodiscard]] EjectionPhase phase(bool panic) const noexcept {
-    if (ejection.phase == EjectionPhase::none && slot->admission().tripped()) return EjectionPhase::tripped;
+    if (ejection.phase == EjectionPhase::none && slot->admission().state().tripped()) return EjectionPhase::tripped;
     return ejection.ejected() && panic ? EjectionPhase::spared : ejection.phase;
   }
 

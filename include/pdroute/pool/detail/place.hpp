@@ -12,8 +12,8 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// What a lease refers to. It says where the lease is counted, which slot it belongs to, which endpoint the caller sees,
-/// and in which period it began (see `Admission`). Leases that began alike share a place.
+/// What a lease refers to. It says where the lease is counted, which slot it belongs to, which endpoint the caller
+/// sees, and in which period it began (see `Admission`). Leases that began alike share a place.
 template <class Slot, class Endpoint>
 struct Place {
   static constexpr std::uint8_t unmarked = 0xff;
