@@ -39,8 +39,6 @@ struct Counted {
     return id == other.id && incarnation == other.incarnation;
   }
 };
-using Pool = pdroute::EndpointPool<Role::decode, Counted>;
-
 constexpr std::size_t many = 2000;
 
 std::vector<Counted> fleet(Counters& counters) {
@@ -61,6 +59,12 @@ struct pdroute::EndpointTraits<Counted> {
     return {};
   }
 };
+
+namespace {
+
+using Pool = pdroute::EndpointPool<Role::decode, Counted>;
+
+}  // namespace
 
 TEST_CASE("fleet: heartbeats that change nothing publish nothing") {
   Counters counters;
