@@ -32,6 +32,7 @@ struct Member {
   std::uint64_t weight = 1;            // as listed; zero: no new requests
   std::int64_t paused_until = no_end;  // while paused: when that ends, in nanoseconds of the caller's clock
   bool left = false;                   // drained because it took the other role
+  std::uint32_t relisted = 0;          // new descriptions since the snapshot was last renewed for their sake
   OutlierState ejection = {};          // of outlier detection
 
   static constexpr std::int64_t no_end = std::numeric_limits<std::int64_t>::max();

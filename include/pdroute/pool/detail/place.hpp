@@ -30,7 +30,9 @@ template <class Slot, class Endpoint>
 struct Listing {
   static constexpr std::size_t periods = 8;
   /// So many descriptions are kept for leases that show them. A further one waits until none needs the earlier ones.
-  static constexpr std::uint32_t max_kept = 1024;
+  static constexpr std::uint32_t max_kept = 64;
+  /// After so many new descriptions there is a new snapshot, because the present one may show the earlier ones.
+  static constexpr std::uint32_t max_shown = 16;
 
   explicit Listing(const Endpoint& given) : endpoint(given) {}
   Listing(const Listing&) = delete;
