@@ -113,7 +113,9 @@ struct fmt::formatter<pdroute::EndpointStatus<Endpoint>> : pdroute::detail::Plai
   static auto format(const pdroute::EndpointStatus<Endpoint>& status, fmt::format_context& context) {
     pdroute::detail::FormattedList list(context);
     list.add("{}#{} {}", status.id, status.incarnation,
-             status.health == pdroute::Health::healthy ? "healthy" : "unhealthy");
+             status.health == pdroute::Health::healthy ? "healthy"
+             : status.fail_open                        ? "unhealthy but spared"
+                                                       : "unhealthy");
     list.add("{}", status.draining ? "draining" : status.intake == pdroute::Intake::accepting ? "accepting" : "paused");
     if (status.ejection != pdroute::EjectionPhase::none) list.add("{}", to_string(status.ejection));
     if (const auto limit = status.capacity.requests) {

@@ -137,11 +137,11 @@ void append_prometheus(std::string& out, const Router& router) {
     std::uint64_t draining = 0;
     std::uint64_t ejected = 0;
     for (const auto& status : report.endpoints) {  // the first that applies, in the order of NoEndpoint
-      ++(status.health != Health::healthy     ? unhealthy
-         : status.intake != Intake::accepting ? paused
-         : status.draining                    ? draining
-         : !status.eligible()                 ? ejected
-                                              : eligible);
+      ++(status.health != Health::healthy && !status.fail_open ? unhealthy
+         : status.intake != Intake::accepting                  ? paused
+         : status.draining                                     ? draining
+         : !status.eligible()                                  ? ejected
+                                                               : eligible);
     }
     states.sample(report.role_label, "state", "eligible", eligible);
     states.sample(report.role_label, "state", "unhealthy", unhealthy);

@@ -18,6 +18,7 @@
 #include <pdroute/no_endpoint.hpp>
 #include <pdroute/pool/detail/check_endpoints.hpp>
 #include <pdroute/pool/detail/list_change.hpp>
+#include <pdroute/pool/detail/member.hpp>
 #include <pdroute/pool/detail/membership.hpp>
 #include <pdroute/pool/detail/role_move.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
@@ -152,21 +153,22 @@ class EndpointPool {
     std::vector<EjectionChange<Endpoint>> changes;
     const std::int64_t moment = detail::nanoseconds_of(now);
     membership_.update([&](Members& members) {
-      const bool panic_before = members.panic();
+      const detail::Lenience lenience_before = members.lenience();
       std::vector<std::pair<EjectionPhase, detail::Reason>> before;
       before.reserve(members.size());
       changes.reserve(members.size());  // so that nothing can throw once something has changed
-      for (const Member& member : members) before.emplace_back(member.ejection.phase, member.ruled_out(panic_before));
+      for (const Member& member : members)
+        before.emplace_back(member.ejection.phase, member.ruled_out(lenience_before));
       for (std::size_t i = 0; i < members.size(); ++i) members.at(i).end_pause(moment);
       members.advance(moment);
       members.bound_probes();
-      const bool panic = members.panic();
+      const detail::Lenience lenience = members.lenience();
       bool eligible_changed = false;
       for (std::size_t i = 0; i < members.size(); ++i) {
         const Member& member = members[i];
-        eligible_changed = eligible_changed || before[i].second != member.ruled_out(panic);
+        eligible_changed = eligible_changed || before[i].second != member.ruled_out(lenience);
         if (before[i].first != member.ejection.phase)
-          changes.push_back({role, EndpointId<Endpoint>(member.slot->id()), member.phase(panic)});
+          changes.push_back({role, EndpointId<Endpoint>(member.slot->id()), member.phase(lenience.panic)});
       }
       return eligible_changed;
     });
@@ -226,7 +228,7 @@ class EndpointPool {
   [[nodiscard]] std::optional<EndpointStatus<Endpoint>> endpoint(IdView id) const {
     return membership_.read([id](const Members& members) {
       const Member* const member = members.find(id);
-      return member != nullptr ? std::optional{member->status(members.panic())} : std::nullopt;
+      return member != nullptr ? std::optional{member->status(members.lenience())} : std::nullopt;
     });
   }
 

@@ -17,6 +17,12 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
+/// Which failings rule no member out at the moment, because too few members would be left.
+struct Lenience {
+  bool panic = false;      ///< ejected members serve
+  bool fail_open = false;  ///< unhealthy members serve
+};
+
 /// One member of a role.
 /// Thread safety: guarded by the pool's lock.
 template <class Slot>
@@ -36,13 +42,13 @@ struct Member {
 
   static constexpr std::int64_t no_end = std::numeric_limits<std::int64_t>::max();
 
-  /// The first reason that rules this member out; null if it is eligible. In `panic` no member is left out for failing.
-  [[nodiscard]] Reason ruled_out(bool panic) const noexcept {
-    if (health != Health::healthy) return &NoEndpoint::unhealthy;
+  /// The first reason that rules this member out; null if it is eligible.
+  [[nodiscard]] Reason ruled_out(Lenience lenience) const noexcept {
+    if (health != Health::healthy && !lenience.fail_open) return &NoEndpoint::unhealthy;
     if (intake != Intake::accepting) return paused_until != no_end ? &NoEndpoint::full : &NoEndpoint::paused;
     if (weight == 0) return &NoEndpoint::paused;
     if (draining) return &NoEndpoint::draining;
-    if (ejection.ejected() && !panic) return &NoEndpoint::ejected;
+    if (ejection.ejected() && !lenience.panic) return &NoEndpoint::ejected;
     return nullptr;
   }
   /// Ends a pause whose time is over.
@@ -63,7 +69,7 @@ struct Member {
     return ejection.ejected() && panic ? EjectionPhase::spared : ejection.phase;
   }
 
-  [[nodiscard]] EndpointStatus<Endpoint> status(bool panic) const {
+  [[nodiscard]] EndpointStatus<Endpoint> status(Lenience lenience) const {
     EndpointStatus<Endpoint> status;
     status.id = EndpointId<Endpoint>(slot->id());
     status.incarnation = slot->incarnation();
@@ -71,7 +77,8 @@ struct Member {
     status.health = health;
     status.intake = intake;
     status.draining = draining;
-    status.ejection = phase(panic);
+    status.ejection = phase(lenience.panic);
+    status.fail_open = health != Health::healthy && lenience.fail_open;
     if (intake == Intake::paused && paused_until != no_end) status.until = std::chrono::nanoseconds{paused_until};
     if (ejection.ejected()) status.until = std::chrono::nanoseconds{ejection.until};
     status.in_flight = slot->in_flight();
