@@ -164,6 +164,7 @@ struct fmt::formatter<pdroute::Outcomes> : pdroute::detail::PlainFormatter {
     outcomes.each([&](std::string_view outcome, std::uint64_t count) {
       if (count > 0) list.add("{} {}", count, outcome);
     });
+    if (outcomes.abandoned > 0) list.add("{} of them abandoned", outcomes.abandoned);
     return list.end("none ended");
   }
 };

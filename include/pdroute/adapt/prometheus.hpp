@@ -180,6 +180,13 @@ void append_prometheus(std::string& out, const Router& router) {
     }
   }
 
+  Family abandoned(out, {"pdroute_leases_abandoned_total", "counter",
+                         "Leases cancelled by destruction after KV was staged; part of outcome=\"cancelled\"."});
+  for (const auto& report : reports) {
+    for (std::size_t i = 0; i < report.endpoints.size(); ++i)
+      abandoned.sample(report.labels[i], report.endpoints[i].outcomes.abandoned);
+  }
+
   Family refused(
       out, {"pdroute_refusals_total", "counter", "Routing calls that found no endpoint in the role; each try counts."});
   for (const auto& report : reports) refused.sample(report.role_label, report.refusals.requests);

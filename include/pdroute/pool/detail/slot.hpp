@@ -203,8 +203,22 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
   /// Ends the lease as completed at the time `now`, which the load metric may measure.
   template <class TimePoint>
   static void complete(Place* place, Held& held, [[maybe_unused]] TimePoint now) noexcept {
-    if constexpr (times_leases) place->slot->Load::complete(held, now);
+    if constexpr (times_leases) {
+      if (role == Role::decode || !place->staged) place->slot->Load::complete(held, now);
+    }
     complete(place, held);
+  }
+  /// The KV of the prompt is staged, at this time. Returns the lease's place from now on.
+  template <class... TimePoint>
+  [[nodiscard]] static Place* staged(Place* place, [[maybe_unused]] Held& held,
+                                     [[maybe_unused]] TimePoint... now) noexcept {
+    if (place->staged) return place;
+    if constexpr (role == Role::prefill) {
+      if constexpr (times_leases) place->slot->Load::complete(held, now...);
+      if constexpr (holds_demand) detail::computed(static_cast<Load&>(*place->slot), held);
+      progressed(place);
+    }
+    return place->other;
   }
   // The other endings are out of line, so that the code around a lease stays small enough to be inlined.
   [[gnu::noinline]] static void fail(Place* place, Held held, FailureKind kind) noexcept {
@@ -217,6 +231,7 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
   }
   [[gnu::noinline]] static void cancel(Place* place, Held held) noexcept {
     place->slot->ends_.cancelled();
+    if (place->staged) place->slot->ends_.abandoned();
     end_without_word(place, held);
   }
   [[gnu::noinline]] static void reject(Place* place, Held held) noexcept {
