@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <pdroute/pdroute.hpp>
@@ -18,17 +19,148 @@
 
 namespace fuzz {
 
-/// Outlier detection for one life: the phase of its ejection and its probes. Times are in the clock's nanoseconds.
+/// How a lease ends. The failures come first, in the order of `pdroute::FailureKind`.
+enum class End : std::uint8_t { unreachable, timed_out, bad_response, overloaded, completed, cancelled, rejected };
+
+/// The period of a request: none if it began when its endpoint had neither failed nor pushed back.
+using Mark = std::optional<std::uint64_t>;
+
+/// Which requests decide about a life: the table of `AdmissionState`, with numbers that are never used again. It does
+/// not know how many requests a back-off refuses: the model takes each choice of such an endpoint.
+struct Gate {
+  enum class Mode : std::uint8_t { open, watching, backing_off, held, probing };
+
+  std::uint32_t row_limit = 0;
+  Mode mode = Mode::open;
+  std::uint64_t period = 0;
+  std::uint64_t periods = 0;
+  std::uint32_t row = 0;
+  bool probe_left = false;  // of one
+  bool everybody = false;
+  bool proved = false;
+  bool failed = false;
+  bool tried = false;
+  bool older = false;
+  std::uint32_t unmarked = 0;                        // running requests without a mark
+  std::map<std::uint64_t, std::uint32_t> running{};  // those with a mark, by period
+
+  [[nodiscard]] bool tripped() const { return mode == Mode::held && row > 0; }
+  [[nodiscard]] bool held_back() const { return !everybody && (tripped() || mode == Mode::backing_off); }
+  [[nodiscard]] bool refuses() const { return mode == Mode::probing && !everybody && !probe_left; }
+
+  Mark begin() {
+    if (mode == Mode::open) {
+      ++unmarked;
+      return std::nullopt;
+    }
+    if (mode == Mode::probing && !everybody) probe_left = false;
+    ++running[period];
+    return period;
+  }
+  void end(Mark mark, End how) {
+    const bool present = mark == Mark{period} && mode != Mode::open;
+    const bool failure = how == End::unreachable || how == End::timed_out || how == End::bad_response;
+    const bool of_now = mode == Mode::open ? !mark : present;
+    if (failure) {
+      if (mode == Mode::probing) {
+        if (present) {
+          failed = true;
+          probe_left = false;
+        }
+      } else if (mode == Mode::held) {
+        if (present && row > 0) ++row;
+      } else if (row_limit == 0) {
+        if (present) open();
+      } else if (of_now || (mode == Mode::backing_off && !mark && row == 0)) {
+        if (row == 0) begin_period();
+        ++row;
+        mode = row >= row_limit ? Mode::held : Mode::watching;
+      }
+    } else if (how == End::overloaded) {
+      if (of_now && (mode == Mode::open || mode == Mode::watching)) {
+        if (row == 0) begin_period();
+        mode = Mode::backing_off;
+      }
+      tried = tried || (present && mode == Mode::probing);
+    } else if (present && how == End::completed) {
+      if (mode == Mode::probing) proved = true;
+      if (mode == Mode::watching || mode == Mode::backing_off) open();
+    } else if (present) {  // cancelled or rejected
+      if (mode == Mode::backing_off) end_back_off();
+      if (mode == Mode::probing) {
+        tried = true;
+        if (!everybody && !failed) probe_left = true;
+      }
+    }
+    if (!mark) {
+      --unmarked;
+    } else if (--running[*mark] == 0) {
+      running.erase(*mark);
+    }
+  }
+  void give_tokens(Mark mark) {
+    if (mark != Mark{period}) return;
+    if (mode == Mode::probing) proved = true;
+    if (mode == Mode::backing_off) end_back_off();
+  }
+
+  // A step of time, and what the members decide together.
+  void step() {
+    if (mode == Mode::probing && !failed && !proved && running.count(period) == 0) probe_left = true;
+    if (!older || unmarked > 0) return;
+    older = false;
+    if (mode == Mode::watching && row == 0) open();
+  }
+  void hold() {
+    open();
+    mode = Mode::held;
+  }
+  void probe() {
+    open();
+    begin_period();
+    mode = Mode::probing;
+    probe_left = true;
+  }
+  void serve() {
+    older = unmarked > 0;
+    begin_period();
+    open();
+  }
+  void let_everybody_in(bool all) {
+    if (everybody == all) return;
+    everybody = all;
+    if (all || mode != Mode::probing || failed) return;
+    const bool before = proved;
+    begin_period();
+    proved = before;
+    probe_left = true;
+  }
+
+ private:
+  void open() {
+    mode = older ? Mode::watching : Mode::open;
+    row = 0;
+    probe_left = proved = failed = tried = false;
+  }
+  void end_back_off() {
+    if (row > 0) {
+      mode = Mode::watching;
+    } else {
+      open();
+    }
+  }
+  void begin_period() {
+    proved = failed = false;
+    if (running.size() - running.count(period) < 7) period = ++periods;
+  }
+};
+
+/// Outlier detection for one life. Times are in the clock's nanoseconds.
 struct Ejection {
   pdroute::EjectionPhase phase = pdroute::EjectionPhase::none;
-  bool bounded = false;
   std::uint32_t times = 0;
   std::int64_t until = 0;
   std::int64_t since = 0;
-  std::uint64_t completed = 0;  ///< completed requests when the probe began
-  std::uint64_t begun = 0;      ///< begun requests when the probe began
-  std::uint32_t others = 0;     ///< upper bound on the running leases that began before the probe
-  bool probe = false;           ///< whether a probe may begin
 };
 
 /// One life of an endpoint in one role. The owners of a `Life` are the owners that the library's copy of the payload
@@ -51,8 +183,7 @@ struct Life {
   std::uint64_t demand = 0;
   pdroute::Outcomes outcomes = {};
   std::vector<std::int64_t> arrivals = {};  ///< in seconds
-  std::uint32_t consecutive_failures = 0;
-  std::uint64_t begun = 0;
+  Gate gate = {};
   Ejection ejection = {};
 
   [[nodiscard]] bool available() const {
@@ -60,6 +191,12 @@ struct Life {
   }
   [[nodiscard]] bool eligible() const { return available() && ejection.phase != pdroute::EjectionPhase::ejected; }
   [[nodiscard]] bool serves_in_full() const { return available() && ejection.phase == pdroute::EjectionPhase::none; }
+  /// Whether it counts for shares of members.
+  [[nodiscard]] bool counts() const { return intake == pdroute::Intake::accepting && !draining; }
+  [[nodiscard]] pdroute::EjectionPhase phase() const {
+    return ejection.phase == pdroute::EjectionPhase::none && gate.tripped() ? pdroute::EjectionPhase::tripped
+                                                                            : ejection.phase;
+  }
   [[nodiscard]] std::uint64_t limit() const {
     const auto& given_limit = role == pdroute::Role::prefill ? capacity.tokens : capacity.kv_tokens;
     return given_limit.value_or(std::numeric_limits<std::uint64_t>::max());
@@ -67,9 +204,8 @@ struct Life {
   [[nodiscard]] bool could_hold(const Job& job) const { return job.amount(group, role) <= limit(); }
   [[nodiscard]] bool has_room(const Job& job) const {
     const std::uint64_t amount = job.amount(group, role);
-    return leases < capacity.requests.value_or(pdroute::Capacity::max_requests) &&
-           (!ejection.bounded || (ejection.probe && consecutive_failures == 0)) && demand <= limit() &&
-           amount <= limit() - demand;
+    return leases < capacity.requests.value_or(pdroute::Capacity::max_requests) && !gate.refuses() &&
+           demand <= limit() && amount <= limit() - demand;
   }
 };
 using LifePtr = std::shared_ptr<Life>;
@@ -103,6 +239,8 @@ inline bool explains(const pdroute::NoEndpoint& reason, const Lives& members, co
                      const Life* partner) {
   pdroute::NoEndpoint expected{.role = reason.role, .endpoints = static_cast<std::uint32_t>(members.size())};
   std::uint32_t room = 0;
+  std::uint32_t tripped = 0;
+  std::uint32_t backing_off = 0;
   for (const LifePtr& life : members) {
     switch (fate(*life, wish, job, partner)) {
       case Fate::unavailable:
@@ -116,10 +254,22 @@ inline bool explains(const pdroute::NoEndpoint& reason, const Lives& members, co
       case Fate::incompatible: ++expected.incompatible; break;
       case Fate::too_large: ++expected.too_large; break;
       case Fate::full: ++expected.full; break;
-      case Fate::has_room: ++room; break;
+      case Fate::has_room:
+        ++room;
+        if (life->gate.held_back()) ++(life->gate.tripped() ? tripped : backing_off);
+        break;
     }
   }
   const bool declines = job.answer[place(reason.role)] != Job::Answer::choose;
+  if (declines) {  // endpoints that are held back may not have been shown to the policy
+    const auto held = [&room](std::uint32_t counted, std::uint32_t& known, std::uint32_t most) {
+      const std::uint32_t more = counted > known ? std::min(counted - known, most) : 0;
+      known += more;
+      room -= more;
+    };
+    held(reason.ejected, expected.ejected, tripped);
+    held(reason.full, expected.full, backing_off);
+  }
   const bool declined_correct = declines ? reason.declined == room : reason.declined == 0 && room == 0;
   return declined_correct && reason.full == expected.full && reason.too_large == expected.too_large &&
          reason.endpoints == expected.endpoints && reason.unhealthy == expected.unhealthy &&
@@ -134,9 +284,6 @@ inline bool adds_up(const pdroute::NoEndpoint& reason) {
   return sum == reason.endpoints;
 }
 
-/// How a lease ends. The failures come first, in the order of `pdroute::FailureKind`.
-enum class End : std::uint8_t { unreachable, timed_out, bad_response, overloaded, completed, cancelled };
-
 inline std::uint64_t& count_of(pdroute::Outcomes& outcomes, End end) {
   switch (end) {
     case End::unreachable: return outcomes.unreachable;
@@ -144,6 +291,7 @@ inline std::uint64_t& count_of(pdroute::Outcomes& outcomes, End end) {
     case End::bad_response: return outcomes.bad_response;
     case End::overloaded: return outcomes.overloaded;
     case End::completed: return outcomes.completed;
+    case End::rejected: return outcomes.rejected;
     case End::cancelled: break;
   }
   return outcomes.cancelled;
@@ -156,6 +304,8 @@ void end_lease(pdroute::Lease<Slot>& lease, End how) {
     lease.complete();
   } else if (how == End::cancelled) {
     lease = {};
+  } else if (how == End::rejected) {
+    lease.reject();
   } else {
     lease.fail(static_cast<pdroute::FailureKind>(how));
   }

@@ -273,8 +273,8 @@ class Worker {
       ensure(demand < implausible, "tokens below zero");
       auto& before = seen_[{role, status.incarnation}];
       auto now = status.outcomes;
-      for (const End end :
-           {End::unreachable, End::timed_out, End::bad_response, End::overloaded, End::completed, End::cancelled}) {
+      for (const End end : {End::unreachable, End::timed_out, End::bad_response, End::overloaded, End::completed,
+                            End::cancelled, End::rejected}) {
         ensure(fuzz::count_of(now, end) >= fuzz::count_of(before, end), "a count of outcomes falls");
         ensure(fuzz::count_of(now, end) < implausible, "a count of outcomes below zero");
       }
@@ -323,8 +323,8 @@ TEST_CASE("random actions of four threads: limits hold, counts balance, and noth
     for (Worker& worker : workers) {
       CHECK(worker.fault == "");
       for (auto& [key, outcomes] : worker.ended) {
-        for (const End end :
-             {End::unreachable, End::timed_out, End::bad_response, End::overloaded, End::completed, End::cancelled})
+        for (const End end : {End::unreachable, End::timed_out, End::bad_response, End::overloaded, End::completed,
+                              End::cancelled, End::rejected})
           fuzz::count_of(ended[key], end) += fuzz::count_of(outcomes, end);
       }
       for (const Role role : {Role::prefill, Role::decode}) refused[place(role)] += worker.refused[place(role)];

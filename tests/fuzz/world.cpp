@@ -140,15 +140,14 @@ void World::end_stake(Stake& stake, End how) {
   --stake.life->leases;
   stake.life->demand -= stake.amount;
   ++count_of(stake.life->outcomes, how);
-  if (how == End::completed) stake.life->consecutive_failures = 0;
-  if (how == End::unreachable || how == End::timed_out || how == End::bad_response) ++stake.life->consecutive_failures;
+  stake.life->gate.end(stake.mark, how);
   stake = {};
 }
 
 void World::release() {
   if (open_.empty()) return;
   const auto at = draws_.below(static_cast<std::uint32_t>(open_.size()));
-  const auto how = static_cast<End>(draws_.below(6));
+  const auto how = static_cast<End>(draws_.below(7));
   Open& open = open_[at];
   const Role role = draw_role();
   with_half(open, role, [&](auto& lease, Stake& stake) {
@@ -185,6 +184,7 @@ void World::progress() {
     lease.progress(tokens);
     if (!stake.life) return;
     const std::uint64_t added = std::min(tokens, max - stake.life->demand);
+    stake.life->gate.give_tokens(stake.mark);
     stake.amount += added;
     stake.life->demand += added;
   });
@@ -346,7 +346,7 @@ void World::compare_members(Role role) {
     ensure(status.id == life.id && status.incarnation == life.incarnation, "the members or their order differ");
     ensure(status.health == life.health && status.intake == life.intake && status.draining == life.draining,
            "the state of a member differs");
-    ensure(status.ejection == life.ejection.phase, "whether a member is ejected differs from the model");
+    ensure(status.ejection == life.phase(), "whether a member is ejected differs from the model");
     ensure(status.capacity == life.capacity, "the capacity of a member differs");
     ensure(status.in_flight == life.leases, "the number in flight differs");
     ensure((role == Role::prefill ? status.tokens : status.kv_tokens) == life.demand, "the tokens held differ");

@@ -63,6 +63,7 @@ class World final : public Witness {
   struct Stake {
     LifePtr life = {};
     std::uint64_t amount = 0;
+    Mark mark = {};
   };
   struct Open {
     Router::Route route;
@@ -157,7 +158,10 @@ class World final : public Witness {
   Census census_;
   pdroute::ManualClock clock_;
   bool ejects_ = true;
-  pdroute::OutlierDetection rules_ = {.base_ejection_time = std::chrono::seconds{2},
+  // Rows alone: the share of failures and silence have tests of their own.
+  pdroute::OutlierDetection rules_ = {.failure_share_requests = 1'000'000'000,
+                                      .silence = std::chrono::hours{100'000},
+                                      .base_ejection_time = std::chrono::seconds{2},
                                       .max_ejection_time = std::chrono::seconds{10}};
   pdroute::Role first_ = pdroute::Role::prefill;
   std::array<Lives, 2> members_;

@@ -165,6 +165,12 @@ World::Stake World::took(Role role, const Payload& payload, std::uint64_t incarn
   ensure(payload.stamp == life.stamp, "another copy of the endpoint is chosen");
   ensure(fate(life, *wish_, job, nullptr) == Fate::has_room, "an endpoint is chosen that does not pass or has no room");
   ensure(job.answer[place(role)] == Job::Answer::choose, "an endpoint is chosen although the policy declines");
+  if (life.gate.held_back() && life.gate.tripped() && !wish_->sum_not) {
+    for (const LifePtr& each : all) {
+      ensure(fate(*each, *wish_, job, nullptr) != Fate::has_room || each->gate.held_back(),
+             "an endpoint that keeps failing is chosen although another one can take the request");
+    }
+  }
   return {*found, job.amount(life.group, role)};
 }
 
@@ -175,8 +181,7 @@ void World::took_one(Lease lease) {
   stake = took(Lease::role, *lease, lease.incarnation());
   if (!stake.life) return;
   ++stake.life->leases;
-  ++stake.life->begun;
-  if (stake.life->ejection.bounded) stake.life->ejection.probe = false;
+  stake.mark = stake.life->gate.begin();
   stake.life->demand += stake.amount;
   if (Lease::role == Role::decode) stake.life->arrivals.push_back(seconds());
   if constexpr (Lease::role == Role::prefill) {

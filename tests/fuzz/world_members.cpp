@@ -77,8 +77,8 @@ LifePtr World::add(Role role, const Life& like) {
   life->leases = 0;
   life->demand = 0;
   life->outcomes = {};
-  life->consecutive_failures = 0;
-  life->begun = 0;
+  life->gate = {};
+  life->gate.row_limit = ejects_ ? rules_.consecutive_failures : 0;
   life->ejection = {};
   life->arrivals.clear();
   lives_.push_back(life);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "fuzz/world.hpp"
@@ -33,12 +34,16 @@ void World::settle(Role role) {
   if (!ejects_) return;
   const Lives& all = members(role);
   std::size_t full = 0;
-  for (const LifePtr& life : all) full += life->serves_in_full() ? 1U : 0U;
-  const bool panic = rules_.panic_threshold > 0 && 2 * full < all.size();
+  std::size_t counted = 0;
+  for (const LifePtr& life : all) {
+    full += life->serves_in_full() ? 1U : 0U;
+    counted += life->counts() ? 1U : 0U;
+  }
+  const bool panic = rules_.panic_threshold > 0 && 2 * full < counted;
   for (const LifePtr& life : all) {
     Ejection& ejection = life->ejection;
     if (is_out(*life)) ejection.phase = panic ? EjectionPhase::spared : EjectionPhase::ejected;
-    ejection.bounded = ejection.phase != EjectionPhase::none && full > 0 && !panic;
+    life->gate.let_everybody_in(panic || (full == 0 && ejection.phase != EjectionPhase::none));
   }
 }
 void World::settle() {
@@ -50,60 +55,56 @@ void World::advance_role(Role role, std::int64_t now) {
   constexpr std::int64_t second = 1'000'000'000;
   constexpr std::array<std::int64_t, 4> time_out{2 * second, 4 * second, 8 * second, 10 * second};
   const Lives& all = members(role);
+  std::vector<std::pair<std::uint32_t, LifePtr>> failing;  // with the number of failures that speak against it
+  const auto probe = [&](Life& life) {
+    life.ejection.phase = EjectionPhase::probing;
+    life.ejection.until = now + 10 * second;
+    life.gate.probe();
+  };
   for (const LifePtr& life : all) {
     Ejection& ejection = life->ejection;
-    if (life->draining || ejection.phase == EjectionPhase::none) continue;
+    Gate& gate = life->gate;
+    if (life->draining) continue;
+    gate.step();
     ejection.until = std::min(ejection.until, now + 10 * second);
-    const bool over = now >= ejection.until;
     if (is_out(*life)) {
-      if (!over) continue;
-      ejection.phase = EjectionPhase::probing;
-      ejection.until = now + 10 * second;
-      ejection.begun = life->begun;
-      ejection.completed = life->outcomes.completed;
-      ejection.others = life->leases;
-      ejection.probe = true;
-      life->consecutive_failures = 0;
-      continue;
-    }
-    ejection.others = std::min(ejection.others, life->leases);
-    const bool tried = life->begun > ejection.begun;
-    if (!tried) {
-      ejection.completed = life->outcomes.completed;
-      life->consecutive_failures = 0;
-    }
-    if (life->outcomes.completed > ejection.completed || (over && life->consecutive_failures == 0)) {
+      if (now >= ejection.until) probe(*life);
+    } else if (ejection.phase == EjectionPhase::none) {
+      if (gate.tripped()) failing.emplace_back(gate.row, life);
+    } else if (gate.proved) {
       ejection.phase = EjectionPhase::none;
       ejection.since = now;
+      gate.serve();
       ++tally_.taken_back;
-    } else if (life->consecutive_failures == 0 && life->leases <= ejection.others) {
-      ejection.probe = true;
+    } else {
+      if (!gate.tried && gate.running.count(gate.period) == 0) ejection.until = now + 10 * second;
+      if (gate.failed || now >= ejection.until) failing.emplace_back(1, life);
     }
   }
-  for (std::uint32_t row = 1000; row > 0; --row) {  // the longest row of failures first; none is longer than this here
-    for (const LifePtr& life : all) {
-      Ejection& ejection = life->ejection;
-      if (std::min(life->consecutive_failures, 1000U) != row || life->draining || is_out(*life)) continue;
-      if (ejection.phase == EjectionPhase::none && row < rules_.consecutive_failures) continue;
-      std::size_t out = 0;
-      bool another_serves = false;
-      for (const LifePtr& each : all) {
-        out += is_out(*each) && !each->draining ? 1U : 0U;
-        another_serves = another_serves || (each != life && each->serves_in_full());
-      }
-      if (!another_serves || out >= (all.size() < 2 ? 0 : std::max<std::size_t>(1, all.size() / 2))) {
-        if (ejection.phase == EjectionPhase::probing) {
-          life->consecutive_failures = 0;
-          ejection.probe = true;
-        }
-        continue;
-      }
-      if (ejection.phase == EjectionPhase::none && now - ejection.since > 10 * second) ejection.times = 0;
-      ejection.phase = EjectionPhase::ejected;
-      ejection.until = now + time_out[std::min(ejection.times++, 3U)];
-      life->consecutive_failures = 0;
-      ++tally_.ejected;
+  std::stable_sort(failing.begin(), failing.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  for (const auto& [row, life] : failing) {
+    Ejection& ejection = life->ejection;
+    std::size_t out = 0;
+    std::size_t counted = 0;
+    bool another_serves = false;
+    for (const LifePtr& each : all) {
+      counted += each->counts() ? 1U : 0U;
+      out += is_out(*each) && each->available() ? 1U : 0U;
+      another_serves = another_serves || (each != life && each->serves_in_full());
     }
+    if (!another_serves || out >= (counted < 2 ? 0 : std::max<std::size_t>(1, counted / 2))) {
+      if (ejection.phase == EjectionPhase::probing) {
+        probe(*life);
+      } else {
+        life->gate.serve();
+      }
+      continue;
+    }
+    if (ejection.phase == EjectionPhase::none && now - ejection.since > 10 * second) ejection.times = 0;
+    ejection.phase = EjectionPhase::ejected;
+    ejection.until = now + time_out[std::min(ejection.times++, 3U)];
+    life->gate.hold();
+    ++tally_.ejected;
   }
   settle(role);
 }

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -34,14 +35,19 @@ namespace model {
 /// The part of std::atomic that pdroute uses. At each operation another thread may get the turn.
 template <class T>
 class ScheduledAtomic {
+  static_assert(sizeof(T) <= sizeof(std::uint64_t) && std::is_trivially_copyable_v<T>, "the model keeps one word each");
+
  public:
-  ScheduledAtomic(T value = 0) noexcept { atomic_begins(this, value); }
+  ScheduledAtomic(T value = {}) noexcept { atomic_begins(this, word(value)); }
   ScheduledAtomic(const ScheduledAtomic&) = delete;
   ScheduledAtomic& operator=(const ScheduledAtomic&) = delete;
   ~ScheduledAtomic() { atomic_ends(this); }
 
-  [[nodiscard]] T load(std::memory_order order) const noexcept { return static_cast<T>(atomic_load(this, order)); }
-  void store(T value, std::memory_order order) noexcept { atomic_store(this, value, order); }
+  [[nodiscard]] T load(std::memory_order order) const noexcept { return value(atomic_load(this, order)); }
+  void store(T value, std::memory_order order) noexcept { atomic_store(this, word(value), order); }
+  T exchange(T value, std::memory_order order) noexcept {
+    return update([value](T) { return value; }, order);
+  }
   T fetch_add(T value, std::memory_order order) noexcept {
     return update([value](T old) { return static_cast<T>(old + value); }, order);
   }
@@ -51,10 +57,13 @@ class ScheduledAtomic {
   T fetch_or(T value, std::memory_order order) noexcept {
     return update([value](T old) { return static_cast<T>(old | value); }, order);
   }
+  T fetch_and(T value, std::memory_order order) noexcept {
+    return update([value](T old) { return static_cast<T>(old & value); }, order);
+  }
   bool compare_exchange_strong(T& expected, T desired, std::memory_order success, std::memory_order failure) noexcept {
-    std::uint64_t value = expected;
-    const bool exchanged = atomic_compare_exchange(this, value, desired, success, failure);
-    expected = static_cast<T>(value);
+    std::uint64_t seen = word(expected);
+    const bool exchanged = atomic_compare_exchange(this, seen, word(desired), success, failure);
+    expected = value(seen);
     return exchanged;
   }
   bool compare_exchange_weak(T& expected, T desired, std::memory_order success, std::memory_order failure) noexcept {
@@ -67,8 +76,17 @@ class ScheduledAtomic {
  private:
   template <class F>
   T update(F change, std::memory_order order) noexcept {
-    return static_cast<T>(
-        atomic_update(this, [change](std::uint64_t old) { return change(static_cast<T>(old)); }, order));
+    return value(atomic_update(this, [change](std::uint64_t old) { return word(change(value(old))); }, order));
+  }
+  static std::uint64_t word(const T& value) noexcept {
+    std::uint64_t word = 0;
+    std::memcpy(&word, &value, sizeof(T));
+    return word;
+  }
+  static T value(std::uint64_t word) noexcept {
+    T value{};
+    std::memcpy(static_cast<void*>(&value), &word, sizeof(T));
+    return value;
   }
   static constexpr std::memory_order on_failure(std::memory_order order) {
     return order == std::memory_order_acq_rel   ? std::memory_order_acquire

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -64,7 +65,7 @@ struct Execution {
   bool starting = true;
   bool looking = false;  // `after_each_step` runs: its accesses are not steps
   std::vector<Step> steps;
-  std::array<std::size_t, threads + 1> last_step{};
+  std::array<std::size_t, threads + 1> last_change{};
 
   Execution() {
     for (std::size_t i = 0; i < viewers.size(); ++i) viewers[i].thread = i;
@@ -154,7 +155,9 @@ void step_done(const char* what, const void* address, std::uint64_t value) {
   if (free_access()) return;
   Execution& execution = now();
   execution.steps.push_back({self, what, number_of(address), value});
-  execution.last_step[self] = execution.steps.size();
+  const std::string_view kind = what;
+  if (kind.find("load") == kind.npos && kind.find("fail") == kind.npos)
+    execution.last_change[self] = execution.steps.size();
   check(execution.steps.size() < max_steps, "an execution has no end");
   if (!the_model().after_each_step) return;
   execution.looking = true;
@@ -182,8 +185,8 @@ void fail(std::string_view rule) {
   std::_Exit(EXIT_FAILURE);  // no destructors: the other threads are still inside a step
 }
 
-std::size_t last_step() {
-  return now().last_step[self];
+std::size_t last_change() {
+  return now().last_change[self];
 }
 
 void atomic_begins(const void* object, std::uint64_t value) {

@@ -27,8 +27,8 @@ inline void check(bool holds, std::string_view rule) {
   if (!holds) fail(rule);
 }
 
-/// The number of the calling thread's last step. All threads share one count of steps.
-std::size_t last_step();
+/// The number of the calling thread's last step that changed an atomic. All threads share one count of steps.
+std::size_t last_change();
 
 // For ScheduledAtomic. An object is known by its address alone, so a destroyed object is never read.
 using Change = std::function<std::uint64_t(std::uint64_t)>;

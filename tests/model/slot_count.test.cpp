@@ -6,7 +6,6 @@
 
 namespace {
 
-using Attempt = pdroute::detail::SlotCount::Attempt;
 using model::check;
 using model::Watched;
 
@@ -17,21 +16,22 @@ struct Engine {
 using Slot = pdroute::detail::Slot<pdroute::Role::prefill, Engine>;
 
 /// Makes a slot on the heap with the membership's pin and `more_pins`. It destroys itself, as the pool's slots do.
-Slot* new_slot(int more_pins) {
-  auto* slot = new Slot(Engine{}, 1, {});
+Slot* new_slot(int more_pins, std::uint32_t row_limit = 0) {
+  auto* slot = new Slot(Engine{}, 1, {}, row_limit);
   for (int i = 0; i < more_pins; ++i) slot->pin();
   return slot;
 }
-Attempt reserve(Slot& slot) {
+/// The place of a new lease; null if there is none.
+Slot::Place* reserve(Slot& slot) {
   Slot::Held held{};
-  return slot.try_reserve(0, held);
+  return slot.try_reserve(0, held).place;
 }
 void use(const Slot& slot) {
   slot.endpoint().memory.read();
 }
-void complete(Slot* slot) {
+void complete(Slot::Place* place) {
   Slot::Held held{};
-  Slot::complete(slot, held);
+  Slot::complete(place, held);
 }
 
 /// Two threads choose from a snapshot each and keep their lease longer than the snapshot, while the endpoint is
@@ -42,7 +42,7 @@ class RemovedWhileReserving {
   void second() {
     replacement_.write();
     slot_->close();
-    closed_ = model::last_step();
+    closed_ = model::last_change();
     Slot::end_pin(slot_);
   }
   void third() { request(); }
@@ -50,11 +50,11 @@ class RemovedWhileReserving {
 
  private:
   void request() {
-    if (reserve(*slot_) == Attempt::reserved) {
-      check(closed_ == 0 || model::last_step() < closed_, "a lease begins after close");
+    if (Slot::Place* const place = reserve(*slot_)) {
+      check(closed_ == 0 || model::last_change() < closed_, "a lease begins after close");
       Slot::end_pin(slot_);
       use(*slot_);
-      complete(slot_);
+      complete(place);
     } else {
       replacement_.read();  // a refused thread sees the endpoint's replacement
       Slot::end_pin(slot_);
@@ -69,10 +69,10 @@ class RemovedWhileReserving {
 /// A lease, the membership and a snapshot let the slot go. Any of them may be the last.
 class LastOfThree {
  public:
-  LastOfThree() { check(reserve(*slot_) == Attempt::reserved, "a new slot takes a lease"); }
+  LastOfThree() { check(place_ != nullptr, "a new slot takes a lease"); }
   void first() {
     use(*slot_);
-    complete(slot_);
+    complete(place_);
   }
   void second() {
     slot_->close();
@@ -87,12 +87,13 @@ class LastOfThree {
 
  private:
   Slot* slot_ = new_slot(1);
+  Slot::Place* place_ = reserve(*slot_);
 };
 
 /// Two threads want the only place, while the third lets a snapshot go and closes the slot.
 class OnlyOnePlace {
  public:
-  OnlyOnePlace() { slot_->set_limit(1); }
+  OnlyOnePlace() { slot_->set_capacity({.requests = 1}); }
   void first() { request(); }
   void second() {
     Slot::end_pin(slot_);
@@ -108,9 +109,10 @@ class OnlyOnePlace {
 
  private:
   void request() {
-    if (reserve(*slot_) != Attempt::reserved) return;
+    Slot::Place* const place = reserve(*slot_);
+    if (place == nullptr) return;
     ++reserved_;
-    complete(slot_);
+    complete(place);
   }
 
   Slot* slot_ = new_slot(1);
@@ -120,29 +122,31 @@ class OnlyOnePlace {
 /// A thread that waits until a draining endpoint is empty sees the work of the threads that held leases.
 class DrainedIsDrained {
  public:
-  DrainedIsDrained() { check(reserve(*slot_) == Attempt::reserved, "a new slot takes a lease"); }
-  void first() { work(0); }
+  DrainedIsDrained() { check(place_ != nullptr, "a new slot takes a lease"); }
+  void first() { work(0, place_); }
   void second() {
     slot_->close();
-    closed_ = model::last_step();
+    closed_ = model::last_change();
     if (slot_->in_flight() != 0) return;
     for (std::size_t i = 0; i < 2; ++i) work_[i].read();
     check(slot_->in_flight() == 0, "a lease begins after the slot was closed and empty");
   }
   void third() {
-    if (reserve(*slot_) != Attempt::reserved) return;
-    check(closed_ == 0 || model::last_step() < closed_, "a lease begins after close");
-    work(1);
+    Slot::Place* const place = reserve(*slot_);
+    if (place == nullptr) return;
+    check(closed_ == 0 || model::last_change() < closed_, "a lease begins after close");
+    work(1, place);
   }
   void finish() { Slot::end_pin(slot_); }
 
  private:
-  void work(std::size_t of) {
+  void work(std::size_t of, Slot::Place* place) {
     work_[of].write();
-    complete(slot_);
+    complete(place);
   }
 
   Slot* slot_ = new_slot(0);
+  Slot::Place* place_ = reserve(*slot_);
   std::array<Watched, 2> work_;
   std::size_t closed_ = 0;
 };
@@ -152,17 +156,12 @@ class DrainedIsDrained {
 class CountsWhileLeasesEnd {
  public:
   CountsWhileLeasesEnd() {
-    for (std::uint64_t i = 0; i < before; ++i) {
-      check(reserve(*slot_) == Attempt::reserved, "a new slot takes a lease");
-      complete(slot_);
-    }
-    check(reserve(*slot_) == Attempt::reserved, "a new slot takes a lease");
+    for (std::uint64_t i = 0; i < before; ++i) complete(reserve(*slot_));
+    running_ = reserve(*slot_);
+    check(running_ != nullptr, "a new slot takes a lease");
   }
-  void first() {
-    static_cast<void>(reserve(*slot_));
-    complete(slot_);
-  }
-  void second() { complete(slot_); }
+  void first() { complete(reserve(*slot_)); }
+  void second() { complete(running_); }
   void third() {
     const std::uint64_t ended = slot_->ended();
     check(before <= ended && ended <= before + 2, "ended differs from the leases there were");
@@ -180,6 +179,79 @@ class CountsWhileLeasesEnd {
   static constexpr std::uint64_t before = 6;
 
   Slot* slot_ = new_slot(0);
+  Slot::Place* running_ = nullptr;
+};
+
+/// The limit is lowered to the number in flight while a thread reserves and another one reads the counts.
+class LimitIsLowered {
+ public:
+  LimitIsLowered() { check(running_ != nullptr, "a new slot takes a lease"); }
+  void first() {
+    Slot::Place* const place = reserve(*slot_);
+    if (place == nullptr) return;
+    check(lowered_ == 0 || model::last_change() < lowered_, "a lease begins above the lowered limit");
+    complete(place);
+  }
+  void second() {
+    slot_->set_limit(1);
+    lowered_ = model::last_change();
+  }
+  void third() { check(slot_->ended() <= 1, "ended differs from the leases there were"); }
+  void finish() {
+    complete(running_);
+    Slot::end_pin(slot_);
+  }
+
+ private:
+  Slot* slot_ = new_slot(0);
+  Slot::Place* running_ = reserve(*slot_);
+  std::size_t lowered_ = 0;
+};
+
+/// A failure closes the gate, while the pool opens it.
+class FailsWhileTakenBack {
+ public:
+  FailsWhileTakenBack() { check(running_ != nullptr, "a new slot takes a lease"); }
+  void first() { Slot::fail(running_, {}, pdroute::FailureKind::bad_response); }
+  void second() {
+    slot_->admit([](auto& admission) { admission.serve(false); });
+  }
+  void third() {}
+  void finish() {
+    check(slot_->limit() == slot_->admission().limit_of_count(), "the count does not follow the gate");
+    check(slot_->admission().marked() == 0, "a mark without a lease");
+    check(slot_->outcomes() == pdroute::Outcomes{.completed = slot_->ended() - 1, .bad_response = 1},
+          "ended differs from the leases there were");
+    Slot::end_pin(slot_);
+  }
+
+ private:
+  Slot* slot_ = new_slot(0, 1);
+  Slot::Place* running_ = reserve(*slot_);
+};
+
+/// The endpoint is probed, and two want to be the only probe.
+class OnlyOneProbe {
+ public:
+  OnlyOneProbe() {
+    slot_->admit([](auto& admission) { admission.probe(1); });
+  }
+  void first() { request(); }
+  void second() { request(); }
+  void third() {}
+  void after_each_step() { check(slot_->in_flight() <= 1, "more probes than allowed"); }
+  void finish() {
+    check(slot_->in_flight() == 0 && slot_->admission().marked() == 0, "a mark without a lease");
+    check(slot_->admission().state().left == 1, "a probe is lost");
+    Slot::end_pin(slot_);
+  }
+
+ private:
+  void request() {
+    if (Slot::Place* const place = reserve(*slot_)) Slot::cancel(place, {});
+  }
+
+  Slot* slot_ = new_slot(0);
 };
 
 }  // namespace
@@ -189,5 +261,8 @@ int main() {
   model::explore<OnlyOnePlace>("two want the only place while the slot is closed", 1500);
   model::explore<DrainedIsDrained>("one waits for a closed slot to be empty", 60);
   model::explore<CountsWhileLeasesEnd>("the counts are read while leases begin and end", 500);
+  model::explore<LimitIsLowered>("the limit is lowered while one reserves", 10);
+  model::explore<FailsWhileTakenBack>("the gate closes and opens at once", 10);
+  model::explore<OnlyOneProbe>("two want to be the only probe", 10);
   model::explore<RemovedWhileReserving>("two reserve while the endpoint is removed", 5000);
 }

@@ -34,8 +34,9 @@ template <class Pool>
 pdroute::Lease<typename Pool::Slot> lease(const Pool& pool, std::uint64_t tokens) {
   typename Pool::Slot* const slot = pool.snapshot()->candidates().slot(0);
   typename Pool::Slot::Held held{};
-  if (slot->try_reserve(Request{.prompt_tokens = tokens}, held) != Pool::Slot::Attempt::reserved) return {};
-  return pdroute::Lease<typename Pool::Slot>{slot, held};
+  const auto [attempt, place] = slot->try_reserve(Request{.prompt_tokens = tokens}, held);
+  if (attempt != Pool::Slot::Attempt::reserved) return {};
+  return pdroute::Lease<typename Pool::Slot>{place, held};
 }
 
 /// The value in the pool's error for this capacity. `assign` and `set_capacity` must give the same error.

@@ -289,8 +289,7 @@ TEST_CASE("threads share a small table, each gets its own leases back and none i
       for (int i = 0; i < rounds; ++i) {
         for (auto& id : ids) {
           Prefill::Slot::Held held{};
-          static_cast<void>(member.slot->try_reserve(pdroute::Request{}, held));
-          Prefill::Lease lease{member.slot};
+          Prefill::Lease lease{member.slot->try_reserve(pdroute::Request{}, held).place};
           id = table.detach(std::move(lease));
           if (id.has_value() == static_cast<bool>(lease)) ++wrong;  // NOLINT(bugprone-use-after-move)
           if (!id) ++refused;

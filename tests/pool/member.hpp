@@ -19,16 +19,18 @@ struct Member {
   using Slot = pdroute::detail::Slot<role, Engine, Load>;
   using Lease = pdroute::Lease<Slot>;
 
-  explicit Member(std::string id = "p0", std::uint64_t incarnation = 3, typename Load::Options options = {})
-      : slot(new Slot(Engine{std::move(id)}, incarnation, options)) {}
+  explicit Member(std::string id = "p0", std::uint64_t incarnation = 3, typename Load::Options options = {},
+                  std::uint32_t row_limit = 0)
+      : slot(new Slot(Engine{std::move(id)}, incarnation, options, row_limit)) {}
   Member(const Member&) = delete;
   Member& operator=(const Member&) = delete;
   ~Member() { Slot::end_pin(slot); }
 
   [[nodiscard]] Lease lease(const pdroute::Request& request = {}) const {
     typename Slot::Held held{};
-    REQUIRE(slot->try_reserve(request, held) == Slot::Attempt::reserved);
-    return Lease{slot, held};
+    const auto reservation = slot->try_reserve(request, held);
+    REQUIRE(reservation.attempt == Slot::Attempt::reserved);
+    return Lease{reservation.place, held};
   }
 
   Slot* slot;

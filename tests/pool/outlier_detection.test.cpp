@@ -47,6 +47,12 @@ TEST_CASE("outlier detection: invalid options are refused, and the error names o
   const auto value = [](const OutlierDetection& rules) { return rules.check() ? rules.check()->value : "accepted"; };
   CHECK(value({}) == "accepted");
   CHECK(value({.consecutive_failures = 0}) == "accepted");  // off
+  CHECK(value({.consecutive_failures = 65'536}) == "consecutive_failures 65536");
+  CHECK(value({.failure_share = 0}) == "failure_share 0");
+  CHECK(value({.failure_share = 1}) == "accepted");
+  CHECK(value({.failure_share = std::nan("")}).find("failure_share") == 0);
+  CHECK(value({.window = 0s}) == "window 0 ns");
+  CHECK(value({.silence = -1ns}) == "silence -1 ns");
   CHECK(value({.probes = 0}) == "probes 0");
   CHECK(value({.probes = 1024}) == "probes 1024");
   CHECK(value({.base_ejection_time = 0s}) == "base_ejection_time 0 ns");
@@ -63,6 +69,7 @@ TEST_CASE("outlier detection: invalid options are refused, and the error names o
 TEST_CASE("outlier detection: each ejection phase has a name") {
   using pdroute::EjectionPhase;
   CHECK(to_string(EjectionPhase::none) == "none");
+  CHECK(to_string(EjectionPhase::tripped) == "tripped");
   CHECK(to_string(EjectionPhase::ejected) == "ejected");
   CHECK(to_string(EjectionPhase::spared) == "spared");
   CHECK(to_string(EjectionPhase::probing) == "probing");

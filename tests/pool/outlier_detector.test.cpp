@@ -31,7 +31,9 @@ struct World {
     std::vector<Lease> leases;
     for (std::size_t i = 0; i < attempts; ++i) {
       Pool::Slot::Held held{};
-      if (slot->try_reserve(pdroute::Request{}, held) == Pool::Slot::Attempt::reserved) leases.emplace_back(slot, held);
+      if (const auto [attempt, place] = slot->try_reserve(pdroute::Request{}, held);
+          attempt == Pool::Slot::Attempt::reserved)
+        leases.emplace_back(place, held);
     }
     return leases;
   }

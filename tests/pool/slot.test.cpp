@@ -57,9 +57,17 @@ TEST_CASE("each end of a lease raises the count of its outcome") {
   member.lease().fail(FailureKind::timed_out);
   member.lease().fail(FailureKind::timed_out);
   member.lease().fail(FailureKind::bad_response);
-  for (int i = 0; i < 4; ++i) member.lease().fail(FailureKind::overloaded);
-  CHECK(member.slot->outcomes() ==
-        Outcomes{.completed = 3, .cancelled = 2, .unreachable = 1, .timed_out = 2, .bad_response = 1, .overloaded = 4});
+  for (int i = 0; i < 5; ++i) member.lease().reject();
+  std::vector<Member<>::Lease> refused;  // at once, because push-back keeps later requests out for a while
+  for (int i = 0; i < 4; ++i) refused.push_back(member.lease());
+  for (auto& lease : refused) lease.fail(FailureKind::overloaded);
+  CHECK(member.slot->outcomes() == Outcomes{.completed = 3,
+                                            .rejected = 5,
+                                            .cancelled = 2,
+                                            .unreachable = 1,
+                                            .timed_out = 2,
+                                            .bad_response = 1,
+                                            .overloaded = 4});
   CHECK(member.slot->in_flight() == 0);
 }
 
@@ -95,7 +103,7 @@ TEST_CASE("a demand that does not fit is refused as full and leaves no trace") {
   member.slot->set_capacity({.requests = 5, .tokens = 1000, .kv_tokens = 100});
   auto lease = member.lease({.prompt_tokens = 60});
   Member<Role::decode, Both>::Slot::Held held{};
-  CHECK(member.slot->try_reserve(Request{.prompt_tokens = 41}, held) == Attempt::full);
+  CHECK(member.slot->try_reserve(Request{.prompt_tokens = 41}, held).attempt == Attempt::full);
   CHECK(member.slot->in_flight() == 1);
   CHECK(member.slot->tokens() == 60);
   CHECK(member.slot->kv_tokens() == 60);
@@ -112,9 +120,9 @@ TEST_CASE("has_room answers as try_reserve does") {
   const auto agree = [&](std::uint64_t tokens) {
     const bool room = member.slot->has_room(Request{.prompt_tokens = tokens});
     Member<Role::decode, KvTokens>::Slot::Held held{};
-    const bool reserved = member.slot->try_reserve(Request{.prompt_tokens = tokens}, held) == Attempt::reserved;
-    CHECK(room == reserved);
-    if (reserved) Member<Role::decode, KvTokens>::Lease{member.slot, held}.complete();
+    const auto [attempt, place] = member.slot->try_reserve(Request{.prompt_tokens = tokens}, held);
+    CHECK(room == (attempt == Attempt::reserved));
+    if (attempt == Attempt::reserved) Member<Role::decode, KvTokens>::Lease{place, held}.complete();
     return room;
   };
   CHECK(agree(100));
@@ -146,10 +154,11 @@ TEST_CASE("a request's demand is asked with the slot's own endpoint and role") {
   member.slot->set_capacity({.tokens = 7});
   CHECK(member.slot->has_room(DemandByEndpoint{}));
   Tokens::Held held;
-  REQUIRE(member.slot->try_reserve(DemandByEndpoint{}, held) == Attempt::reserved);
+  const auto [attempt, place] = member.slot->try_reserve(DemandByEndpoint{}, held);
+  REQUIRE(attempt == Attempt::reserved);
   CHECK(held.amount == 7);
   CHECK(member.slot->tokens() == 7);
-  const pdroute::Lease lease{member.slot, held};
+  const Member<Role::prefill, Tokens>::Lease lease{place, held};
 }
 
 TEST_CASE("demand() of a request throws, nothing is reserved") {
@@ -170,8 +179,9 @@ TEST_CASE("a role that counts no tokens does not ask a request for its demand") 
   const Member member;
   CHECK(member.slot->has_room(WithoutDemand{}));
   Member<>::Slot::Held held{};
-  REQUIRE(member.slot->try_reserve(WithoutDemand{}, held) == Attempt::reserved);
-  const pdroute::Lease lease{member.slot};
+  const auto [attempt, place] = member.slot->try_reserve(WithoutDemand{}, held);
+  REQUIRE(attempt == Attempt::reserved);
+  const Member<>::Lease lease{place, held};
 }
 
 TEST_CASE("reported completions stay reported while another lease ends") {
@@ -202,8 +212,7 @@ TEST_CASE("leases end on several threads, counts never fall and completions are 
     threads.emplace_back([&] {
       for (int i = 0; i < 40'000; ++i) {
         Slot::Held held{};
-        static_cast<void>(member.slot->try_reserve(Request{}, held));
-        pdroute::Lease lease{member.slot};
+        Member<>::Lease lease{member.slot->try_reserve(Request{}, held).place};
         if (i % 4 == 0) {
           lease.fail(FailureKind::timed_out);
         } else if (i % 4 == 1) {
@@ -237,7 +246,7 @@ TEST_CASE("slot: a candidate tells the limits in force, as far as its role count
   CHECK(member.slot->capacity() == pdroute::Capacity{.requests = 8, .tokens = 100});
 
   SECTION("while it is probed, too, though the count then refuses every lease as full") {
-    member.slot->set_capacity_of_probes({.requests = 8, .tokens = 100});
+    member.slot->admit([](auto& admission) { admission.probe(1); });
     CHECK(member.slot->limit() == 0);
     CHECK(member.slot->capacity() == pdroute::Capacity{.requests = 8, .tokens = 100});
   }

@@ -13,8 +13,8 @@ namespace {
 
 using namespace pdroute;
 
-// A metric that no policy reads is not stored. A slot without any is two cache lines: one that is written, one that is
-// read.
+// A metric that no policy reads is not stored. A slot without any is three cache lines: two that are written, one that
+// is read.
 static_assert(std::is_empty_v<NoLoad>);
 static_assert(sizeof(detail::Slot<Role::prefill, Engine, NoLoad>) == 192);
 static_assert(sizeof(detail::Slot<Role::prefill, Engine, RequestRate>) >

@@ -46,7 +46,7 @@ enum class StreamLeg : std::uint8_t { prefill, decode };
 
 /// The index at that share of the way round `n` indices.
 [[nodiscard]] constexpr std::size_t index_at(std::uint32_t start, std::size_t n) noexcept {
-  return static_cast<std::size_t>(std::uint64_t{start} * n >> 32U);
+  return std::uint64_t{start} * n >> 32U;
 }
 
 }  // namespace detail

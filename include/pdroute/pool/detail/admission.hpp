@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <pdroute/capacity.hpp>
+#include <pdroute/pool/detail/admission_state.hpp>
 
 namespace pdroute {
 inline namespace v0 {
@@ -16,54 +17,19 @@ namespace detail {
 /// The gate of one slot. As long as it is open, requests do not meet it. Otherwise the slot refuses every reservation as
 /// full, and a request that is refused asks here. A request that is let in is marked with the number of the present
 /// period. Only its ending decides: what began before, or in an earlier period, does not.
+/// `AdmissionState` has the table of what happens.
 ///
-///     event                   | open        | watching            | backing_off           | held  | probing
-///     ------------------------+-------------+---------------------+-----------------------+-------+----------------
-///     a request asks          | let in      | let in              | each n-th is let in   | no    | while probes are left
-///     a marked one completes  | -           | open                | open                  | -     | proved
-///     a marked one fails      | -           | row + 1; held when  | watching              | -     | failed: no probes
-///                             |             | the row is full     |                       |       | are left
-///     another one fails       | watching,   | -                   | watching, row 1       | -     | -
-///                             | row 1       |                     |                       |       |
-///     a marked one pushes back| -           | backing_off         | n doubles             | -     | probe given back
-///     another one pushes back | backing_off | -                   | -                     | -     | -
-///     it ends otherwise       | -           | -                   | open, if marked       | -     | probe given back
-///     it has given tokens     | -           | -                   | -                     | -     | proved
-///
-/// `Watching` means: a row of failures has begun. Before the first failure of a row nothing is marked, so endpoints that
-/// work cost nothing. A new period begins with each row, each back-off and each probing, with a number that no running
-/// lease has. If eight periods have running leases, the present number is used again.
-///
-/// The pool's lock guards `hold`, `probe`, `let_all_in` and `set_limit`; the others may be called from many threads at
-/// once; lock-free. All accesses are relaxed: the word holds all there is, and the slot's count orders the rest.
+/// Thread safety: the pool's lock guards `set_limit`, `hold`, `probe`, `let_everybody_in`, `serve` and `step`; the others
+/// may be called from many threads at once; lock-free.
 class Admission {
  public:
-  static constexpr std::uint32_t max_probes = 1023;
-  static constexpr std::size_t periods = 8;
-  static constexpr std::uint32_t max_row = (std::uint32_t{1} << 16U) - 1;
-
-  enum class Mode : std::uint8_t { open, watching, backing_off, held, probing };
-
-  /// All that there is, in one word.
-  struct State {
-    std::uint64_t limit : 22 = 0;  ///< of requests in flight
-    std::uint64_t mode : 3 = 0;    ///< a `Mode`
-    std::uint64_t period : 3 = 0;  ///< the number that marks the requests of now
-    std::uint64_t row : 16 = 0;    ///< failures in a row; while backing off, requests to refuse before the next trial
-    std::uint64_t left : 10 = 0;   ///< probes that may still begin; while backing off, how many are refused per trial
-    std::uint64_t everybody : 1 = 0;  ///< held or probing, but all requests are let in
-    std::uint64_t proved : 1 = 0;     ///< a probe has worked
-    std::uint64_t failed : 1 = 0;     ///< a probe has failed
-    std::uint64_t older : 1 = 0;      ///< requests may run that began before the endpoint was taken back
-    std::uint64_t unused : 6 = 0;
-
-    [[nodiscard]] Mode what() const noexcept { return static_cast<Mode>(mode); }
-    void set(Mode next) noexcept { mode = static_cast<std::uint64_t>(next) & 7U; }
-  };
-  static_assert(sizeof(State) == sizeof(std::uint64_t));
+  using State = AdmissionState;
+  using Mode = State::Mode;
+  using Period = std::optional<std::uint8_t>;  ///< the mark of a request, if it has one
 
   /// `row_limit` failures in a row close the gate; zero: failures are not watched.
-  explicit Admission(std::uint32_t row_limit) noexcept : row_limit_(row_limit < max_row ? row_limit : max_row) {}
+  explicit Admission(std::uint32_t row_limit) noexcept
+      : row_limit_(static_cast<std::uint16_t>(row_limit < State::max_row ? row_limit : State::max_row)) {}
 
   [[nodiscard]] State state() const noexcept { return state_.load(std::memory_order_relaxed); }
   /// The limit that the slot's count must have: zero unless every request is let in unseen.
@@ -73,71 +39,75 @@ class Admission {
   }
   /// The limit on requests in flight.
   [[nodiscard]] std::uint32_t limit() const noexcept { return static_cast<std::uint32_t>(state().limit); }
-  /// Whether a request that asks would be let in, if there is room.
-  [[nodiscard]] bool admits() const noexcept {
-    const State now = state();
-    switch (now.what()) {
-      case Mode::open:
-      case Mode::watching: return true;
-      case Mode::backing_off: return now.row == 0;
-      case Mode::held: return now.everybody != 0;
-      case Mode::probing: return now.everybody != 0 || now.left > 0;
-    }
-    return false;
-  }
-  /// Failures in the present row, or one if a probe has failed.
-  [[nodiscard]] std::uint32_t row() const noexcept {
-    const State now = state();
-    if (now.what() == Mode::probing) return static_cast<std::uint32_t>(now.failed);
-    return now.what() == Mode::backing_off ? 0 : static_cast<std::uint32_t>(now.row);
-  }
   /// Whether a row of failures has closed the gate.
-  [[nodiscard]] bool tripped() const noexcept { return state().what() == Mode::held && state().row > 0; }
-  /// Running leases that are marked with the present period.
-  [[nodiscard]] std::uint32_t running() const noexcept {
-    return running_[state().period].load(std::memory_order_relaxed);
+  [[nodiscard]] bool tripped() const noexcept { return state().tripped(); }
+  /// Whether a request of this probing has begun.
+  [[nodiscard]] bool probed() const noexcept { return state().tried != 0 || running(state().period) > 0; }
+  /// Running leases that have a mark.
+  [[nodiscard]] std::uint32_t marked() const noexcept {
+    std::uint32_t sum = 0;
+    for (std::size_t i = 0; i < State::periods; ++i) sum += running(i);
+    return sum;
+  }
+  /// Whether a request with this mark, or without one, began before the endpoint was last taken back. It then says
+  /// nothing about the endpoint as it is now.
+  [[nodiscard]] bool began_before_service(Period period) const noexcept {
+    if (!period) return state().older != 0;
+    return (before_service_.load(std::memory_order_relaxed) & 1U << *period) != 0;
   }
 
-  /// What a request is let in with.
+  /// What a request gets that asks.
   struct Permit {
-    std::uint32_t limit = 0;                  ///< of requests in flight; zero: not let in
-    std::optional<std::uint8_t> period = {};  ///< its mark
+    bool granted = false;
+    Period period = {};  ///< its mark; none if the gate was open
   };
-  /// A request asks. It then either holds a lease, or calls `withdraw`. `anyway`: there is no other endpoint.
+  /// A request asks. If it is granted a mark, it then either holds a lease or calls `withdraw`. `anyway`: there is no
+  /// other endpoint.
   [[nodiscard]] Permit ask(bool anyway) noexcept {
+    State seen = load();
     for (;;) {
-      State seen = state();
-      if (seen.what() == Mode::open) return {.limit = static_cast<std::uint32_t>(seen.limit)};
+      if (seen.refuses()) return {};
       State next = seen;
       switch (seen.what()) {
+        case Mode::open: return {.granted = true};
+        case Mode::watching: break;
         case Mode::backing_off:
-          if (!anyway && seen.row > 0) {
-            --next.row;
+          if (seen.left > 0 && !anyway) {
+            --next.left;
             if (change(seen, next)) return {};
             continue;
           }
-          next.row = seen.left;
+          next.wait();
+          next.tried = 1;
           break;
         case Mode::held:
           if (seen.everybody == 0 && !anyway) return {};
           break;
         case Mode::probing:
-          if (seen.everybody == 0 && seen.left == 0) return {};
           if (seen.everybody == 0) --next.left;
           break;
-        default: break;
       }
       // Counted first, so that no new period takes the number meanwhile.
       const auto period = static_cast<std::uint8_t>(seen.period);
       running_[period].fetch_add(1, std::memory_order_relaxed);
-      if (change(seen, next)) return {.limit = static_cast<std::uint32_t>(seen.limit), .period = period};
-      running_[period].fetch_sub(1, std::memory_order_relaxed);
+      if (change(seen, next)) return {.granted = true, .period = period};
+      over(period);
     }
+  }
+  /// A request with a filter, which asks only endpoints that admit it, has passed this one over.
+  void passed_over() noexcept {
+    update([](State& next) {
+      if (next.what() == Mode::backing_off && next.left > 0) --next.left;
+    });
   }
   /// The request has not begun after all: gives back what `ask` took.
   void withdraw(std::uint8_t period) noexcept {
-    give_back_probe(period);
-    running_[period].fetch_sub(1, std::memory_order_relaxed);
+    update([&](State& next) {
+      if (next.period != period) return;
+      if (next.what() == Mode::backing_off) next.left = 0;
+      give_back_probe(next);
+    });
+    over(period);
   }
 
   // The endings of requests. Each but `failed` and `pushed_back` is called for marked ones only. All return whether the
@@ -150,34 +120,44 @@ class Admission {
       if (next.what() == Mode::probing) {
         next.proved = 1;
       } else if (next.what() == Mode::watching || next.what() == Mode::backing_off) {
-        open(next);
+        next.open();
       }
     });
   }
   /// The request has given tokens, and goes on.
-  void progressed(std::uint8_t period) noexcept {
-    update([&](State& next) {
-      if (next.period == period && next.what() == Mode::probing) next.proved = 1;
+  bool progressed(std::uint8_t period) noexcept {
+    return update([&](State& next) {
+      if (next.period != period) return;
+      if (next.what() == Mode::probing) next.proved = 1;
+      if (next.what() == Mode::backing_off) next.end_back_off();
     });
   }
-  /// The request has failed. `period` is its mark, if it has one.
-  bool failed(std::optional<std::uint8_t> period) noexcept {
+  /// The request has failed.
+  bool failed(Period period) noexcept {
     return update([&](State& next) {
       const bool counts = period && *period == next.period;
       switch (next.what()) {
         case Mode::open:
           if (!period && row_limit_ > 0) begin_row(next);
           break;
-        case Mode::watching:
-          if (counts && next.row == 0)
-            begin_row(next);
-          else if (counts)
-            add_to_row(next);
-          break;
         case Mode::backing_off:
-          if (counts || !period) begin_row(next);
+          if (row_limit_ == 0) {
+            if (counts) next.open();
+            break;
+          }
+          if (next.row == 0 && !period) begin_row(next);
+          [[fallthrough]];
+        case Mode::watching:
+          if (!counts) break;
+          if (next.row == 0) {
+            begin_row(next);
+          } else {
+            next.add_to_row(row_limit_);
+          }
           break;
-        case Mode::held: break;
+        case Mode::held:
+          if (counts && next.tripped() && next.row < State::max_row) ++next.row;
+          break;
         case Mode::probing:
           if (counts) {
             next.failed = 1;
@@ -187,32 +167,33 @@ class Admission {
       }
     });
   }
-  /// The endpoint has refused the request for lack of room.
-  bool pushed_back(std::optional<std::uint8_t> period) noexcept {
-    const bool changed = update([&](State& next) {
+  /// The endpoint has refused the request for lack of room. A probe that is refused gives its place back only with the
+  /// next step of time, so that an endpoint that refuses at once does not get request after request.
+  bool pushed_back(Period period) noexcept {
+    return update([&](State& next) {
       const bool counts = period && *period == next.period;
-      if (next.what() == Mode::open ? !period : next.what() == Mode::watching && counts && next.row == 0) {
-        begin_period(next);
-        next.set(Mode::backing_off);
-        next.left = first_back_off;
-        next.row = first_back_off;
-      } else if (next.what() == Mode::backing_off && counts) {
-        next.left = next.left < max_back_off ? (next.left * 2U) & max_probes : max_back_off;
-        next.row = next.left;
-      }
+      const Mode mode = next.what();
+      if (mode == Mode::probing && counts) next.tried = 1;
+      if (mode == Mode::open ? period.has_value() : !counts || (mode != Mode::watching && mode != Mode::backing_off))
+        return;
+      if (mode != Mode::backing_off && next.row == 0) begin_period(next);
+      next.back_off_longer();
     });
-    if (period) give_back_probe(*period);
-    return changed;
   }
   /// The request was cancelled, or rejected for its own fault: it says nothing of the endpoint.
   bool ended_without_word(std::uint8_t period) noexcept {
-    give_back_probe(period);
     return update([&](State& next) {
-      if (next.period == period && next.what() == Mode::backing_off) open(next);
+      if (next.period != period) return;
+      if (next.what() == Mode::backing_off) next.end_back_off();
+      if (next.what() == Mode::probing) next.tried = 1;
+      give_back_probe(next);
     });
   }
   /// Nothing of a marked lease is left.
-  void over(std::uint8_t period) noexcept { running_[period].fetch_sub(1, std::memory_order_relaxed); }
+  void over(std::uint8_t period) noexcept {
+    // Release: a thread that then gives the number to a new period does so after this request's ending was judged.
+    running_[period].fetch_sub(1, std::memory_order_release);
+  }
 
   // For the pool.
 
@@ -223,112 +204,113 @@ class Admission {
   /// Refuses every request.
   void hold() noexcept {
     update([&](State& next) {
+      next.open();
       next.set(Mode::held);
-      next.row = 0;
-      next.left = 0;
     });
   }
   /// From now on `probes` requests may begin.
   void probe(std::uint32_t probes) noexcept {
+    probes_.store(static_cast<std::uint16_t>(probes & State::max_probes), std::memory_order_relaxed);
     update([&](State& next) {
+      next.open();
       begin_period(next);
       next.set(Mode::probing);
-      next.left = probes & max_probes;
+      next.left = probes & State::max_probes;
     });
   }
-  /// Whether a held or probed endpoint takes all requests, because others cannot.
+  /// Whether a held or probed endpoint takes all requests, because others cannot. When it no longer does, probes begin
+  /// anew, beside those requests.
   void let_everybody_in(bool everybody) noexcept {
-    update([&](State& next) { next.everybody = everybody ? 1 : 0; });
+    update([&](State& next) {
+      if ((next.everybody != 0) == everybody) return;
+      next.everybody = everybody ? 1 : 0;
+      if (everybody || next.what() != Mode::probing || next.failed != 0) return;
+      const bool proved = next.proved != 0;
+      begin_period(next);
+      next.proved = proved ? 1 : 0;
+      next.left = probes_.load(std::memory_order_relaxed) & State::max_probes;
+    });
   }
   /// Full service. If requests run that began before, goes on marking, so that their endings decide nothing.
   void serve(bool older_requests_run) noexcept {
+    unsigned before = 0;
+    for (std::size_t i = 0; i < State::periods; ++i) before |= running(i) > 0 ? 1U << i : 0U;
+    before_service_.store(static_cast<std::uint8_t>(before), std::memory_order_relaxed);
     update([&](State& next) {
       next.older = older_requests_run ? 1 : 0;
       begin_period(next);
-      open(next);
+      next.open();
     });
   }
   /// A step of time: a trial is due after a push-back, and requests need no mark once all older ones have ended.
   void step(bool older_requests_run) noexcept {
     update([&](State& next) {
-      if (next.what() == Mode::backing_off) next.row = 0;
+      if (next.what() == Mode::backing_off) next.left = 0;
+      if (next.what() == Mode::probing && next.failed == 0 && next.proved == 0 && probes_left(next) > next.left)
+        next.left = probes_left(next) & State::max_probes;
       if (next.older == 0 || older_requests_run) return;
       next.older = 0;
-      if (next.what() == Mode::watching && next.row == 0) open(next);
+      if (next.what() == Mode::watching && next.row == 0) next.open();
     });
-  }
-  /// Running leases with a mark.
-  [[nodiscard]] std::uint32_t marked() const noexcept {
-    std::uint32_t sum = 0;
-    for (const auto& each : running_) sum += each.load(std::memory_order_relaxed);
-    return sum;
   }
 
  private:
-  static constexpr std::uint32_t first_back_off = 8;  // about an eighth of the first choices
-  static constexpr std::uint32_t max_back_off = 512;
-
-  void open(State& next) const noexcept {
-    next.set(next.older != 0 ? Mode::watching : Mode::open);
-    next.row = 0;
-    next.left = 0;
-    next.everybody = 0;
-    next.proved = 0;
-    next.failed = 0;
+  [[nodiscard]] State load() const noexcept { return state_.load(std::memory_order_acquire); }
+  [[nodiscard]] std::uint32_t running(std::size_t period) const noexcept {
+    return running_[period].load(std::memory_order_acquire);
   }
-  void begin_row(State& next) const noexcept {
-    if (row_limit_ == 0) return open(next);
+  void begin_row(State& next) noexcept {
     begin_period(next);
-    next.set(Mode::watching);
-    next.left = 0;
     next.row = 0;
-    add_to_row(next);
-  }
-  void add_to_row(State& next) const noexcept {
-    ++next.row;
-    if (next.row >= row_limit_) next.set(Mode::held);
+    next.set(Mode::watching);
+    next.add_to_row(row_limit_);
   }
   /// Takes the next number that no running lease has.
-  void begin_period(State& next) const noexcept {
+  void begin_period(State& next) noexcept {
     next.proved = 0;
     next.failed = 0;
-    for (std::size_t i = 1; i < periods; ++i) {
-      const auto candidate = (next.period + i) % periods;
-      if (running_[candidate].load(std::memory_order_relaxed) > 0) continue;
+    for (std::uint32_t i = 1; i < State::periods; ++i) {
+      const std::uint32_t candidate = (static_cast<std::uint32_t>(next.period) + i) % State::periods;
+      if (running(candidate) > 0) continue;
       next.period = candidate & 7U;
+      before_service_.fetch_and(static_cast<std::uint8_t>(~(1U << candidate)), std::memory_order_relaxed);
       return;
     }
   }
-  void give_back_probe(std::uint8_t period) noexcept {
-    update([&](State& next) {
-      if (next.period == period && next.what() == Mode::probing && next.everybody == 0 && next.failed == 0 &&
-          next.left < max_probes)
-        ++next.left;
-    });
+  /// How many more probes may run, as the requests of this period count.
+  [[nodiscard]] std::uint32_t probes_left(const State& now) const noexcept {
+    const std::uint32_t probes = probes_.load(std::memory_order_relaxed);
+    const std::uint32_t begun = running(now.period);
+    return probes > begun ? probes - begun : 0;
+  }
+  /// A request of this period has ended without a word.
+  void give_back_probe(State& next) const noexcept {
+    if (next.what() == Mode::probing && next.everybody == 0 && next.failed == 0 &&
+        next.left < probes_.load(std::memory_order_relaxed))
+      ++next.left;
   }
 
   [[nodiscard]] bool change(State& seen, const State& next) noexcept {
-    return state_.compare_exchange_weak(seen, next, std::memory_order_relaxed);
+    // Release and acquire: `running_` and the state are read in the order in which they were written.
+    return state_.compare_exchange_weak(seen, next, std::memory_order_acq_rel, std::memory_order_acquire);
   }
   /// Applies `to` to the state. Returns whether anything has changed.
   template <class Change>
   bool update(const Change& to) noexcept {
-    State seen = state();
+    State seen = load();
     for (;;) {
       State next = seen;
       to(next);
-      if (same(seen, next)) return false;
+      if (next.same_as(seen)) return false;
       if (change(seen, next)) return true;
     }
   }
-  [[nodiscard]] static bool same(const State& a, const State& b) noexcept {
-    return a.limit == b.limit && a.mode == b.mode && a.period == b.period && a.row == b.row && a.left == b.left &&
-           a.everybody == b.everybody && a.proved == b.proved && a.failed == b.failed;
-  }
 
-  std::atomic<State> state_{State{.limit = Capacity::max_requests}};
-  std::uint32_t row_limit_;
-  std::array<std::atomic<std::uint32_t>, periods> running_{};
+  std::atomic<State> state_{State{}};
+  std::uint16_t row_limit_;
+  std::atomic<std::uint16_t> probes_{0};
+  std::atomic<std::uint8_t> before_service_{0};  // by number: a period from before the endpoint was taken back
+  std::array<std::atomic<std::uint32_t>, State::periods> running_{};
 };
 
 }  // namespace detail

@@ -128,13 +128,16 @@ class Members {
   void advance(std::int64_t now) {
     if (rules_.on()) OutlierDetector<Member>(rules_, all_, now).advance();
   }
-  /// Bounds the probes of members that are ejected or probed: only while other members serve in full.
+  /// Bounds the probes of members that are ejected or probed: only while other members serve in full. In panic no
+  /// member is held back for failing, also not one that fails from now on.
   void bound_probes() const noexcept {
     if (!rules_.on()) return;
-    const bool bounded = serving_in_full() > 0 && !lenience().panic;
+    const bool in_panic = lenience().panic;
+    const bool bounded = serving_in_full() > 0 && !in_panic;
     for (const Member& member : all_) {
-      if (member.ejection.phase == EjectionPhase::none) continue;
-      member.slot->admit([&](auto& admission) { admission.let_everybody_in(!bounded); });
+      const bool everybody = member.ejection.phase == EjectionPhase::none ? in_panic : !bounded;
+      if ((member.slot->admission().state().everybody != 0) != everybody)
+        member.slot->admit([everybody](auto& admission) { admission.let_everybody_in(everybody); });
     }
   }
 

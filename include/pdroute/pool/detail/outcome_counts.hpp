@@ -28,6 +28,17 @@ class OutcomeCounts {
   /// The router has taken a reservation back, as if it had never been made.
   void undone() noexcept { add(undone_place); }
 
+  /// The request that is about to count as failed, or cancelled, is of before the endpoint was last taken back.
+  void failed_late() noexcept { add(failed_late_place); }
+  void cancelled_late() noexcept { add(cancelled_late_place); }
+  struct Late {
+    std::uint64_t failed = 0;
+    std::uint64_t cancelled = 0;
+  };
+  [[nodiscard]] Late late() const noexcept {
+    return {.failed = read(failed_late_place), .cancelled = read(cancelled_late_place)};
+  }
+
   [[nodiscard]] std::uint64_t undone_so_far() const noexcept { return read(undone_place); }
   /// All counts but `completed`, which is zero.
   [[nodiscard]] Outcomes so_far() const noexcept {
@@ -44,7 +55,9 @@ class OutcomeCounts {
   static constexpr std::size_t cancelled_place = 4;
   static constexpr std::size_t undone_place = 5;
   static constexpr std::size_t rejected_place = 6;
-  static constexpr std::size_t abandoned_place = 7;
+  static constexpr std::size_t failed_late_place = 7;
+  static constexpr std::size_t cancelled_late_place = 8;
+  static constexpr std::size_t abandoned_place = 9;
 
   // Relaxed: the release of the lease, which follows, orders it.
   void add(std::size_t place) noexcept { counts_[place].fetch_add(1, std::memory_order_relaxed); }
@@ -52,7 +65,7 @@ class OutcomeCounts {
     return counts_[place].load(std::memory_order_relaxed);
   }
 
-  std::array<std::atomic<std::uint64_t>, 8> counts_{};
+  std::array<std::atomic<std::uint64_t>, 10> counts_{};
 };
 
 }  // namespace detail

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <pdroute/outcome.hpp>
+#include <pdroute/pool/detail/admission_state.hpp>
 #include <pdroute/pool/outlier_detection.hpp>
 #include <vector>
 
@@ -23,11 +24,12 @@ struct OutlierState {
   std::int64_t since = 0;                     // when it last returned to full service
   bool seen = false;                          // whether the next members have been set
   std::int64_t window_begin = 0;
-  std::uint64_t completed = 0;  // when the window began
-  std::uint64_t failed = 0;     // when the window began
-  std::int64_t last_sign = 0;   // when the last request had ended by itself or given tokens, or none was running
-  std::uint64_t signs = 0;      // requests that had ended by themselves by then
-  std::uint64_t cancelled = 0;  // requests that had been cancelled by then
+  std::uint64_t completed = 0;      // when the window began
+  std::uint64_t failed = 0;         // when the window began
+  std::int64_t last_sign = 0;       // when the last request had ended by itself or given tokens, or none was running
+  std::uint64_t signs = 0;          // requests that had ended by themselves by then
+  std::uint64_t cancelled = 0;      // requests that had been cancelled by then, and say something
+  std::uint64_t all_cancelled = 0;  // the same, also of those that say nothing
 
   [[nodiscard]] bool ejected() const noexcept { return phase == EjectionPhase::ejected; }
 };
@@ -41,7 +43,7 @@ struct OutlierState {
 ///     ejected  | its time is over                                  | probing: `probes` requests may begin
 ///     probing  | a probe has completed or given tokens             | none
 ///     probing  | a probe has failed, or `max_ejection_time` is     | ejected, for longer, under the same condition;
-///              | over without a word                               | else probing again
+///              | over without a word since the first began         | else probing again
 ///
 /// A failing member that may not be ejected serves on, and its counts begin again.
 ///
@@ -92,9 +94,29 @@ class OutlierDetector {
     std::uint64_t evidence;
   };
 
-  [[nodiscard]] static Outcomes outcomes_of(const Member& member) { return member.slot->outcomes(); }
+  /// How requests have ended, and how many of the failures and of the cancels say something: requests from before the
+  /// member was last taken back do not.
+  struct Seen {
+    Outcomes outcomes;
+    std::uint64_t failed;
+    std::uint64_t cancelled;
+
+    /// Endings by which an endpoint shows that it lives.
+    [[nodiscard]] std::uint64_t signs() const noexcept {
+      return outcomes.completed + outcomes.failed() + outcomes.rejected + outcomes.overloaded;
+    }
+  };
+  [[nodiscard]] static Seen seen_of(const Member& member) {
+    const Outcomes outcomes = member.slot->outcomes();
+    const auto late = member.slot->late();
+    return {outcomes, growth(outcomes.failed(), late.failed), growth(outcomes.cancelled, late.cancelled)};
+  }
+  /// How far a count has grown. Counts are read one after the other, so one may seem to have fallen.
+  [[nodiscard]] static std::uint64_t growth(std::uint64_t now, std::uint64_t before) noexcept {
+    return now > before ? now - before : 0;
+  }
   void add_endings(const Member& member) {
-    const Outcomes outcomes = outcomes_of(member);
+    const Outcomes outcomes = member.slot->outcomes();
     all_completed_ += outcomes.completed;
     all_cancelled_ += outcomes.cancelled;
   }
@@ -108,75 +130,76 @@ class OutlierDetector {
     state.until = std::min(state.until, now_ + rules_.max_ejection_time.count());
     state.window_begin = std::min(state.window_begin, now_);
     state.last_sign = std::min(state.last_sign, now_);
-    const auto seen = slot.admission().state();
+    const AdmissionState gate = slot.admission().state();
     switch (state.phase) {
       case EjectionPhase::ejected:
         if (now_ >= state.until) probe(member);
         return 0;
       case EjectionPhase::probing:
-        if (seen.proved != 0) {
+        if (gate.proved != 0) {
           state.phase = EjectionPhase::none;
           state.since = now_;
           serve(member);
           return 0;
         }
-        return seen.failed != 0 || now_ >= state.until ? 1 : 0;
+        if (!slot.admission().probed()) state.until = now_ + rules_.max_ejection_time.count();
+        return gate.failed != 0 || now_ >= state.until ? 1 : 0;
       default: break;
     }
-    const Outcomes outcomes = outcomes_of(member);
-    if (!state.seen) begin_counts(member, outcomes);
-    return std::max({row_of(slot), failures(state, outcomes), silence(member, outcomes)});
+    const Seen seen = seen_of(member);
+    if (!state.seen) begin_counts(member, seen);
+    return std::max({row_of(gate), failures(state, seen), silence(member, seen)});
   }
-  [[nodiscard]] static std::uint64_t row_of(const auto& slot) {
-    return slot.admission().tripped() ? slot.admission().row() : 0;
-  }
+  [[nodiscard]] static std::uint64_t row_of(const AdmissionState& gate) { return gate.tripped() ? gate.row : 0; }
   /// The failures of the window, if their share is too high.
-  [[nodiscard]] std::uint64_t failures(OutlierState& state, const Outcomes& outcomes) const {
-    const std::uint64_t failed = outcomes.failed() - state.failed;
-    const std::uint64_t ended = failed + outcomes.completed - state.completed;
+  [[nodiscard]] std::uint64_t failures(OutlierState& state, const Seen& seen) const {
+    const std::uint64_t failed = growth(seen.failed, state.failed);
+    const std::uint64_t ended = failed + growth(seen.outcomes.completed, state.completed);
     constexpr double rounding = 1e-9;  // 6 of 20 are 0.3, though 0.3 * 20 may be more than 6
     if (ended >= rules_.failure_share_requests && failed > 0 &&
         static_cast<double>(failed) >= rules_.failure_share * static_cast<double>(ended) - rounding)
       return failed;
     if (now_ - state.window_begin >= rules_.window.count()) {
       state.window_begin = now_;
-      state.failed = outcomes.failed();
-      state.completed = outcomes.completed;
+      state.failed = seen.failed;
+      state.completed = seen.outcomes.completed;
     }
     return 0;
   }
   /// The requests that were cancelled during a silence that is too long.
-  [[nodiscard]] std::uint64_t silence(Member& member, const Outcomes& outcomes) const {
+  [[nodiscard]] std::uint64_t silence(Member& member, const Seen& seen) const {
     OutlierState& state = member.ejection;
-    const std::uint64_t signs = outcomes.completed + outcomes.failed() + outcomes.rejected + outcomes.overloaded;
     const bool tokens = member.slot->take_sign_of_tokens();
-    if (tokens || signs != state.signs || (member.slot->in_flight() == 0 && outcomes.cancelled == state.cancelled)) {
-      state.last_sign = now_;
-      state.signs = signs;
-      state.cancelled = outcomes.cancelled;
+    const std::uint64_t cancelled = growth(seen.cancelled, state.cancelled);
+    const bool idle = member.slot->in_flight() == 0 && seen.outcomes.cancelled == state.all_cancelled;
+    if (tokens || seen.signs() != state.signs || idle) {
+      begin_silence(state, seen);
       return 0;
     }
-    const std::uint64_t cancelled = outcomes.cancelled - state.cancelled;
-    const std::uint64_t others_completed = all_completed_ - outcomes.completed;
-    const std::uint64_t others_cancelled = all_cancelled_ - outcomes.cancelled;
+    const std::uint64_t others_completed = growth(all_completed_, seen.outcomes.completed);
+    const std::uint64_t others_cancelled = growth(all_cancelled_, seen.outcomes.cancelled);
     const bool hangs = now_ - state.last_sign >= rules_.silence.count() && cancelled >= rules_.consecutive_failures &&
                        cancelled * others_completed >= 10 * others_cancelled && others_completed > 0;
     return hangs ? cancelled : 0;
   }
-  void begin_counts(Member& member, const Outcomes& outcomes) const {
+  void begin_silence(OutlierState& state, const Seen& seen) const {
+    state.last_sign = now_;
+    state.signs = seen.signs();
+    state.cancelled = seen.cancelled;
+    state.all_cancelled = seen.outcomes.cancelled;
+  }
+  void begin_counts(Member& member, const Seen& seen) const {
     OutlierState& state = member.ejection;
     state.seen = true;
     state.window_begin = now_;
-    state.last_sign = now_;
-    state.failed = outcomes.failed();
-    state.completed = outcomes.completed;
-    state.signs = outcomes.completed + outcomes.failed() + outcomes.rejected + outcomes.overloaded;
-    state.cancelled = outcomes.cancelled;
+    state.failed = seen.failed;
+    state.completed = seen.outcomes.completed;
+    begin_silence(state, seen);
   }
 
   void serve(Member& member) const {
     member.slot->admit([&](auto& admission) { admission.serve(member.slot->unmarked_run()); });
-    begin_counts(member, outcomes_of(member));
+    begin_counts(member, seen_of(member));
   }
   void probe(Member& member) const {
     member.ejection.phase = EjectionPhase::probing;

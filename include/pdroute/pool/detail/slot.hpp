@@ -43,6 +43,7 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
 
   using Place = detail::Place<Slot, Endpoint>;
   using Listing = detail::Listing<Slot, Endpoint>;
+  static_assert(Listing::periods == Admission::State::periods, "pdroute: a place for each period");
 
   /// `row_limit`: failures in a row that close the slot to new leases until the pool decides; zero: none do. `router` is
   /// the router's mark, see `EndpointKey`.
@@ -119,6 +120,7 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
   void set_capacity(const Capacity& capacity) noexcept {
     admission_.set_limit(capacity.requests.value_or(Capacity::max_requests));
     follow_admission();
+    renew();  // also for reservations that the admission let in
     if constexpr (holds_demand) Load::set_capacity(capacity);
   }
   /// Changes the admission by `change(admission)`; needs the pool's lock.
@@ -128,19 +130,29 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
     follow_admission();
   }
   [[nodiscard]] const Admission& admission() const noexcept { return admission_; }
+  /// A request has passed this endpoint over, because it is held back.
+  void passed_over() noexcept { admission_.passed_over(); }
+  /// How many of the failures, and of the cancels, were of requests from before the endpoint was last taken back.
+  [[nodiscard]] OutcomeCounts::Late late() const noexcept { return ends_.late(); }
   /// Whether leases run that have no mark.
   [[nodiscard]] bool unmarked_run() const noexcept { return in_flight() > admission_.marked(); }
 
   /// Whether failures or push-back keep new leases out for now, although there may be room.
-  [[nodiscard]] bool held_back() const noexcept { return limit() == 0 && !admission_.admits(); }
+  [[nodiscard]] bool held_back() const noexcept {
+    if (limit() > 0) [[likely]]
+      return false;
+    const AdmissionState gate = admission_.state();
+    return !gate.admits() && !gate.refuses();
+  }
   /// Whether a reservation would succeed now, unless the endpoint is held back.
   template <class Request>
   [[nodiscard]] bool has_room(const Request& request) const {
     if constexpr (holds_demand) {
       if (!Load::has_room(demand_here(request))) return false;
     }
-    const std::uint32_t of_count = limit();  // so that full slots are passed over by reading one cache line
-    return in_flight() < (of_count != 0 ? of_count : admission_.limit());
+    // Full slots whose gate is open are passed over by reading one cache line.
+    if (const std::uint32_t of_count = limit(); of_count != 0) return in_flight() < of_count;
+    return in_flight() < admission_.limit() && !admission_.state().refuses();
   }
   /// Whether a reservation could succeed if there were no other lease.
   template <class Request>
@@ -223,15 +235,20 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
   // The other endings are out of line, so that the code around a lease stays small enough to be inlined.
   [[gnu::noinline]] static void fail(Place* place, Held held, FailureKind kind) noexcept {
     Slot& slot = *place->slot;
-    const bool gate = kind == FailureKind::overloaded ? slot.admission_.pushed_back(period_of(place))
-                                                      : slot.admission_.failed(period_of(place));
-    if (gate) slot.follow_admission();
+    if (kind == FailureKind::overloaded) {
+      if (slot.admission_.pushed_back(period_of(place))) slot.follow_admission();
+    } else {
+      if (slot.admission_.began_before_service(period_of(place))) slot.ends_.failed_late();
+      if (slot.admission_.failed(period_of(place))) slot.follow_admission();
+    }
     slot.ends_.failed(kind);
     end(place, held);
   }
   [[gnu::noinline]] static void cancel(Place* place, Held held) noexcept {
-    place->slot->ends_.cancelled();
-    if (place->staged) place->slot->ends_.abandoned();
+    Slot& slot = *place->slot;
+    if (slot.admission_.began_before_service(period_of(place))) slot.ends_.cancelled_late();
+    slot.ends_.cancelled();
+    if (place->staged) slot.ends_.abandoned();
     end_without_word(place, held);
   }
   [[gnu::noinline]] static void reject(Place* place, Held held) noexcept {
@@ -242,7 +259,8 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
   static void progressed(Place* place) noexcept {
     std::atomic<bool>& tokens = place->slot->tokens_;
     if (!tokens.load(std::memory_order_relaxed)) tokens.store(true, std::memory_order_relaxed);
-    if (place->period != Place::unmarked) place->slot->admission_.progressed(place->period);
+    if (place->period != Place::unmarked && place->slot->admission_.progressed(place->period))
+      place->slot->follow_admission();
   }
   /// Whether a request has given tokens since this was last asked.
   [[nodiscard]] bool take_sign_of_tokens() noexcept { return tokens_.exchange(false, std::memory_order_relaxed); }
@@ -286,9 +304,12 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
   // Out of line: nearly every slot that is full has its gate open.
   [[gnu::noinline, gnu::cold]] Reservation ask_admission(bool anyway) noexcept {
     const Admission::Permit permit = admission_.ask(anyway);
-    if (permit.limit == 0) return {};
-    const Attempt attempt = SlotCount::try_reserve([&permit] { return permit.limit; });
-    if (!permit.period) return {attempt, attempt == Attempt::reserved ? &listing()->ordinary : nullptr};
+    if (!permit.granted) return {};
+    if (!permit.period) {  // the gate has opened; if it closes again, the slot is full
+      const Attempt attempt = SlotCount::try_reserve();
+      return {attempt, attempt == Attempt::reserved ? &listing()->ordinary : nullptr};
+    }
+    const Attempt attempt = SlotCount::try_reserve([this] { return admission_.limit(); });
     if (attempt == Attempt::reserved) return {attempt, &listing()->of_period[*permit.period]};
     admission_.withdraw(*permit.period);
     return {attempt, nullptr};
@@ -303,14 +324,22 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
   }
 
   void undo_reservation(Place* place) noexcept {
-    if (place->period != Place::unmarked) admission_.withdraw(place->period);
+    const auto period = period_of(place);
     ends_.undone();
     static_cast<void>(release());  // the caller's pin keeps the slot
+    if (period) admission_.withdraw(*period);
   }
   static void end_without_word(Place* place, Held& held) noexcept {
-    Slot& slot = *place->slot;
-    if (place->period != Place::unmarked && slot.admission_.ended_without_word(place->period)) slot.follow_admission();
-    end(place, held);
+    const auto period = period_of(place);
+    if (!period) return end(place, held);
+    // The lease goes first, so that a probe that takes its place is not one too many. A pin keeps the slot meanwhile.
+    Slot* const slot = place->slot;
+    if constexpr (holds_demand) slot->Load::let_go(held);
+    slot->pin();
+    static_cast<void>(slot->release());
+    if (slot->admission_.ended_without_word(*period)) slot->follow_admission();
+    slot->admission_.over(*period);
+    end_pin(slot);
   }
   /// Ends a lease whose ending has been counted.
   static void end(Place* place, Held& held) noexcept {
@@ -338,16 +367,16 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
   [[gnu::noinline, gnu::cold]] static void destroy(Slot* slot) noexcept { delete slot; }
 
   OutcomeCounts ends_;
+  mutable std::atomic<std::uint64_t> completed_{0};  // as reported
+  std::atomic<std::uint64_t> marked_{marked_word};   // counts nothing: what `complete` of a marked lease writes to
+  std::atomic<bool> tokens_{false};
   alignas(64) std::uint64_t incarnation_;  // read while other threads write the counts above
   std::uint64_t router_;                   // its mark, see `EndpointKey`
   std::uint64_t engine_;
   EndpointId<Endpoint> id_;
   [[no_unique_address]] LifeKey<Endpoint> life_key_;
   std::atomic<Listing*> listing_;
-  mutable std::atomic<std::uint64_t> completed_{0};  // as reported
   Admission admission_;
-  std::atomic<bool> tokens_{false};
-  std::atomic<std::uint64_t> marked_{marked_word};  // counts nothing: what `complete` of a marked lease writes to
 };
 
 }  // namespace detail

@@ -67,9 +67,11 @@ class SlotCount {
     const std::uint64_t word = word_.load(std::memory_order_acquire);
     const std::uint64_t field = word >> reserved_shift;
     if ((halves & 1U) != field >> half_shift) ++halves;  // the thread that reached the new half has yet to count it
-    // `limits_set_` rises before the word does, so the number may read too low, but never too high.
-    return (halves << half_shift) + (field & ((std::uint64_t{1} << half_shift) - 1)) - in_flight(word) -
-           limits_set_.load(std::memory_order_relaxed);
+    // `renewals_` rises before the word does, so the number may read too low, but never too high.
+    const std::uint64_t all =
+        (halves << half_shift) + (field & ((std::uint64_t{1} << half_shift) - 1)) - in_flight(word);
+    const std::uint64_t renewals = renewals_.load(std::memory_order_relaxed);
+    return all > renewals ? all - renewals : 0;
   }
 
   /// The maximum number of leases at once. Lowered below `in_flight()`, it takes effect as leases end.
@@ -78,10 +80,14 @@ class SlotCount {
   /// reservation is refused as full.
   void set_limit(std::uint32_t limit) noexcept {
     limit = limit < Capacity::max_requests ? limit : Capacity::max_requests;
-    if (limit_.exchange(limit, std::memory_order_relaxed) == limit) return;
-    limits_set_.fetch_add(1, std::memory_order_relaxed);
-    // A reservation that has read the old limit must not succeed any more. So the word changes, as if a lease had begun
-    // and ended. Release: a reservation that reads the changed word sees the new limit.
+    // Release and acquire: of two threads that set it, the second sees why the first did.
+    if (limit_.exchange(limit, std::memory_order_acq_rel) != limit) renew();
+  }
+  /// A reservation that has read a limit of before this call does not succeed any more.
+  void renew() noexcept {
+    renewals_.fetch_add(1, std::memory_order_relaxed);
+    // The word changes, as if a lease had begun and ended. Release: a reservation that reads the changed word sees the
+    // new limit.
     const std::uint64_t before = word_.fetch_add(one_reserved, std::memory_order_acq_rel);
     if (((before ^ (before + one_reserved)) & top_bit) != 0) halves_.fetch_add(1, std::memory_order_release);
   }
@@ -119,7 +125,7 @@ class SlotCount {
   /// Whether the slot is dead after a release that found this word.
   [[nodiscard]] static bool dead_after(std::uint64_t before) noexcept { return needed(before) == one_in_flight; }
 
-  /// Precondition: the caller holds a pin, or the lock under which the membership holds one.
+  /// Precondition: the caller holds a pin or a lease, or the lock under which the membership holds a pin.
   void pin() noexcept {
     if (pins(word_.fetch_add(one_pin, std::memory_order_relaxed)) >= max_pins) [[unlikely]]
       word_.fetch_sub(one_pin, std::memory_order_relaxed);
@@ -193,8 +199,8 @@ class SlotCount {
 
   std::atomic<std::uint64_t> word_{one_pin};
   std::atomic<std::uint32_t> limit_{Capacity::max_requests};
-  std::atomic<std::uint32_t> limits_set_{0};
-  std::atomic<std::uint32_t> halves_{0};  // how often *reserved so far* has reached another half of its range
+  std::atomic<std::uint32_t> halves_{0};    // how often *reserved so far* has reached another half of its range
+  std::atomic<std::uint64_t> renewals_{0};  // by how much *reserved so far* is too high
 };
 
 }  // namespace detail

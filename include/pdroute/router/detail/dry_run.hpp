@@ -75,7 +75,7 @@ class DryRun {
     begin();
     asked_ = true;
     const std::optional<std::size_t> place = ask<Among::all>(request, facts);
-    static_cast<void>(screen(request, LegFilter<Endpoint>{}, AnyEndpoint{}, facts.clock));
+    screen(request, LegFilter<Endpoint>{}, AnyEndpoint{}, facts.clock);
     if (!place) return declined();
     if (evaluation_.ruled_out[*place] == nullptr) return chose(*place);
     return choose_among(request, facts, LegFilter<Endpoint>{}, AnyEndpoint{}, TakeFirst{});
@@ -87,17 +87,20 @@ class DryRun {
                                     const Compatible& compatible, const Judge& judge) {
     begin();
     asked_ = true;
-    if (screen(request, filter, compatible, facts.clock) && rest_.empty())
-      static_cast<void>(screen(request, filter, compatible, facts.clock, true));
-    while (!rest_.empty()) {
-      const std::optional<std::size_t> place = ask<Among::remaining>(request, facts);
-      if (!place) return declined();
-      const Verdict verdict = judge(Choice{&candidates_[*place]});
-      if (verdict == Verdict::take) return chose(*place);
-      if (verdict == Verdict::give_up) return {};
-      rule_out(*place, &NoEndpoint::incompatible);
+    screen(request, filter, compatible, facts.clock);
+    for (;;) {
+      while (!rest_.empty()) {
+        const std::optional<std::size_t> place = ask<Among::remaining>(request, facts);
+        if (!place) return declined();
+        const Verdict verdict = judge(Choice{&candidates_[*place]});
+        if (verdict == Verdict::take) return chose(*place);
+        if (verdict == Verdict::give_up) return {};
+        rule_out(*place, &NoEndpoint::incompatible);
+      }
+      if (held_back_.empty()) return {};
+      for (const std::size_t place : held_back_) evaluation_.ruled_out[place] = nullptr;
+      consider(std::exchange(held_back_, {}));
     }
-    return {};
   }
 
   /// Concludes that there is no choice here, because of this role or the other one. If the policy was not asked, finds
@@ -107,7 +110,7 @@ class DryRun {
                         const LegFilter<Endpoint>& filter) {
     if (!asked_) {
       begin();
-      static_cast<void>(screen(request, filter, AnyEndpoint{}, facts.clock));
+      screen(request, filter, AnyEndpoint{}, facts.clock);
       if (!rest_.empty()) tell<Among::remaining>(request, facts);
     }
     evaluation_.chosen.reset();
@@ -178,19 +181,19 @@ class DryRun {
     for (const std::size_t place : places_) rest_.push_back(candidates_.slot(place));
   }
   template <class Request, class Compatible, class Clock>
-  bool screen(const Request& request, const LegFilter<Endpoint>& filter, const Compatible& compatible, Clock& clock,
-              bool anyway = false) {
+  void screen(const Request& request, const LegFilter<Endpoint>& filter, const Compatible& compatible, Clock& clock) {
     std::vector<std::size_t> places;
-    bool some_held_back = false;
+    held_back_.clear();
     for (std::size_t place = 0; place < size(); ++place) {
-      const Reason reason =
-          detail::screened(candidates_[place], request, filter, compatible, clock, anyway, some_held_back);
+      Reason reason = detail::ruled_out_now(candidates_[place], request, filter, compatible, clock);
+      if (reason == nullptr) {
+        reason = detail::held_back(candidates_[place]);
+        (reason == nullptr ? places : held_back_).push_back(place);
+      }
       evaluation_.ruled_out[place] = reason;
       if (reason == &NoEndpoint::full || reason == &NoEndpoint::too_large) add_exceeded_limits(place, request);
-      if (reason == nullptr) places.push_back(place);
     }
     consider(std::move(places));
-    return some_held_back;
   }
   template <class Request>
   void add_exceeded_limits(std::size_t place, const Request& request) {
@@ -261,8 +264,9 @@ class DryRun {
   Evaluation evaluation_;
   Evaluation remembered_;
   bool asked_ = false;
-  std::vector<std::size_t> places_;  // of the candidates that may still be chosen
-  std::vector<Slot*> rest_;          // their slots
+  std::vector<std::size_t> places_;     // of the candidates that may still be chosen
+  std::vector<std::size_t> held_back_;  // of those that may be chosen if no other can
+  std::vector<Slot*> rest_;             // the slots of the former
   std::vector<std::uint64_t> groups_;
 };
 

@@ -39,6 +39,9 @@ namespace detail {
 template <Role role, class Policy, class Endpoint, class Clock>
 class DryRun;
 
+/// Whether this is a request's first look at the candidates, or an endpoint has refused it already.
+enum class Search : std::uint8_t { first, second };
+
 /// The snapshot that one dispatcher reads for one role, and what the policy remembers there. The policy and the pool
 /// must outlive it.
 /// Thread safety: thread-compatible, like the dispatcher that owns it.
@@ -122,7 +125,7 @@ class Leg {
         return reserved(reservation.place, held, context);
       if (reservation.attempt == SlotCount::Attempt::full) [[unlikely]] {
         Facts copy = facts;  // copied, so that `facts` can stay in registers
-        Choice choice = choose_among(request, copy, LegFilter<Endpoint>{}, AnyEndpoint{}, TakeFirst{});
+        Choice choice = choose_among(request, copy, LegFilter<Endpoint>{}, AnyEndpoint{}, TakeFirst{}, Search::second);
         facts.clock = copy.clock;  // only the two members that changed, so that the compiler still knows the others
         facts.tickets = copy.tickets;
         return choice;
@@ -137,7 +140,7 @@ class Leg {
   template <class Request, class Facts, class Compatible, class Judge>
   [[nodiscard, gnu::noinline]] Choice choose_among(const Request& request, Facts& facts,
                                                    const LegFilter<Endpoint>& filter, const Compatible& compatible,
-                                                   const Judge& judge) {
+                                                   const Judge& judge, Search search = Search::first) {
     assert(!searching_ && "a predicate or policy must not call the dispatcher that is asking it");
     struct Searching {
       explicit Searching(bool& is_on) noexcept : on(is_on) { on = true; }
@@ -146,39 +149,43 @@ class Leg {
     } const searching{searching_};
     auto context = context_among<Among::remaining>(facts);
     check_policy_for<Request, decltype(context)>();
-    for (bool anyway = false;;) {  // whether also among endpoints that are held back, because no other is left
-      const bool some_held_back = screen(request, filter, compatible, context, anyway);
+    for (;;) {
+      screen(request, filter, compatible, context);
+      if (search == Search::first) {
+        for (Slot* slot : held_back_) slot->passed_over();
+      }
       const std::uint32_t closed_before = reason_.draining;
-      while (!rest_.empty()) {
-        context.narrow(rest_.size() < candidates_.size());
-        const auto chosen = policy_->select(Candidates<Slot>{rest_.data(), rest_.size()}, request, context);
-        if (!chosen || *chosen >= rest_.size()) {
-          reason_.declined = static_cast<std::uint32_t>(rest_.size());
-          return {};
+      for (bool anyway = false;; anyway = true) {  // whether among those that are held back, because no other is left
+        while (!rest_.empty()) {
+          context.narrow(rest_.size() < candidates_.size());
+          const auto chosen = policy_->select(Candidates<Slot>{rest_.data(), rest_.size()}, request, context);
+          if (!chosen || *chosen >= rest_.size()) {
+            reason_.declined = static_cast<std::uint32_t>(rest_.size());
+            return {};
+          }
+          Slot* const slot = rest_[*chosen];
+          read_clock(context);
+          typename Slot::Held held{};
+          const auto [attempt, place] = try_reserve(slot, request, held, context, anyway);
+          if (attempt == SlotCount::Attempt::reserved) {
+            Choice choice = reserved(place, held, context);
+            const Verdict verdict = judge(choice);
+            if (verdict == Verdict::take) return choice;
+            choice.undo();
+            if (verdict == Verdict::give_up) return {};
+            ++reason_.incompatible;
+          } else {
+            ++(attempt == SlotCount::Attempt::closed ? reason_.draining : reason_.full);
+          }
+          rest_.erase(rest_.begin() + static_cast<std::ptrdiff_t>(*chosen));
         }
-        Slot* const slot = rest_[*chosen];
-        read_clock(context);
-        typename Slot::Held held{};
-        const auto [attempt, place] = try_reserve(slot, request, held, context, anyway);
-        if (attempt == SlotCount::Attempt::reserved) {
-          Choice choice = reserved(place, held, context);
-          const Verdict verdict = judge(choice);
-          if (verdict == Verdict::take) return choice;
-          choice.undo();
-          if (verdict == Verdict::give_up) return {};
-          ++reason_.incompatible;
-        } else {
-          ++(attempt == SlotCount::Attempt::closed ? reason_.draining : reason_.full);
-        }
-        rest_.erase(rest_.begin() + static_cast<std::ptrdiff_t>(*chosen));
+        if (held_back_.empty() || (reason_.draining != closed_before && pool_->generation() != generation_)) break;
+        reason_.full -= held_full_;
+        reason_.ejected -= static_cast<std::uint32_t>(held_back_.size()) - held_full_;
+        rest_.swap(held_back_);
       }
-      if (reason_.draining != closed_before && pool_->generation() != generation_) {
-        refresh();
-      } else if (some_held_back && !anyway) {
-        anyway = true;
-      } else {
-        return {};
-      }
+      if (reason_.draining == closed_before || pool_->generation() == generation_) return {};
+      refresh();
     }
   }
 
@@ -247,38 +254,42 @@ class Leg {
     if constexpr (CountsChoices<LoadOf<Policy>> || TimesLeases<LoadOf<Policy>>) static_cast<void>(context.now());
   }
 
-  /// Leaves in `rest_` the candidates that pass, and counts in `reason_` why the others do not. Returns whether some do
-  /// not pass only because they are held back. Flattened: a call for each endpoint would make clang's filters an eighth
-  /// slower.
+  /// Leaves in `rest_` the candidates that pass, and in `held_back_` those that would pass if they were not held back;
+  /// counts in `reason_` why the others than the first do not. Flattened: a call for each endpoint would make clang's
+  /// filters an eighth slower.
   template <class Request, class Compatible, class Clock>
-  [[gnu::flatten]] bool screen(const Request& request, const LegFilter<Endpoint>& filter, const Compatible& compatible,
-                               Clock& clock, bool anyway = false) {
+  [[gnu::flatten]] void screen(const Request& request, const LegFilter<Endpoint>& filter, const Compatible& compatible,
+                               Clock& clock) {
     reason_ = snapshot_->left_out();
     rest_.clear();
-    bool some_held_back = false;
+    held_back_.clear();
+    held_full_ = 0;
     for (std::size_t i = 0; i < candidates_.size(); ++i) {
       Slot* const slot = candidates_.slot(i);
-      if (const Reason reason = detail::screened(*slot, request, filter, compatible, clock, anyway, some_held_back)) {
+      if (const Reason reason = detail::ruled_out_now(*slot, request, filter, compatible, clock)) {
         ++(reason_.*reason);
+      } else if (const Reason held = detail::held_back(*slot)) [[unlikely]] {
+        ++(reason_.*held);
+        held_full_ += held == &NoEndpoint::full ? 1U : 0U;
+        held_back_.push_back(slot);
       } else {
         rest_.push_back(slot);
       }
     }
-    return some_held_back;
   }
 
   // Rare, and out of line so that the rest is small enough to be inlined into the caller's loop.
 
   template <class Request, class Time>
   [[gnu::noinline, gnu::cold]] Choice declined(const Request& request, Time time) {
-    // Full endpoints count as full, not as declined.
-    static_cast<void>(screen(request, LegFilter<Endpoint>{}, AnyEndpoint{}, time));
+    screen(request, LegFilter<Endpoint>{}, AnyEndpoint{}, time);  // full endpoints count as full, not as declined
     reason_.declined = static_cast<std::uint32_t>(rest_.size());
     return {};
   }
   [[gnu::noinline, gnu::cold]] std::shared_ptr<const void> fetch() {
     auto next = pool_->snapshot();
     rest_.reserve(next->candidates().size());  // here, so that a search never allocates
+    held_back_.reserve(next->candidates().size());
     groups_.reserve(next->candidates().size());
     auto old = std::exchange(snapshot_, std::move(next));
     const auto before = std::exchange(candidates_, snapshot_->candidates());
@@ -294,6 +305,8 @@ class Leg {
   [[no_unique_address]] State state_;
   std::shared_ptr<const typename Pool::Snapshot> snapshot_;
   std::vector<Slot*> rest_;            // scratch: the candidates that may still be chosen
+  std::vector<Slot*> held_back_;       // scratch: those that may be chosen if no other can
+  std::uint32_t held_full_ = 0;        // how many of them count as full
   std::vector<std::uint64_t> groups_;  // scratch: of candidates that may be partners
   NoEndpoint reason_;                  // of the last choice that came to nothing
   bool searching_ = false;             // whether `rest_` is in use

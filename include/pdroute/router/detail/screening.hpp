@@ -36,16 +36,17 @@ template <class Slot, class Request, class Endpoint, class Compatible>
   return nullptr;
 }
 
-/// What rules an endpoint out that is asked now; null for nothing. An endpoint that would pass, but is held back after
-/// failures (`ejected`) or push-back (`full`), sets `some_held_back`; it passes if `anyway`.
+/// The same, with what depends on the time.
 template <class Slot, class Request, class Endpoint, class Compatible, class Clock>
-[[nodiscard]] Reason screened(const Slot& slot, const Request& request, const LegFilter<Endpoint>& filter,
-                              const Compatible& compatible, Clock& clock, bool anyway, bool& some_held_back) {
-  if (const Reason reason = detail::ruled_out(slot, request, filter, compatible)) return reason;
-  if (at_reported_limit(slot, clock)) return &NoEndpoint::full;
-  if (anyway || !slot.held_back()) [[likely]]
-    return nullptr;
-  some_held_back = true;
+[[nodiscard]] Reason ruled_out_now(const Slot& slot, const Request& request, const LegFilter<Endpoint>& filter,
+                                   const Compatible& compatible, Clock& clock) {
+  const Reason reason = detail::ruled_out(slot, request, filter, compatible);
+  return reason == nullptr && detail::at_reported_limit(slot, clock) ? &NoEndpoint::full : reason;
+}
+/// What holds an endpoint back that would pass otherwise: failures count as `ejected`, push-back as `full`.
+template <class Slot>
+[[nodiscard]] Reason held_back(const Slot& slot) noexcept {
+  if (!slot.held_back()) return nullptr;
   return slot.admission().tripped() ? &NoEndpoint::ejected : &NoEndpoint::full;
 }
 
