@@ -118,6 +118,7 @@ struct fmt::formatter<pdroute::EndpointStatus<Endpoint>> : pdroute::detail::Plai
                                                        : "unhealthy");
     list.add("{}", status.draining ? "draining" : status.intake == pdroute::Intake::accepting ? "accepting" : "paused");
     if (status.ejection != pdroute::EjectionPhase::none) list.add("{}", to_string(status.ejection));
+    if (status.admitted_share < 1) list.add("slow start {:.0f} %", 100 * status.admitted_share);
     if (const auto limit = status.capacity.requests) {
       list.add("{} of {} in flight", status.in_flight, *limit);
     } else {

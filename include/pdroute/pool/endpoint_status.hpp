@@ -29,6 +29,7 @@ struct EndpointStatus : Holdings {
   EjectionPhase ejection = EjectionPhase::none;  ///< where outlier detection has put it
   /// When an ejection or a pause with an end is over, since the epoch of the router's clock. `advance` ends it then.
   std::optional<std::chrono::nanoseconds> until = {};
+  double admitted_share = 1;    ///< of the requests that the policy gives it; below 1 in slow start, see `SlowStart`
   std::uint32_t in_flight = 0;  ///< leases that have not ended
   Capacity capacity = {};       ///< its limits
   Outcomes outcomes = {};       ///< of the leases that have ended

@@ -68,11 +68,16 @@ class ListChange {
         entry_of.reserve(listed.size());
         for (std::size_t i = 0; i < listed.size(); ++i) entry_of.emplace(listed[i].id, i);
         std::vector<bool> kept(listed.size(), false);
+        // Members that join others, which can serve meanwhile, start slowly.
+        const auto begin = [&, others = members.size() > 0](Member& member) {
+          if (others) member.begin_slow_start(membership.slow_start());
+        };
         for (Member member : edit.next.take_all()) {
           const auto entry = entry_of.find(member.slot->id());
           const bool same = entry != entry_of.end() && is_life(member, listed[entry->second]);
           if (same) {
             kept[entry->second] = true;
+            if (member.left) begin(member);
             take_over(edit, member, listed[entry->second], std::move(prepared[entry->second].listing), changes);
             edit.next.add(member);
           } else if (entry == entry_of.end() && stays(member)) {
@@ -92,10 +97,13 @@ class ListChange {
             Member member = *back;
             edit.next.mark_back(back);
             take_over(edit, member, listed[i], std::move(prepared[i].listing), changes);
+            begin(member);
             come_back(edit, member);
           } else {
-            edit.next.add(
-                new_member(membership, edit.own(std::move(prepared[i].slot)), listed[i], members.find(listed[i].id)));
+            Member member =
+                new_member(membership, edit.own(std::move(prepared[i].slot)), listed[i], members.find(listed[i].id));
+            begin(member);
+            edit.next.add(member);
           }
         }
         edit.next.take_out_marked();

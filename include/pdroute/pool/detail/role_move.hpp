@@ -66,15 +66,21 @@ class RoleMove {
         }
         edit.next.remove(member);
       }
+      const auto begin = [&, others = edit.next.size() > 0](Member& member) {
+        if (others) member.begin_slow_start(membership.slow_start());
+      };
       if (const Member* const back = Members::life_in(edit.next.departed_by_id(), listed.id, listed.life_key)) {
         Member member = *back;
         edit.next.mark_back(back);
         edit.next.take_out_marked();
         member.health = departing.health;
         member.intake = departing.intake;
+        begin(member);
         Change::come_back(edit, member);
       } else {
-        edit.next.add(Change::new_member(membership, edit.own(std::move(slot)), listed, nullptr));
+        Member member = Change::new_member(membership, edit.own(std::move(slot)), listed, nullptr);
+        begin(member);
+        edit.next.add(member);
       }
       edit.publish = true;
       return true;
