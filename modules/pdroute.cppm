@@ -146,6 +146,7 @@ using pdroute::Lease;
 using pdroute::LeaseId;
 using pdroute::LeaseIdError;
 using pdroute::OutlierDetection;
+using pdroute::SlowStart;
 using pdroute::RoleChange;
 
 // router/

@@ -31,6 +31,7 @@ struct ConfigError {
     capacity_counted,            ///< a limit of a `Capacity` is on a quantity that the role counts
     detached_leases_in_range,    ///< the number of leases that may be detached at once
     outlier_detection_in_range,  ///< the members of `OutlierDetection`
+    slow_start_in_range,         ///< the members of `SlowStart`
     sessions_in_range,           ///< `SessionTable::Options::max_bindings`
     idle_in_range,               ///< `SessionTable::Options::idle`
     session_table_given,         ///< a `SessionAffinityPolicy` has a session table
@@ -79,6 +80,8 @@ struct ConfigError {
     case ConfigError::Rule::outlier_detection_in_range:
       return "outlier detection needs from 1 to 1,023 probes, 0 < base_ejection_time <= max_ejection_time <= a hundred "
              "years, and shares from 0 to 1";
+    case ConfigError::Rule::slow_start_in_range:
+      return "slow start's duration must be from 0 to 100 years, and its floor above 0 and at most 1";
     case ConfigError::Rule::detached_leases_in_range: return "at most 16,777,216 leases may be detached at once";
     case ConfigError::Rule::sessions_in_range:
       return "a session table needs room for at least 1 and at most 67,108,864 bindings";

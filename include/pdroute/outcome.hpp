@@ -32,6 +32,7 @@ struct Outcomes {
   std::uint64_t completed = 0;     ///< ended by `Lease::complete`
   std::uint64_t rejected = 0;      ///< ended by `Lease::reject`: the request was at fault
   std::uint64_t cancelled = 0;     ///< destroyed before an end was told: the client went away, or the gateway gave up
+  std::uint64_t abandoned = 0;     ///< of those cancelled: destroyed after `Lease::staged`, so that KV was left behind
   std::uint64_t unreachable = 0;   ///< failed as `FailureKind::unreachable`
   std::uint64_t timed_out = 0;     ///< failed as `FailureKind::timed_out`
   std::uint64_t bad_response = 0;  ///< failed as `FailureKind::bad_response`
@@ -40,7 +41,8 @@ struct Outcomes {
   /// The endpoint's own failures. Back-pressure, a rejected request and a client's cancel do not count.
   [[nodiscard]] constexpr std::uint64_t failed() const noexcept { return unreachable + timed_out + bad_response; }
 
-  /// Calls `visit(name, count)` for each way to end, in the order of the members, zero or not.
+  /// Calls `visit(name, count)` for each way to end, in the order of the members, zero or not. `abandoned` is not one of
+  /// them, because it is a part of `cancelled`.
   template <class Visit>
   constexpr void each(Visit&& visit) const {
     visit("completed", completed);

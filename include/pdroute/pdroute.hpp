@@ -56,6 +56,7 @@
 #include <pdroute/pool/lease_id.hpp>
 #include <pdroute/pool/outlier_detection.hpp>
 #include <pdroute/pool/role_change.hpp>
+#include <pdroute/pool/slow_start.hpp>
 #include <pdroute/random.hpp>
 #include <pdroute/request.hpp>
 #include <pdroute/result.hpp>

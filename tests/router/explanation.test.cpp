@@ -63,12 +63,12 @@ TEST_CASE("explanation: a visitor gets every field of each level, as a plain typ
   CHECK(json(explanation) == R"({"refused":false,"overloaded":false})");
   CHECK(json(explanation.prefill) == R"({"role":"prefill","why":"the only one left"})");
   CHECK(json(explanation.prefill.endpoints[0]) ==
-        R"({"id":"p0","incarnation":1,"in_flight":1,"ruled_out":"","chosen":true})");
+        R"({"id":"p0","incarnation":1,"in_flight":1,"ruled_out":"","spared":"","chosen":true})");
   CHECK(json(explanation.prefill.endpoints[0].costs.at(0)) == R"({"name":"tokens","value":5.000000})");
   CHECK(json(explanation.decode.endpoints[0]) ==
-        R"({"id":"d\"0\\","incarnation":1,"in_flight":0,"ruled_out":"","chosen":true})");
+        R"({"id":"d\"0\\","incarnation":1,"in_flight":0,"ruled_out":"","spared":"","chosen":true})");
   CHECK(json(explanation.decode.endpoints[1]) ==
-        R"({"id":"d1","incarnation":2,"in_flight":1,"ruled_out":"full","chosen":false})");
+        R"({"id":"d1","incarnation":2,"in_flight":1,"ruled_out":"full","spared":"","chosen":false})");
   const auto filled_too = router.decode().value();
   REQUIRE_FALSE(router.set_capacity(Role::decode, filled_too.id(), {.requests = 1}));
   CHECK(json(router.explain()) == R"({"refused":true,"overloaded":true})");
@@ -86,7 +86,7 @@ TEMPLATE_TEST_CASE("explanation: a visitor gets integer ids as numbers", "", std
   const std::vector<Numbered> list{{id}};
   auto router = Router::create({.prefill = list, .decode = list}).value();
   CHECK(json(router.explain().decode.endpoints[0]) ==
-        "{\"id\":" + std::to_string(id) + R"(,"incarnation":1,"in_flight":0,"ruled_out":"","chosen":true})");
+        "{\"id\":" + std::to_string(id) + R"(,"incarnation":1,"in_flight":0,"ruled_out":"","spared":"","chosen":true})");
 }
 
 TEST_CASE("explanation: it owns its data and outlives the router and its endpoints") {

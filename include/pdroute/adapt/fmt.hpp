@@ -113,9 +113,12 @@ struct fmt::formatter<pdroute::EndpointStatus<Endpoint>> : pdroute::detail::Plai
   static auto format(const pdroute::EndpointStatus<Endpoint>& status, fmt::format_context& context) {
     pdroute::detail::FormattedList list(context);
     list.add("{}#{} {}", status.id, status.incarnation,
-             status.health == pdroute::Health::healthy ? "healthy" : "unhealthy");
+             status.health == pdroute::Health::healthy ? "healthy"
+             : status.fail_open                        ? "unhealthy but spared"
+                                                       : "unhealthy");
     list.add("{}", status.draining ? "draining" : status.intake == pdroute::Intake::accepting ? "accepting" : "paused");
     if (status.ejection != pdroute::EjectionPhase::none) list.add("{}", to_string(status.ejection));
+    if (status.admitted_share < 1) list.add("slow start {:.0f} %", 100 * status.admitted_share);
     if (const auto limit = status.capacity.requests) {
       list.add("{} of {} in flight", status.in_flight, *limit);
     } else {
@@ -162,6 +165,7 @@ struct fmt::formatter<pdroute::Outcomes> : pdroute::detail::PlainFormatter {
     outcomes.each([&](std::string_view outcome, std::uint64_t count) {
       if (count > 0) list.add("{} {}", count, outcome);
     });
+    if (outcomes.abandoned > 0) list.add("{} of them abandoned", outcomes.abandoned);
     return list.end("none ended");
   }
 };

@@ -137,11 +137,11 @@ void append_prometheus(std::string& out, const Router& router) {
     std::uint64_t draining = 0;
     std::uint64_t ejected = 0;
     for (const auto& status : report.endpoints) {  // the first that applies, in the order of NoEndpoint
-      ++(status.health != Health::healthy     ? unhealthy
-         : status.intake != Intake::accepting ? paused
-         : status.draining                    ? draining
-         : !status.eligible()                 ? ejected
-                                              : eligible);
+      ++(status.health != Health::healthy && !status.fail_open ? unhealthy
+         : status.intake != Intake::accepting                  ? paused
+         : status.draining                                     ? draining
+         : !status.eligible()                                  ? ejected
+                                                               : eligible);
     }
     states.sample(report.role_label, "state", "eligible", eligible);
     states.sample(report.role_label, "state", "unhealthy", unhealthy);
@@ -178,6 +178,13 @@ void append_prometheus(std::string& out, const Router& router) {
         ended.sample(report.labels[i], "outcome", outcome, count);
       });
     }
+  }
+
+  Family abandoned(out, {"pdroute_leases_abandoned_total", "counter",
+                         "Leases cancelled by destruction after KV was staged; part of outcome=\"cancelled\"."});
+  for (const auto& report : reports) {
+    for (std::size_t i = 0; i < report.endpoints.size(); ++i)
+      abandoned.sample(report.labels[i], report.endpoints[i].outcomes.abandoned);
   }
 
   Family refused(

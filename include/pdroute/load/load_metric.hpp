@@ -94,6 +94,12 @@ struct HeldOfMetric<M> {
 template <class M>
 using HeldOf = typename HeldOfMetric<M>::Type;
 
+/// Tells the metric that the prompt is computed, if it has the hook.
+template <class M>
+void computed(M& metric, HeldOf<M>& held) noexcept {
+  if constexpr (requires { metric.computed(held); }) metric.computed(held);
+}
+
 /// Whether the endpoint could hold the demand if no lease held anything; yes for a metric that does not say.
 template <class M>
 [[nodiscard]] bool could_hold(const M& metric, const Demand& demand) {

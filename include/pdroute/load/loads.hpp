@@ -98,6 +98,14 @@ class Loads : public Metrics... {
       if constexpr (HoldsDemand<M>) metric.grow(std::get<i>(held), tokens);
     });
   }
+  /// Hook of `HoldsDemand`: the prompt is computed.
+  void computed(Held& held) noexcept
+    requires(HoldsDemand<Metrics> || ...)
+  {
+    each([&]<class M, std::size_t i>(M& metric, Place<i> /*place*/) {
+      if constexpr (HoldsDemand<M>) detail::computed(metric, std::get<i>(held));
+    });
+  }
   /// Hook of `HoldsDemand`: the lease has ended.
   void let_go(Held& held) noexcept
     requires(HoldsDemand<Metrics> || ...)

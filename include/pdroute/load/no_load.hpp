@@ -46,6 +46,8 @@ inline namespace v0 {
 ///   anything. Called, like `has_room`, for an endpoint without room; "no" makes it count as too large instead of full.
 ///   Without this hook, every demand is taken to fit an idle endpoint.
 /// - `void grow(Held&, std::uint64_t tokens)`: `Lease::progress` was called. Called by the thread that uses the lease.
+/// - `void computed(Held&)`, which may be missing: `Lease::staged` was called on a prefill lease, so the prompt is computed
+///   and its KV is still held. Called at most once per lease, by the thread that uses it; `let_go` follows at its end.
 /// - `void let_go(Held&)`: the lease has ended in any way, or the reservation is taken back. Called once per successful
 ///   `try_hold`, by the thread that ends the lease or routes.
 /// - `void set_capacity(const Capacity&)`: the limits of the endpoint. Called before another thread sees the metric and
@@ -56,8 +58,8 @@ inline namespace v0 {
 ///   the thread that routes. No hook takes it back, so it should write to `Held` only.
 /// - `void first_token(Held&, time_point now)`: `Lease::first_token(now)` was called. Called by the thread that uses
 ///   the lease, at most once if the caller keeps to the rules of `Lease`.
-/// - `void complete(Held&, time_point now)`: `Lease::complete(now)` was called. Called before `let_go`, by the thread
-///   that ends the lease. Not called after a failure or a cancel, or for a reservation that is taken back.
+/// - `void complete(Held&, time_point now)`: `Lease::complete(now)` was called or, earlier, `staged(now)` of a prefill
+///   lease. Called before `let_go`, once, by the thread that ends or uses the lease. Not called after a failure or a cancel, or for a reservation that is taken back.
 ///
 /// `IdentifiesEndpoint`, such as `Identity`: knows its endpoint. It has
 /// - `void identify(std::uint64_t id_hash, std::uint32_t weight)`: the endpoint's id as a hash, and its weight. Called

@@ -10,10 +10,13 @@ namespace pdroute {
 inline namespace v0 {
 
 /// A load metric: tokens to compute, the sum of `Demand::tokens` over all leases. For prefill, these are the uncached
-/// tokens of all prompts that wait or run. `Capacity::tokens` limits it.
+/// tokens of all prompts that wait or run. `Capacity::tokens` limits it. A prefill lease holds them until its prompt is
+/// computed: until `Lease::staged` or its end.
 class Tokens : public LimitedCount<quantity::tokens> {
  public:
   using LimitedCount::LimitedCount;
+  /// Hook of `HoldsDemand`: the prompt is computed, so the lease holds no tokens any more.
+  void computed(Held& held) noexcept { let_go(held); }
   /// The tokens that all leases hold now.
   [[nodiscard]] std::uint64_t tokens() const noexcept { return sum(); }
 };

@@ -18,11 +18,13 @@
 #include <pdroute/no_endpoint.hpp>
 #include <pdroute/pool/detail/check_endpoints.hpp>
 #include <pdroute/pool/detail/list_change.hpp>
+#include <pdroute/pool/detail/member.hpp>
 #include <pdroute/pool/detail/membership.hpp>
 #include <pdroute/pool/detail/role_move.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
 #include <pdroute/pool/outlier_detection.hpp>
 #include <pdroute/pool/role_change.hpp>
+#include <pdroute/pool/slow_start.hpp>
 #include <pdroute/result.hpp>
 #include <pdroute/role.hpp>
 #include <span>
@@ -57,10 +59,11 @@ class EndpointPool {
   using IdView = EndpointIdView<Endpoint>;          ///< the id of an endpoint, cheap to pass
   using Options = typename Load::Options;           ///< of the load metric
 
-  /// An empty pool. Outlier detection is off unless its rules are given. `router` is the mark in `EndpointKey`.
+  /// An empty pool. Outlier detection and slow start are off unless their rules are given. `router` is the mark in
+  /// `EndpointKey`.
   explicit EndpointPool(Options options = {}, const OutlierDetection& rules = {.consecutive_failures = 0},
-                        std::uint64_t router = 0)
-      : membership_(options, rules, router) {}
+                        std::uint64_t router = 0, const SlowStart& slow_start = {})
+      : membership_(options, rules, router, slow_start) {}
 
   /// Makes the members be exactly those of `list`, compared by id and, where the endpoint has one, incarnation key.
   ///
@@ -104,7 +107,17 @@ class EndpointPool {
 
   /// Sets whether the endpoint works. False: no member has this id, and nothing has changed. O(1) on average.
   bool set_health(IdView id, Health health) {
-    return set(id, [health](Member& member) { return std::exchange(member.health, health) != health; });
+    bool found = false;
+    membership_.update([&](Members& members) {
+      Member* const member = members.find(id);
+      found = member != nullptr;
+      if (!found || member->health == health) return false;
+      const SlowStart& slow = membership_.slow_start();
+      if (slow.on() && health == Health::healthy && !members.lenience().fail_open) member->begin_slow_start(slow);
+      member->health = health;
+      return true;
+    });
+    return found;
   }
 
   /// Sets whether the endpoint takes new requests. A pause may have an end, a moment of the caller's clock: `advance` then
@@ -155,21 +168,25 @@ class EndpointPool {
     std::vector<EjectionChange<Endpoint>> changes;
     const std::int64_t moment = detail::nanoseconds_of(now);
     membership_.update([&](Members& members) {
-      const bool panic_before = members.panic();
+      const detail::Lenience lenience_before = members.lenience();
       std::vector<std::pair<EjectionPhase, detail::Reason>> before;
       before.reserve(members.size());
       changes.reserve(members.size());  // so that nothing can throw once something has changed
-      for (const Member& member : members) before.emplace_back(member.ejection.phase, member.ruled_out(panic_before));
+      for (const Member& member : members)
+        before.emplace_back(member.ejection.phase, member.ruled_out(lenience_before));
       for (std::size_t i = 0; i < members.size(); ++i) members.at(i).end_pause(moment);
       members.advance(moment);
       members.bound_probes();
-      const bool panic = members.panic();
+      const detail::Lenience lenience = members.lenience();
       bool eligible_changed = false;
       for (std::size_t i = 0; i < members.size(); ++i) {
-        const Member& member = members[i];
-        eligible_changed = eligible_changed || before[i].second != member.ruled_out(panic);
+        Member& member = members.at(i);
+        if (before[i].first != EjectionPhase::none && member.ejection.phase == EjectionPhase::none)
+          member.begin_slow_start(membership_.slow_start());
+        member.advance_slow_start(membership_.slow_start(), moment);
+        eligible_changed = eligible_changed || before[i].second != member.ruled_out(lenience);
         if (before[i].first != member.ejection.phase)
-          changes.push_back({role, EndpointId<Endpoint>(member.slot->id()), member.phase(panic)});
+          changes.push_back({role, EndpointId<Endpoint>(member.slot->id()), member.phase(lenience.panic)});
       }
       return eligible_changed;
     });
@@ -229,7 +246,7 @@ class EndpointPool {
   [[nodiscard]] std::optional<EndpointStatus<Endpoint>> endpoint(IdView id) const {
     return membership_.read([id](const Members& members) {
       const Member* const member = members.find(id);
-      return member != nullptr ? std::optional{member->status(members.panic())} : std::nullopt;
+      return member != nullptr ? std::optional{member->status(members.lenience())} : std::nullopt;
     });
   }
 

@@ -29,8 +29,11 @@ class FailedEndpoints;
 ///     complete()                         | ends; counted as completed               | no effect
 ///     fail(kind)                         | ends; counted as a failure of this kind  | no effect
 ///     reject()                           | ends; counted as rejected                | no effect
-///     destruction, assignment            | ends; counted as cancelled               | no effect
+///     cancel()                           | ends; counted as cancelled               | no effect
+///     destruction, assignment            | as cancel(); after staged(), counted as  | no effect
+///                                        | abandoned, too                           |
 ///     progress(tokens), first_token(now) | holds its place                          | no effect
+///     staged(), fetched()                | holds its place                          | no effect
 ///     move from                          | empty; the new lease holds the place     | both are empty
 ///     router.detach(std::move(lease))    | empty; the router keeps the lease        | no id
 ///     `*`, `->`, id(), key()             | the endpoint                             | precondition violated
@@ -54,13 +57,13 @@ class [[nodiscard]] Lease {
   Lease(Lease&& other) noexcept : place_(std::exchange(other.place_, nullptr)), held_(other.held_) {}
   Lease& operator=(Lease&& other) noexcept {
     if (this != &other) {
-      cancel();
+      drop();
       place_ = std::exchange(other.place_, nullptr);
       held_ = other.held_;
     }
     return *this;
   }
-  ~Lease() { cancel(); }
+  ~Lease() { drop(); }
 
   /// The request's work here is done: after the first token for prefill, after the last for decode.
   [[gnu::always_inline]] inline void complete() noexcept {
@@ -97,6 +100,39 @@ class [[nodiscard]] Lease {
   /// about the endpoint: it is no failure, no completion and no sample of latency.
   void reject() noexcept {
     if (place_ != nullptr) Slot::reject(std::exchange(place_, nullptr), held_);
+  }
+  /// The client went away, or the gateway gives up, and has seen to the KV that may be staged. Destruction without a
+  /// word cancels, too, but is reported in `Outcomes::abandoned` if KV was staged.
+  void cancel() noexcept {
+    if (place_ != nullptr && place_->staged) place_ = place_->other;
+    drop();
+  }
+
+  /// The prompt is computed, and its KV is staged at the prefill endpoint until the decode endpoint has fetched it.
+  /// Call it on both leases of the request, as `Route::staged` does.
+  ///
+  /// A prefill lease lets go of what it held for computing (see `Tokens`), and keeps its place and its KV tokens until
+  /// it is completed. A decode lease is owed from now on: destroying it before `fetched` or another ending is counted in
+  /// `Outcomes::abandoned`, and so is destroying the prefill lease. A second call has no effect.
+  void staged() noexcept {
+    static_assert(role == Role::decode || !measures_time,
+                  "pdroute: this role measures how long requests take, so say when: staged(clock.now())");
+    if (place_ != nullptr) place_ = Slot::staged(place_, held_);
+  }
+  /// The KV is staged at this moment of the router's clock. A prefill role that measures time takes its sample now, and
+  /// none when the lease is completed; other roles ignore the moment.
+  template <class Clock, class Duration>
+  void staged(std::chrono::time_point<Clock, Duration> now) noexcept {
+    static_assert(detail::takes_times_of<Slot, Clock>,
+                  "pdroute: this is a time point of another clock; give the `now()` of the router's own clock");
+    if constexpr (measures_time) now = detail::in_range(now);
+    if (place_ != nullptr) place_ = Slot::staged(place_, held_, now);
+  }
+  /// The decode endpoint has fetched the KV, so this lease leaves none behind. No effect before `staged`.
+  void fetched() noexcept
+    requires(role == Role::decode)
+  {
+    if (place_ != nullptr && place_->staged) place_ = place_->other;
   }
   /// The endpoint did not do its work; adds it to `failed`.
   template <std::size_t capacity>
@@ -151,7 +187,7 @@ class [[nodiscard]] Lease {
     assert(place_ != nullptr && "a lease that has ended or was moved from names no endpoint");
     return *place_;
   }
-  [[gnu::always_inline]] inline void cancel() noexcept {
+  [[gnu::always_inline]] inline void drop() noexcept {
     if (place_ != nullptr) [[unlikely]]
       Slot::cancel(std::exchange(place_, nullptr), held_);
   }

@@ -70,8 +70,14 @@ struct OutlierDetection {
   std::uint32_t probes = 1;
   /// Panic threshold (Envoy's term): if fewer than this share of a role's members are eligible and not being probed, no
   /// member is left out or held back for failing. The fault is then probably not theirs. Members that drain or are
-  /// paused are not counted. `Health::unhealthy` still counts. From 0, which never panics, to 1; 0.5 as in Envoy.
+  /// paused are not counted. Unhealthy ones stay out, see `fail_open_threshold`. From 0, which never panics, to 1; 0.5
+  /// as in Envoy.
   double panic_threshold = 0.5;
+  /// Fail open (Envoy's panic, for health): if fewer than this share of a role's members are healthy, unhealthy members
+  /// serve, too, unless something else rules them out. The health checks are then more likely at fault than all the
+  /// engines. Members that drain or are paused are not counted. From 0, which never fails open, to 1, with which no member
+  /// is left out for its health. Works also if `consecutive_failures` is 0.
+  double fail_open_threshold = 0;
 
   static constexpr std::uint32_t max_probes = 1023;                  ///< the highest value of `probes`
   static constexpr std::uint32_t max_consecutive_failures = 65'535;  ///< the highest value of `consecutive_failures`
@@ -101,6 +107,8 @@ struct OutlierDetection {
       return wrong("max_ejected_share", detail::number_text(max_ejected_share));
     if (!(0 <= panic_threshold && panic_threshold <= 1))
       return wrong("panic_threshold", detail::number_text(panic_threshold));
+    if (!(0 <= fail_open_threshold && fail_open_threshold <= 1))
+      return wrong("fail_open_threshold", detail::number_text(fail_open_threshold));
     return std::nullopt;
   }
 
@@ -112,8 +120,11 @@ struct OutlierDetection {
   }
   /// Whether there is panic when `eligible` of `members` are eligible and not being probed.
   [[nodiscard]] bool panics(std::size_t eligible, std::size_t members) const noexcept {
-    constexpr double rounding = 1e-9;
-    return static_cast<double>(eligible) < panic_threshold * static_cast<double>(members) - rounding;
+    return is_below(panic_threshold, eligible, members);
+  }
+  /// Whether unhealthy members serve when `healthy` of `members` are healthy.
+  [[nodiscard]] bool fails_open(std::size_t healthy, std::size_t members) const noexcept {
+    return is_below(fail_open_threshold, healthy, members);
   }
   /// The length of the `times`-th ejection in a row. Precondition: `times` > 0.
   [[nodiscard]] std::chrono::nanoseconds time_out(std::uint32_t times) const noexcept {
@@ -121,6 +132,12 @@ struct OutlierDetection {
     for (std::uint32_t i = 1; i < times && time < max_ejection_time; ++i)
       time = time < max_ejection_time / 2 ? time * 2 : max_ejection_time;
     return std::min(time, max_ejection_time);
+  }
+
+ private:
+  [[nodiscard]] static bool is_below(double share, std::size_t some, std::size_t members) noexcept {
+    constexpr double rounding = 1e-9;
+    return static_cast<double>(some) < share * static_cast<double>(members) - rounding;
   }
 };
 

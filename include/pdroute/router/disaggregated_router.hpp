@@ -65,9 +65,10 @@ class DisaggregatedRouter {
     if (options.detached_leases > Core::max_detached_leases)
       return ConfigError{ConfigError::Rule::detached_leases_in_range, std::to_string(options.detached_leases)};
     if (auto error = options.outlier_detection.check()) return std::move(*error);
+    if (auto error = options.slow_start.check()) return std::move(*error);
     auto core = std::make_shared<Core>(std::move(options.prefill_policy), std::move(options.decode_policy),
                                        std::move(options.clock), options.seed, options.first, options.detached_leases,
-                                       options.outlier_detection);
+                                       options.outlier_detection, options.slow_start);
     for (const Role role : {Role::prefill, Role::decode}) {
       auto assigned =
           role == Role::prefill ? core->prefill.assign(options.prefill) : core->decode.assign(options.decode);

@@ -74,6 +74,8 @@ struct ExplainedEndpoint {
   /// The first reason that rules it out, by its name among the counts of `NoEndpoint`; empty if none does. An endpoint
   /// that is full may still have been compared, and have costs.
   std::string_view ruled_out = {};
+  /// What would rule it out if enough other members served: "unhealthy" (fail open) or "ejected" (panic); else empty.
+  std::string_view spared = {};
   bool chosen = false;  ///< whether `route` would choose it
   /// As the policy told them when it was asked last, in its order. Empty if it tells none, or did not compare this
   /// endpoint.
@@ -85,6 +87,7 @@ struct ExplainedEndpoint {
   /// What rules it out and what it costs: "full (1 of 1 requests held, 1 asked)", "tokens 812, in_flight 3", or empty
   [[nodiscard]] std::string text() const {
     std::string said{ruled_out};
+    if (!spared.empty()) said.append(said.empty() ? "" : ", ").append(spared).append(", but spared");
     for (const ExceededLimit& limit : exceeded)
       said.append(&limit == exceeded.data() ? " (" : "; ").append(limit.text());
     if (!exceeded.empty()) said.append(")");
@@ -104,6 +107,7 @@ struct ExplainedEndpoint {
     visit("incarnation", incarnation);
     visit("in_flight", std::uint64_t{in_flight});
     visit("ruled_out", ruled_out);
+    visit("spared", spared);
     visit("chosen", chosen);
   }
 };

@@ -6,6 +6,7 @@
 #include <pdroute/clock.hpp>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/pool/outlier_detection.hpp>
+#include <pdroute/pool/slow_start.hpp>
 #include <pdroute/role.hpp>
 #include <span>
 
@@ -32,6 +33,9 @@ struct RouterOptions {
   /// Outlier detection: when endpoints that keep failing are ejected. `{}` means the default rules; off unless given.
   /// It needs `advance` to be called from time to time.
   OutlierDetection outlier_detection = {.consecutive_failures = 0};
+  /// Slow start: how endpoints that join or come back are given requests step by step. Off unless a duration is given.
+  /// It needs `advance` to be called from time to time.
+  SlowStart slow_start = {};
 };
 
 }  // namespace v0

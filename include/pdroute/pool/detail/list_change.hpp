@@ -195,12 +195,17 @@ class ListChange {
     entry_of.reserve(listed.size());
     for (std::size_t i = 0; i < listed.size(); ++i) entry_of.emplace(listed[i].id, i);
     std::vector<bool> kept(listed.size(), false);
+    // Members that join others, which can serve meanwhile, start slowly.
+    const auto begin = [&, others = members.size() > 0](Member& member) {
+      if (others) member.begin_slow_start(membership.slow_start());
+    };
     for (Member member : edit.next.take_all()) {
       const auto entry = entry_of.find(member.slot->id());
       if (entry != entry_of.end() && is_life(member, listed[entry->second])) {
         kept[entry->second] = true;
         Prepared& made = prepared[entry->second];
         if (made.deferred) changes.deferred.emplace_back(member.slot->id());
+        if (member.left) begin(member);
         if (take_over(edit, member, listed[entry->second], std::move(made.listing), made.deferred))
           changes.changed.emplace_back(member.slot->id());
         edit.next.add(member);
@@ -221,9 +226,10 @@ class ListChange {
         edit.next.mark_back(back);
         if (made.deferred) changes.deferred.emplace_back(listed[i].id);
         take_over(edit, member, listed[i], std::move(made.listing), made.deferred);
+        begin(member);
         come_back(edit, member);
       } else {
-        add_new(membership, edit, std::move(made.slot), listed[i], members.find(listed[i].id));
+        begin(add_new(membership, edit, std::move(made.slot), listed[i], members.find(listed[i].id)));
       }
     }
     edit.next.take_out_marked();

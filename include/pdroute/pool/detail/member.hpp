@@ -2,9 +2,11 @@
 // Member: what a role's membership knows of one member, and what rules it out.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <pdroute/capacity.hpp>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/load/limited_count.hpp>
@@ -12,10 +14,17 @@
 #include <pdroute/pool/detail/outlier_detector.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
 #include <pdroute/pool/outlier_detection.hpp>
+#include <pdroute/pool/slow_start.hpp>
 
 namespace pdroute {
 inline namespace v0 {
 namespace detail {
+
+/// Which failings rule no member out at the moment, because too few members would be left.
+struct Lenience {
+  bool panic = false;      ///< ejected members serve
+  bool fail_open = false;  ///< unhealthy members serve
+};
 
 /// One member of a role.
 /// Thread safety: guarded by the pool's lock.
@@ -34,16 +43,18 @@ struct Member {
   bool left = false;                   // drained because it took the other role
   std::uint32_t relisted = 0;          // new descriptions since the snapshot was last renewed for their sake
   OutlierState ejection = {};          // of outlier detection
+  bool slow_start = false;
+  std::optional<std::int64_t> slow_since = {};  // when slow start began, in nanoseconds; none: with the next `advance`
 
   static constexpr std::int64_t no_end = std::numeric_limits<std::int64_t>::max();
 
-  /// The first reason that rules this member out; null if it is eligible. In `panic` no member is left out for failing.
-  [[nodiscard]] Reason ruled_out(bool panic) const noexcept {
-    if (health != Health::healthy) return &NoEndpoint::unhealthy;
+  /// The first reason that rules this member out; null if it is eligible.
+  [[nodiscard]] Reason ruled_out(Lenience lenience) const noexcept {
+    if (health != Health::healthy && !lenience.fail_open) return &NoEndpoint::unhealthy;
     if (intake != Intake::accepting) return paused_until != no_end ? &NoEndpoint::full : &NoEndpoint::paused;
     if (weight == 0) return &NoEndpoint::paused;
     if (draining) return &NoEndpoint::draining;
-    if (ejection.ejected() && !panic) return &NoEndpoint::ejected;
+    if (ejection.ejected() && !lenience.panic) return &NoEndpoint::ejected;
     return nullptr;
   }
   /// Ends a pause whose time is over.
@@ -51,6 +62,22 @@ struct Member {
     if (intake != Intake::paused || now < paused_until) return;
     intake = Intake::accepting;
     paused_until = no_end;
+  }
+  /// It joins a role or comes back to service.
+  void begin_slow_start(const SlowStart& rules) noexcept {
+    if (!rules.on()) return;
+    slow_start = true;
+    slow_since.reset();
+    slot->admit_share(rules.share_after(std::chrono::nanoseconds::zero()));
+  }
+  /// Slow start goes on as time has passed. A clock that stepped back does not prolong it by more than its duration.
+  void advance_slow_start(const SlowStart& rules, std::int64_t now) noexcept {
+    if (!slow_start) return;
+    slow_since = std::min(slow_since.value_or(now), now);
+    const auto passed = static_cast<std::uint64_t>(now) - static_cast<std::uint64_t>(*slow_since);
+    const auto duration = static_cast<std::uint64_t>(rules.duration.count());
+    slow_start = passed < duration;
+    slot->admit_share(slow_start ? rules.share_after(std::chrono::nanoseconds(passed)) : 1.0);
   }
   /// Whether it counts for shares of members: it neither drains nor rests by its own wish.
   [[nodiscard]] bool counts() const noexcept { return !draining && intake == Intake::accepting && weight > 0; }
@@ -64,7 +91,7 @@ struct Member {
     return ejection.ejected() && panic ? EjectionPhase::spared : ejection.phase;
   }
 
-  [[nodiscard]] EndpointStatus<Endpoint> status(bool panic) const {
+  [[nodiscard]] EndpointStatus<Endpoint> status(Lenience lenience) const {
     EndpointStatus<Endpoint> status;
     status.id = EndpointId<Endpoint>(slot->id());
     status.incarnation = slot->incarnation();
@@ -72,9 +99,11 @@ struct Member {
     status.health = health;
     status.intake = intake;
     status.draining = draining;
-    status.ejection = phase(panic);
+    status.ejection = phase(lenience.panic);
+    status.fail_open = health != Health::healthy && lenience.fail_open;
     if (intake == Intake::paused && paused_until != no_end) status.until = std::chrono::nanoseconds{paused_until};
     if (ejection.ejected()) status.until = std::chrono::nanoseconds{ejection.until};
+    status.admitted_share = slot->admitted_share();
     status.in_flight = slot->in_flight();
     status.capacity = capacity;
     status.outcomes = slot->outcomes();

@@ -97,30 +97,35 @@ class Members {
   [[nodiscard]] std::vector<EndpointStatus<Endpoint>> statuses() const {
     std::vector<EndpointStatus<Endpoint>> statuses;
     statuses.reserve(size());
-    const bool in_panic = panic();
-    for (const Member& member : all_) statuses.push_back(member.status(in_panic));
+    const Lenience now = lenience();
+    for (const Member& member : all_) statuses.push_back(member.status(now));
     return statuses;
   }
   /// What rules each member out; null for an eligible one.
   [[nodiscard]] std::vector<Reason> ruled_out() const {
     std::vector<Reason> reasons;
     reasons.reserve(size());
-    const bool in_panic = panic();
-    for (const Member& member : all_) reasons.push_back(member.ruled_out(in_panic));
+    const Lenience now = lenience();
+    for (const Member& member : all_) reasons.push_back(member.ruled_out(now));
     return reasons;
   }
   /// Whether the member is eligible and no other is.
   [[nodiscard]] bool is_last_eligible(const Member& member) const {
-    const bool in_panic = panic();
-    const auto eligible = [in_panic](const Member& each) { return each.ruled_out(in_panic) == nullptr; };
+    const auto eligible = [now = lenience()](const Member& each) { return each.ruled_out(now) == nullptr; };
     return eligible(member) && std::count_if(begin(), end(), eligible) == 1;
   }
 
-  /// Panic: too few members would be left, so no member is left out for failing.
-  [[nodiscard]] bool panic() const noexcept {
-    if (!rules_.on()) return false;
-    const auto counted = std::count_if(begin(), end(), [](const Member& member) { return member.counts(); });
-    return rules_.panics(serving_in_full(), static_cast<std::size_t>(counted));
+  /// What follows from how many members serve and how many are healthy. O(members), or O(1) if neither rule is on.
+  [[nodiscard]] Lenience lenience() const noexcept {
+    if (!rules_.on() && !(rules_.fail_open_threshold > 0)) return {};
+    std::size_t counted = 0;
+    std::size_t healthy = 0;
+    for (const Member& member : all_) {
+      counted += member.counts() ? 1U : 0U;
+      healthy += member.eligible() ? 1U : 0U;
+    }
+    return {.panic = rules_.on() && rules_.panics(serving_in_full(), counted),
+            .fail_open = rules_.fails_open(healthy, counted)};
   }
 
   /// One step of time for outlier detection. `bound_probes` is due after it.
@@ -131,7 +136,7 @@ class Members {
   /// member is held back for failing, also not one that fails from now on.
   void bound_probes() const noexcept {
     if (!rules_.on()) return;
-    const bool in_panic = panic();
+    const bool in_panic = lenience().panic;
     const bool bounded = serving_in_full() > 0 && !in_panic;
     for (const Member& member : all_) {
       const bool everybody = member.ejection.phase == EjectionPhase::none ? in_panic : !bounded;
@@ -144,9 +149,9 @@ class Members {
   [[nodiscard]] std::vector<Slot*> eligible(NoEndpoint& left_out) const {
     std::vector<Slot*> slots;
     slots.reserve(size());
-    const bool in_panic = panic();
+    const Lenience now = lenience();
     for (const Member& member : all_) {
-      if (const Reason reason = member.ruled_out(in_panic)) {
+      if (const Reason reason = member.ruled_out(now)) {
         ++(left_out.*reason);
       } else {
         slots.push_back(member.slot);

@@ -18,6 +18,7 @@
 #include <pdroute/pool/detail/slot.hpp>
 #include <pdroute/pool/detail/snapshot.hpp>
 #include <pdroute/pool/outlier_detection.hpp>
+#include <pdroute/pool/slow_start.hpp>
 #include <pdroute/role.hpp>
 #include <unordered_set>
 #include <utility>
@@ -52,8 +53,9 @@ class Membership {
   using Member = detail::Member<Slot>;
   using Edit = MembershipEdit<Slot, Snapshot>;
 
-  Membership(typename Load::Options options, const OutlierDetection& rules, std::uint64_t router)
-      : rules_(rules), options_(options), router_(router), members_(rules) {}
+  Membership(typename Load::Options options, const OutlierDetection& rules, std::uint64_t router,
+             const SlowStart& slow_start)
+      : rules_(rules), slow_start_(slow_start), options_(options), router_(router), members_(rules) {}
   Membership(const Membership&) = delete;
   Membership& operator=(const Membership&) = delete;
   ~Membership() {
@@ -133,6 +135,7 @@ class Membership {
     slot->weigh(weight);
     return slot;
   }
+  [[nodiscard]] const SlowStart& slow_start() const noexcept { return slow_start_; }
   /// The number of the next life. Called by an edit.
   [[nodiscard]] std::uint64_t next_incarnation() noexcept { return ++incarnations_; }
 
@@ -189,6 +192,7 @@ class Membership {
   // First, so that readers compare it on a line that only publishing writes.
   alignas(64) std::atomic<std::uint64_t> generation_{1};
   const OutlierDetection rules_;
+  const SlowStart slow_start_;
   typename Load::Options options_;
   const std::uint64_t router_;  // its mark, see `EndpointKey`
   alignas(64) mutable std::mutex mutex_;

@@ -23,6 +23,8 @@ class OutcomeCounts {
   }
   void cancelled() noexcept { add(cancelled_place); }
   void rejected() noexcept { add(rejected_place); }
+  /// One of those cancelled has left staged KV behind.
+  void abandoned() noexcept { add(abandoned_place); }
   /// The router has taken a reservation back, as if it had never been made.
   void undone() noexcept { add(undone_place); }
 
@@ -42,6 +44,7 @@ class OutcomeCounts {
   [[nodiscard]] Outcomes so_far() const noexcept {
     return {.rejected = read(rejected_place),
             .cancelled = read(cancelled_place),
+            .abandoned = read(abandoned_place),
             .unreachable = read(static_cast<std::size_t>(FailureKind::unreachable)),
             .timed_out = read(static_cast<std::size_t>(FailureKind::timed_out)),
             .bad_response = read(static_cast<std::size_t>(FailureKind::bad_response)),
@@ -54,6 +57,7 @@ class OutcomeCounts {
   static constexpr std::size_t rejected_place = 6;
   static constexpr std::size_t failed_late_place = 7;
   static constexpr std::size_t cancelled_late_place = 8;
+  static constexpr std::size_t abandoned_place = 9;
 
   // Relaxed: the release of the lease, which follows, orders it.
   void add(std::size_t place) noexcept { counts_[place].fetch_add(1, std::memory_order_relaxed); }
@@ -61,7 +65,7 @@ class OutcomeCounts {
     return counts_[place].load(std::memory_order_relaxed);
   }
 
-  std::array<std::atomic<std::uint64_t>, 9> counts_{};
+  std::array<std::atomic<std::uint64_t>, 10> counts_{};
 };
 
 }  // namespace detail

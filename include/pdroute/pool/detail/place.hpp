@@ -13,7 +13,8 @@ inline namespace v0 {
 namespace detail {
 
 /// What a lease refers to. It says where the lease is counted, which slot it belongs to, which endpoint the caller
-/// sees, and in which period it began (see `Admission`). Leases that began alike share a place.
+/// sees, in which period it began (see `Admission`), and whether KV is staged for it. Leases that are alike share a
+/// place.
 template <class Slot, class Endpoint>
 struct Place {
   static constexpr std::uint8_t unmarked = 0xff;
@@ -22,10 +23,12 @@ struct Place {
   Slot* slot = nullptr;                         ///< the life of the endpoint
   const Endpoint* endpoint = nullptr;           ///< as it was listed when the lease began
   std::uint8_t period = unmarked;               ///< the number of the period, if its endings decide something
+  bool staged = false;                          ///< whether KV is staged that the decode endpoint has not fetched
+  Place* other = nullptr;                       ///< the place of leases that differ in `staged` alone
 };
 
-/// One description of an endpoint, as a list gave it, with a place for each period and one for leases without a mark.
-/// Leases show the description that was in force when they began.
+/// One description of an endpoint, as a list gave it, with places for each period and for leases without a mark, both
+/// with and without staged KV. Leases show the description that was in force when they began.
 template <class Slot, class Endpoint>
 struct Listing {
   static constexpr std::size_t periods = 8;
@@ -48,8 +51,11 @@ struct Listing {
   /// Makes the places refer to their slot and words.
   void settle(Slot* slot, std::atomic<std::uint64_t>* own, std::atomic<std::uint64_t>* marked) noexcept {
     ordinary = {.count = own, .slot = slot, .endpoint = &endpoint};
-    for (std::size_t i = 0; i < periods; ++i)
+    pair(ordinary, staged[periods]);
+    for (std::size_t i = 0; i < periods; ++i) {
       of_period[i] = {.count = marked, .slot = slot, .endpoint = &endpoint, .period = static_cast<std::uint8_t>(i)};
+      pair(of_period[i], staged[i]);
+    }
   }
 
   Endpoint endpoint;
@@ -58,6 +64,16 @@ struct Listing {
   std::uint32_t kept = 0;     ///< how many there are before it
   Place<Slot, Endpoint> ordinary;
   std::array<Place<Slot, Endpoint>, periods> of_period;
+
+ private:
+  static void pair(Place<Slot, Endpoint>& place, Place<Slot, Endpoint>& with_kv) noexcept {
+    with_kv = place;
+    with_kv.staged = true;
+    with_kv.other = &place;
+    place.other = &with_kv;
+  }
+
+  std::array<Place<Slot, Endpoint>, periods + 1> staged;  // the last one: without a mark
 };
 
 }  // namespace detail

@@ -69,6 +69,10 @@ class RoleMove {
         }
         edit.next.remove(member);
       }
+      // Members that join others, which can serve meanwhile, start slowly.
+      const auto begin = [&, others = edit.next.size() > 0](Member& member) {
+        if (others) member.begin_slow_start(membership.slow_start());
+      };
       if (const Member* const before = Members::life_in(edit.next.departed_by_id(), listed.id, listed.life_key)) {
         Member member = *before;
         edit.next.mark_back(before);
@@ -77,12 +81,15 @@ class RoleMove {
           const bool room = member.slot->may_relist();
           Change::take_over(edit, member, listed, room ? std::move(listing) : nullptr, !room);
           arrive(departing, member);
+          begin(member);
           Change::come_back(edit, member);
           return true;
         }
         edit.let_go(member.slot);  // a drain is final, so the endpoint begins a new life
       }
-      arrive(departing, Change::add_new(membership, edit, std::move(slot), listed, nullptr));
+      Member& added = Change::add_new(membership, edit, std::move(slot), listed, nullptr);
+      arrive(departing, added);
+      begin(added);
       return true;
     });
   }

@@ -17,6 +17,7 @@
 #include <pdroute/pool/detail/admission.hpp>
 #include <pdroute/pool/detail/outcome_counts.hpp>
 #include <pdroute/pool/detail/place.hpp>
+#include <pdroute/pool/detail/request_share.hpp>
 #include <pdroute/pool/detail/slot_count.hpp>
 #include <pdroute/pool/endpoint_key.hpp>
 #include <pdroute/request.hpp>
@@ -130,19 +131,30 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
     follow_admission();
   }
   [[nodiscard]] const Admission& admission() const noexcept { return admission_; }
+  /// Slow start: only this share of the requests that ask get in, unless there is no other endpoint. Needs the pool's
+  /// lock. Precondition: 0 < share <= 1.
+  void admit_share(double share) noexcept {
+    share_.set(share);
+    follow_admission();
+  }
+  /// The share of the requests that get in: 1, unless in slow start.
+  [[nodiscard]] double admitted_share() const noexcept { return share_.share(); }
   /// A request has passed this endpoint over, because it is held back.
-  void passed_over() noexcept { admission_.passed_over(); }
+  void passed_over() noexcept {
+    admission_.passed_over();
+    if (share_.limited()) share_.passed_over();
+  }
   /// How many of the failures, and of the cancels, were of requests from before the endpoint was last taken back.
   [[nodiscard]] OutcomeCounts::Late late() const noexcept { return ends_.late(); }
   /// Whether leases run that have no mark.
   [[nodiscard]] bool unmarked_run() const noexcept { return in_flight() > admission_.marked(); }
 
-  /// Whether failures or push-back keep new leases out for now, although there may be room.
+  /// Whether failures, push-back or slow start keep new leases out for now, although there may be room.
   [[nodiscard]] bool held_back() const noexcept {
     if (limit() > 0) [[likely]]
       return false;
     const AdmissionState gate = admission_.state();
-    return !gate.admits() && !gate.refuses();
+    return !gate.refuses() && (!gate.admits() || (share_.limited() && !share_.passes()));
   }
   /// Whether a reservation would succeed now, unless the endpoint is held back.
   template <class Request>
@@ -215,8 +227,22 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
   /// Ends the lease as completed at the time `now`, which the load metric may measure.
   template <class TimePoint>
   static void complete(Place* place, Held& held, [[maybe_unused]] TimePoint now) noexcept {
-    if constexpr (times_leases) place->slot->Load::complete(held, now);
+    if constexpr (times_leases) {
+      if (role == Role::decode || !place->staged) place->slot->Load::complete(held, now);
+    }
     complete(place, held);
+  }
+  /// The KV of the prompt is staged, at this time. Returns the lease's place from now on.
+  template <class... TimePoint>
+  [[nodiscard]] static Place* staged(Place* place, [[maybe_unused]] Held& held,
+                                     [[maybe_unused]] TimePoint... now) noexcept {
+    if (place->staged) return place;
+    if constexpr (role == Role::prefill) {
+      if constexpr (times_leases) place->slot->Load::complete(held, now...);
+      if constexpr (holds_demand) detail::computed(static_cast<Load&>(*place->slot), held);
+      progressed(place);
+    }
+    return place->other;
   }
   // The other endings are out of line, so that the code around a lease stays small enough to be inlined.
   [[gnu::noinline]] static void fail(Place* place, Held held, FailureKind kind) noexcept {
@@ -234,6 +260,7 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
     Slot& slot = *place->slot;
     if (slot.admission_.began_before_service(period_of(place))) slot.ends_.cancelled_late();
     slot.ends_.cancelled();
+    if (place->staged) slot.ends_.abandoned();
     end_without_word(place, held);
   }
   [[gnu::noinline]] static void reject(Place* place, Held held) noexcept {
@@ -288,10 +315,11 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
 
   // Out of line: nearly every slot that is full has its gate open.
   [[gnu::noinline, gnu::cold]] Reservation ask_admission(bool anyway) noexcept {
+    if (!anyway && share_.limited() && admission_.state().admits() && !share_.ask()) return {};
     const Admission::Permit permit = admission_.ask(anyway);
     if (!permit.granted) return {};
-    if (!permit.period) {  // the gate has opened; if it closes again, the slot is full
-      const Attempt attempt = SlotCount::try_reserve();
+    if (!permit.period) {  // the gate is open; if it closes meanwhile, the slot is full
+      const Attempt attempt = SlotCount::try_reserve([this] { return admission_.limit_of_count(); });
       return {attempt, attempt == Attempt::reserved ? &listing()->ordinary : nullptr};
     }
     const Attempt attempt = SlotCount::try_reserve([this] { return admission_.limit(); });
@@ -299,19 +327,25 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
     admission_.withdraw(*permit.period);
     return {attempt, nullptr};
   }
+  /// The limit that the count must have: zero if requests have to ask.
+  [[nodiscard]] std::uint32_t limit_of_count() const noexcept {
+    return share_.limited() ? 0 : admission_.limit_of_count();
+  }
   /// Makes the limit of the count follow the admission, also if several threads change it at once.
   void follow_admission() noexcept {
     std::uint32_t limit = 0;
     do {
-      limit = admission_.limit_of_count();
+      limit = limit_of_count();
       set_limit(limit);
-    } while (limit != admission_.limit_of_count());
+    } while (limit != limit_of_count());
+    if (share_.limited()) renew();  // also for reservations that have read the limit of an open gate
   }
 
   void undo_reservation(Place* place) noexcept {
     const auto period = period_of(place);
     ends_.undone();
     static_cast<void>(release());  // the caller's pin keeps the slot
+    if (share_.limited()) share_.give_back();
     if (period) admission_.withdraw(*period);
   }
   static void end_without_word(Place* place, Held& held) noexcept {
@@ -355,6 +389,7 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
   mutable std::atomic<std::uint64_t> completed_{0};  // as reported
   std::atomic<std::uint64_t> marked_{marked_word};   // counts nothing: what `complete` of a marked lease writes to
   std::atomic<bool> tokens_{false};
+  RequestShare share_;                     // of slow start
   alignas(64) std::uint64_t incarnation_;  // read while other threads write the counts above
   std::uint64_t router_;                   // its mark, see `EndpointKey`
   std::uint64_t engine_;

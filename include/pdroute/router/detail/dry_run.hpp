@@ -14,6 +14,7 @@
 #include <pdroute/policy/detail/explain_choice.hpp>
 #include <pdroute/policy/detail/policy_traits.hpp>
 #include <pdroute/pool/detail/snapshot.hpp>
+#include <pdroute/pool/outlier_detection.hpp>
 #include <pdroute/random.hpp>
 #include <pdroute/request.hpp>
 #include <pdroute/role.hpp>
@@ -152,6 +153,9 @@ class DryRun {
       one.ruled_out = name_of(view_->ruled_out[i]);
       if (view_->ruled_out[i] == nullptr) {
         one.ruled_out = name_of(evaluation_.ruled_out[place]);
+        one.spared = name_of(status.fail_open                           ? &NoEndpoint::unhealthy
+                             : status.ejection == EjectionPhase::spared ? &NoEndpoint::ejected
+                                                                        : nullptr);
         one.chosen = place == evaluation_.chosen;
         one.costs = evaluation_.costs[place];
         for (; exceeded != evaluation_.exceeded.end() && exceeded->first == place; ++exceeded)

@@ -10,6 +10,7 @@
 #include <pdroute/pool/detail/lease_table.hpp>
 #include <pdroute/pool/lease.hpp>
 #include <pdroute/pool/outlier_detection.hpp>
+#include <pdroute/pool/slow_start.hpp>
 #include <pdroute/random.hpp>
 #include <pdroute/role.hpp>
 #include <pdroute/router/detail/leg.hpp>
@@ -31,15 +32,15 @@ struct RouterCore {
   static constexpr std::uint32_t max_detached_leases = LeaseTable<PrefillLease>::max_places;
 
   RouterCore(PrefillPolicy prefill_rule, DecodePolicy decode_rule, Clock caller_clock, std::uint64_t router_seed,
-             Role first_leg, std::uint32_t detached_leases, const OutlierDetection& rules)
+             Role first_leg, std::uint32_t detached_leases, const OutlierDetection& rules, const SlowStart& slow_start)
       : prefill_policy(std::move(prefill_rule)),
         decode_policy(std::move(decode_rule)),
         clock(std::move(caller_clock)),
         seed(router_seed),
         mark(mark_of(this, seed, detail::nanoseconds_of(clock.now()))),
         first(first_leg),
-        prefill(detail::load_options(prefill_policy), rules, mark),
-        decode(detail::load_options(decode_policy), rules, mark),
+        prefill(detail::load_options(prefill_policy), rules, mark, slow_start),
+        decode(detail::load_options(decode_policy), rules, mark, slow_start),
         detached_prefill(detached_leases, mark),
         detached_decode(detached_leases, mark) {}
 
