@@ -2,6 +2,7 @@
 // OutcomeCounts: counts the endings of leases other than completions.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -51,6 +52,20 @@ class OutcomeCounts {
             .overloaded = read(static_cast<std::size_t>(FailureKind::overloaded))};
   }
 
+  /// All counts, when `ended` leases have ended in all. `completed` never falls, and may lag by those just ending.
+  [[nodiscard]] Outcomes outcomes(std::uint64_t ended) const noexcept {
+    Outcomes outcomes = so_far();
+    const std::uint64_t others =
+        outcomes.failed() + outcomes.overloaded + outcomes.cancelled + outcomes.rejected + undone_so_far();
+    const std::uint64_t completed = ended > others ? ended - others : 0;  // so never too high
+    outcomes.completed = completed_.load(std::memory_order_relaxed);
+    while (outcomes.completed < completed &&
+           !completed_.compare_exchange_weak(outcomes.completed, completed, std::memory_order_relaxed)) {
+    }
+    outcomes.completed = std::max(outcomes.completed, completed);
+    return outcomes;
+  }
+
  private:
   static constexpr std::size_t cancelled_place = 4;
   static constexpr std::size_t undone_place = 5;
@@ -66,6 +81,7 @@ class OutcomeCounts {
   }
 
   std::array<std::atomic<std::uint64_t>, 10> counts_{};
+  mutable std::atomic<std::uint64_t> completed_{0};  // as reported
 };
 
 }  // namespace detail

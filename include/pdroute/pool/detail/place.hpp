@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Place: what a lease refers to. Listing: an endpoint as a list gave it, with the places for its leases.
+// Place: what a lease refers to. Listing: an endpoint as a list gave it, with the places for its leases. Listings: the
+// present one and those before it.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <utility>
 
 namespace pdroute {
@@ -74,6 +77,43 @@ struct Listing {
   }
 
   std::array<Place<Slot, Endpoint>, periods + 1> staged;  // the last one: without a mark
+};
+
+/// The descriptions of one life: the present one, and earlier ones that leases or snapshots may still show.
+/// Thread safety: `present` may be called from many threads at once; the others need the pool's lock.
+template <class Slot, class Endpoint>
+class Listings {
+ public:
+  using Listing = detail::Listing<Slot, Endpoint>;
+
+  explicit Listings(const Endpoint& endpoint) : present_(new Listing(endpoint)) {}
+  Listings(const Listings&) = delete;
+  Listings& operator=(const Listings&) = delete;
+  ~Listings() { delete present(); }
+
+  // Acquire: a thread that sees the listing sees the endpoint in it.
+  [[nodiscard]] Listing* present() const noexcept { return present_.load(std::memory_order_acquire); }
+  /// Takes another description, whose places are settled. Precondition: `may_add()`.
+  void add(std::unique_ptr<Listing> next, std::uint64_t version) noexcept {
+    next->version = version;
+    next->older = present();
+    next->kept = next->older->kept + 1;
+    present_.store(next.release(), std::memory_order_release);  // see `present`
+  }
+  /// Whether another one may be taken: not too many are kept for running leases.
+  [[nodiscard]] bool may_add() const noexcept { return present()->kept < Listing::max_kept; }
+  /// The version of the members since which the description is in force, if there is an older one.
+  [[nodiscard]] std::optional<std::uint64_t> replaced() const noexcept {
+    return present()->older == nullptr ? std::nullopt : std::optional{present()->version};
+  }
+  /// Hands over all but the present one. Precondition: nothing shows them.
+  [[nodiscard]] std::unique_ptr<Listing> take_older() noexcept {
+    present()->kept = 0;
+    return std::unique_ptr<Listing>(std::exchange(present()->older, nullptr));
+  }
+
+ private:
+  std::atomic<Listing*> present_;
 };
 
 }  // namespace detail
