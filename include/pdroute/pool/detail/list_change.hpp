@@ -195,14 +195,13 @@ class ListChange {
     entry_of.reserve(listed.size());
     for (std::size_t i = 0; i < listed.size(); ++i) entry_of.emplace(listed[i].id, i);
     std::vector<bool> kept(listed.size(), false);
+    std::vector<bool> changed(listed.size(), false);
     for (Member member : edit.next.take_all()) {
       const auto entry = entry_of.find(member.slot->id());
       if (entry != entry_of.end() && is_life(member, listed[entry->second])) {
         kept[entry->second] = true;
         Prepared& made = prepared[entry->second];
-        if (made.deferred) changes.deferred.emplace_back(member.slot->id());
-        if (take_over(edit, member, listed[entry->second], std::move(made.listing), made.deferred))
-          changes.changed.emplace_back(member.slot->id());
+        changed[entry->second] = take_over(edit, member, listed[entry->second], std::move(made.listing), made.deferred);
         edit.next.add(member);
       } else if (entry == entry_of.end() && stays(member)) {
         edit.next.add(member);
@@ -213,13 +212,14 @@ class ListChange {
     }
     const auto departed = edit.next.departed_by_id();
     for (std::size_t i = 0; i < listed.size(); ++i) {
-      (kept[i] ? changes.kept : changes.added).emplace_back(listed[i].id);
-      if (kept[i]) continue;
       Prepared& made = prepared[i];
+      (kept[i] ? changes.kept : changes.added).emplace_back(listed[i].id);
+      if (changed[i]) changes.changed.emplace_back(listed[i].id);
+      if (made.deferred) changes.deferred.emplace_back(listed[i].id);
+      if (kept[i]) continue;
       if (const Member* const back = Members::life_in(departed, listed[i].id, listed[i].life_key)) {
         Member member = *back;
         edit.next.mark_back(back);
-        if (made.deferred) changes.deferred.emplace_back(listed[i].id);
         take_over(edit, member, listed[i], std::move(made.listing), made.deferred);
         come_back(edit, member);
       } else {
