@@ -173,6 +173,7 @@ struct Life {
   std::uint32_t group = 0;
   std::uint64_t stamp = 0;  ///< of the newest description
   std::uint64_t incarnation = 0;
+  pdroute::EndpointKey name = {};               ///< as the router reports it
   std::array<pdroute::Capacity, 2> given = {};  ///< the capacity in the payload, by role
   pdroute::Capacity listed = {};                ///< as the last list said
   pdroute::Capacity capacity = {};
@@ -219,9 +220,8 @@ enum class Fate : std::uint8_t { unavailable, excluded, disallowed, incompatible
 inline Fate fate(const Life& life, const Wish& wish, const Job& job, const Life* partner) {
   const Wish::Leg& leg = wish.leg[place(life.role)];
   if (!life.eligible()) return Fate::unavailable;
-  if (std::any_of(leg.exclude.begin(), leg.exclude.end(), [&](const pdroute::FailedEndpoint& failed) {
-        return failed.key.role == life.role && failed.key.incarnation == life.incarnation;
-      }))
+  if (std::any_of(leg.exclude.begin(), leg.exclude.end(),
+                  [&](const pdroute::FailedEndpoint& failed) { return failed.key == life.name; }))
     return Fate::excluded;
   if (leg.allowed && std::count(leg.allowed->begin(), leg.allowed->end(), std::string_view{life.id}) == 0)
     return Fate::disallowed;

@@ -14,6 +14,7 @@ using pdroute::Role;
 
 World::World(Bytes draws) : draws_(draws) {
   start();
+  compare();
 }
 World::~World() = default;
 
@@ -346,8 +347,10 @@ void World::compare_members(Role role) {
   ensure(reported.size() == expected.size(), "the number of members differs");
   for (std::size_t i = 0; i < reported.size() && violation_.empty(); ++i) {
     const auto& status = reported[i];
-    const Life& life = *expected[i];
+    Life& life = *expected[i];
     ensure(status.id == life.id && status.incarnation == life.incarnation, "the members or their order differ");
+    ensure(status.key.role == role && status.key.incarnation == life.incarnation, "a key names another life");
+    life.name = status.key;
     ensure(status.health == life.health && status.intake == life.intake && status.draining == life.draining,
            "the state of a member differs");
     ensure(status.ejection == life.phase(), "whether a member is ejected differs from the model");

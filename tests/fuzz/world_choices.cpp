@@ -34,7 +34,7 @@ Wish::Leg World::draw_leg(Role role) {
   Wish::Leg leg;
   if (draws_.one_in(3)) {
     for (const LifePtr& life : members(role)) {
-      if (draws_.one_in(4)) leg.exclude.push_back({{role, life->incarnation}});
+      if (draws_.one_in(4)) leg.exclude.push_back({life->name});
       if (draws_.one_in(8)) leg.exclude.push_back({{other(role), life->incarnation}});
     }
   }

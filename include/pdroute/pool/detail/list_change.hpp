@@ -199,15 +199,14 @@ class ListChange {
     const auto begin = [&, others = members.size() > 0](Member& member) {
       if (others) member.begin_slow_start(membership.slow_start());
     };
+    std::vector<bool> changed(listed.size(), false);
     for (Member member : edit.next.take_all()) {
       const auto entry = entry_of.find(member.slot->id());
       if (entry != entry_of.end() && is_life(member, listed[entry->second])) {
         kept[entry->second] = true;
         Prepared& made = prepared[entry->second];
-        if (made.deferred) changes.deferred.emplace_back(member.slot->id());
         if (member.left) begin(member);
-        if (take_over(edit, member, listed[entry->second], std::move(made.listing), made.deferred))
-          changes.changed.emplace_back(member.slot->id());
+        changed[entry->second] = take_over(edit, member, listed[entry->second], std::move(made.listing), made.deferred);
         edit.next.add(member);
       } else if (entry == entry_of.end() && stays(member)) {
         edit.next.add(member);
@@ -218,13 +217,14 @@ class ListChange {
     }
     const auto departed = edit.next.departed_by_id();
     for (std::size_t i = 0; i < listed.size(); ++i) {
-      (kept[i] ? changes.kept : changes.added).emplace_back(listed[i].id);
-      if (kept[i]) continue;
       Prepared& made = prepared[i];
+      (kept[i] ? changes.kept : changes.added).emplace_back(listed[i].id);
+      if (changed[i]) changes.changed.emplace_back(listed[i].id);
+      if (made.deferred) changes.deferred.emplace_back(listed[i].id);
+      if (kept[i]) continue;
       if (const Member* const back = Members::life_in(departed, listed[i].id, listed[i].life_key)) {
         Member member = *back;
         edit.next.mark_back(back);
-        if (made.deferred) changes.deferred.emplace_back(listed[i].id);
         take_over(edit, member, listed[i], std::move(made.listing), made.deferred);
         begin(member);
         come_back(edit, member);
