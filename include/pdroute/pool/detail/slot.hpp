@@ -150,11 +150,12 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
   [[nodiscard]] bool unmarked_run() const noexcept { return in_flight() > admission_.marked(); }
 
   /// Whether failures, push-back or slow start keep new leases out for now, although there may be room.
-  [[nodiscard]] bool held_back() const noexcept {
+  /// `refused`: they have done so for this request, and let in the next one perhaps.
+  [[nodiscard]] bool held_back(bool refused = false) const noexcept {
     if (limit() > 0) [[likely]]
       return false;
     const AdmissionState gate = admission_.state();
-    return !gate.refuses() && (!gate.admits() || (share_.limited() && !share_.passes()));
+    return !gate.refuses() && (refused || !gate.admits() || (in_slow_start(gate) && !share_.passes()));
   }
   /// Whether a reservation would succeed now, unless the endpoint is held back.
   template <class Request>
@@ -315,7 +316,9 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
 
   // Out of line: nearly every slot that is full has its gate open.
   [[gnu::noinline, gnu::cold]] Reservation ask_admission(bool anyway) noexcept {
-    if (!anyway && share_.limited() && admission_.state().admits() && !share_.ask()) return {};
+    if (const AdmissionState gate = admission_.state();
+        !anyway && in_slow_start(gate) && gate.admits() && !share_.ask())
+      return {};
     const Admission::Permit permit = admission_.ask(anyway);
     if (!permit.granted) return {};
     if (!permit.period) {  // the gate is open; if it closes meanwhile, the slot is full
@@ -326,6 +329,10 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
     if (attempt == Attempt::reserved) return {attempt, &listing()->of_period[*permit.period]};
     admission_.withdraw(*permit.period);
     return {attempt, nullptr};
+  }
+  /// Whether requests have to ask for their share. Probes do not: they are few anyway.
+  [[nodiscard]] bool in_slow_start(const AdmissionState& gate) const noexcept {
+    return share_.limited() && gate.what() != AdmissionState::Mode::probing;
   }
   /// The limit that the count must have: zero if requests have to ask.
   [[nodiscard]] std::uint32_t limit_of_count() const noexcept {
