@@ -35,7 +35,7 @@ int main() {
   router.set_health("d2", pdroute::Health::unhealthy);
   fmt::print("{}\n", router.route().error());
 
-  // A list that breaks a rule is refused as a whole.
-  const auto refused = router.assign(Role::decode, std::vector<Engine>{{"d3"}, {"d3"}});
-  fmt::print("{}\n", refused.error());
+  // An entry that breaks a rule holds up no other.
+  const auto faulty = router.assign(Role::decode, std::vector<Engine>{{"d3"}, {""}}).value();
+  fmt::print("added {}, refused {}\n", faulty.added, faulty.refused[0]);
 }

@@ -78,12 +78,12 @@ boost::asio::awaitable<Ending> Routing::serve(std::size_t loop, Completion& comp
       if (prefill == Leg::client_gone) co_return Ending::cancelled;
       if (prefill == Leg::failed) {
         route.prefill.fail(completion.failure(), failed);
+      } else if (prefill == Leg::rejected) {
+        route.prefill.reject();
+        route = {};  // the decode engine was not asked
+        co_return co_await completion.answer();
       } else {
         route.first_token(Clock::now());
-        if (prefill == Leg::rejected) {
-          route = {};
-          co_return co_await completion.answer();
-        }
       }
     }
     if (completion.prompt_computed()) {
@@ -93,7 +93,11 @@ boost::asio::awaitable<Ending> Routing::serve(std::size_t loop, Completion& comp
       const Leg decode = co_await completion.decode(*route.decode, tokens_came);
       if (decode == Leg::client_gone) co_return Ending::cancelled;
       if (decode != Leg::failed) {
-        route.decode.complete(Clock::now());
+        if (decode == Leg::rejected) {
+          route.decode.reject();
+        } else {
+          route.decode.complete(Clock::now());
+        }
         co_return co_await completion.answer();
       }
       route.decode.fail(completion.failure(), failed);

@@ -69,7 +69,7 @@ struct ConfigError {
     case ConfigError::Rule::kv_cache_in_range:
       return "a KV cache's usage must be from 0 to 1, and at least one token must fit";
     case ConfigError::Rule::weight_in_range: return "a weight must be a number, finite and not below zero";
-    case ConfigError::Rule::endpoint_weight_in_range: return "an endpoint's weight must be an integer from 1 to 10,000";
+    case ConfigError::Rule::endpoint_weight_in_range: return "an endpoint's weight must be an integer from 0 to 10,000";
     case ConfigError::Rule::load_bound_in_range: return "a bound on load must be a number from 1 to 1,000,000";
     case ConfigError::Rule::capacity_in_range:
       return "a capacity must be at least 1, and for requests at most 4,194,303; leave it out for no limit";

@@ -15,7 +15,7 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// The highest weight of an endpoint; the lowest is 1. With this maximum, weights can express shares of 0.01 %, and the
+/// The highest weight of an endpoint; the lowest is 0, for one that gets no new requests. With this maximum, weights can express shares of 0.01 %, and the
 /// weights of 400,000 endpoints add up to less than 2^32.
 inline constexpr std::uint32_t max_endpoint_weight = 10'000;
 

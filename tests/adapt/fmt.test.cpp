@@ -67,8 +67,8 @@ TEST_CASE("fmt: a capacity prints what it limits") {
 TEST_CASE("fmt: outcomes and refusals leave out zero counts") {
   CHECK(fmt::format("{}", pdroute::Outcomes{}) == "none ended");
   CHECK(fmt::format("{}", pdroute::Outcomes{.completed = 7, .timed_out = 2}) == "7 completed, 2 timed_out");
-  CHECK(fmt::format("{}", pdroute::Outcomes{1, 2, 3, 4, 5, 6}) ==
-        "1 completed, 2 cancelled, 3 unreachable, 4 timed_out, 5 bad_response, 6 overloaded");
+  CHECK(fmt::format("{}", pdroute::Outcomes{1, 2, 3, 4, 5, 6, 7}) ==
+        "1 completed, 2 rejected, 3 cancelled, 4 unreachable, 5 timed_out, 6 bad_response, 7 overloaded");
   CHECK(fmt::format("{}", pdroute::Refusals{}) == "0 refused");
   CHECK(fmt::format("{}", pdroute::Refusals{9, 1, 2, 3, 9, 4, 5, 6, 10, 7, 8}) ==
         "9 refused, unhealthy in 1, paused in 2, draining in 3, ejected in 9, excluded in 4, disallowed in 5, "

@@ -79,6 +79,7 @@ pdroute_leases_limit{role="prefill",endpoint="a\"b\\c\nd"} 3
 # HELP pdroute_leases_ended_total Leases that have ended, by how they ended.
 # TYPE pdroute_leases_ended_total counter
 pdroute_leases_ended_total{role="prefill",endpoint="a\"b\\c\nd",outcome="completed"} 0
+pdroute_leases_ended_total{role="prefill",endpoint="a\"b\\c\nd",outcome="rejected"} 0
 pdroute_leases_ended_total{role="prefill",endpoint="a\"b\\c\nd",outcome="cancelled"} 0
 pdroute_leases_ended_total{role="prefill",endpoint="a\"b\\c\nd",outcome="unreachable"} 0
 pdroute_leases_ended_total{role="prefill",endpoint="a\"b\\c\nd",outcome="timed_out"} 0

@@ -25,6 +25,8 @@ TEST_CASE("random actions: the router equals its model after each action") {
   CHECK(tally.adopted > 20);
   CHECK(tally.bad_lease_ids > 20);
   CHECK(tally.role_changes > 2);
+  CHECK(tally.back > 10);
+  CHECK(tally.entries_refused > 2);
   CHECK(tally.cores > 1);
   CHECK(tally.ejected > 20);
   CHECK(tally.spared > 0);

@@ -164,21 +164,22 @@ struct Ejection {
 };
 
 /// One life of an endpoint in one role. The owners of a `Life` are the owners that the library's copy of the payload
-/// should have: the membership, each lease, and each dispatcher that has seen it in its last snapshot. So the number of
-/// living payloads equals the number of lives.
+/// should have: the membership, which remembers departed lives, each lease, and each dispatcher that has seen it in its
+/// last snapshot. So each life has at least one living payload, and nothing else has any.
 struct Life {
   pdroute::Role role = pdroute::Role::prefill;
   std::string id;
   std::uint32_t key = 0;
   std::uint32_t group = 0;
-  std::uint64_t stamp = 0;
+  std::uint64_t stamp = 0;  ///< of the newest description
   std::uint64_t incarnation = 0;
   std::array<pdroute::Capacity, 2> given = {};  ///< the capacity in the payload, by role
+  pdroute::Capacity listed = {};                ///< as the last list said
   pdroute::Capacity capacity = {};
   pdroute::Health health = pdroute::Health::healthy;
   pdroute::Intake intake = pdroute::Intake::accepting;
   bool draining = false;
-  bool left = false;  ///< it changed to the other role; a list that names it starts a new life
+  bool left = false;  ///< it changed to the other role; a list that names it takes it back
   std::uint32_t leases = 0;
   std::uint64_t demand = 0;
   pdroute::Outcomes outcomes = {};

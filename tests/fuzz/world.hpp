@@ -34,6 +34,8 @@ struct Tally {
   std::uint64_t cores = 0;
   std::uint64_t ejected = 0;
   std::uint64_t spared = 0;
+  std::uint64_t back = 0;
+  std::uint64_t entries_refused = 0;
   std::uint64_t taken_back = 0;
 };
 
@@ -63,6 +65,7 @@ class World final : public Witness {
   struct Stake {
     LifePtr life = {};
     std::uint64_t amount = 0;
+    std::uint64_t stamp = 0;  // of the description that the lease shows
     Mark mark = {};
   };
   struct Open {
@@ -116,6 +119,7 @@ class World final : public Witness {
   [[nodiscard]] std::string draw_id();
   [[nodiscard]] LifePtr add(pdroute::Role role, const Life& like);
   void assigned(pdroute::Role role, const std::vector<Payload>& list);
+  static void listed(Life& life, const Payload& payload);
 
   // Choosing (world_choices.cpp)
   enum class Legs : std::uint8_t { both, prefill, decode };
@@ -165,10 +169,11 @@ class World final : public Witness {
                                       .max_ejection_time = std::chrono::seconds{10}};
   pdroute::Role first_ = pdroute::Role::prefill;
   std::array<Lives, 2> members_;
+  std::array<Lives, 2> departed_;  // lives that may come back
   std::array<std::uint64_t, 2> incarnations_ = {};
   std::array<pdroute::Refusals, 2> refusals_ = {};
   std::vector<std::weak_ptr<Life>> lives_;
-  std::array<std::uint32_t, 6> keys_ = {};  // the incarnation key last given to each id
+  std::array<std::uint32_t, 6> keys_ = {};  // the incarnation key last given to each id; earlier ones come back
   std::uint64_t stamps_ = 0;
 
   std::optional<Router> router_;

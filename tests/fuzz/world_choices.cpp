@@ -171,7 +171,7 @@ World::Stake World::took(Role role, const Payload& payload, std::uint64_t incarn
              "an endpoint that keeps failing is chosen although another one can take the request");
     }
   }
-  return {*found, job.amount(life.group, role)};
+  return {*found, job.amount(life.group, role), payload.stamp};
 }
 
 template <class Lease>

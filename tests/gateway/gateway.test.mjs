@@ -603,7 +603,9 @@ test('an engine says that the request is wrong: the client gets the reply, no re
       assert.equal(metrics.ended().client_error, 2);
       assert.equal(metrics.sum('gateway_retries_total'), 0);
       assert.deepEqual([p.asked.length, d.asked.length], role === 'prefill' ? [2, 0] : [2, 2]);
-      // No failure of the engine is counted.
+      // The request is at fault: no failure and no completion of the engine is counted.
+      assert.equal(metrics.sum('pdroute_leases_ended_total', { role, outcome: 'rejected' }), 2);
+      assert.equal(metrics.sum('pdroute_leases_ended_total', { role, outcome: 'completed' }), 0);
       const blamed = ['unreachable', 'timed_out', 'bad_response', 'overloaded'];
       for (const outcome of blamed) assert.equal(metrics.sum('pdroute_leases_ended_total', { outcome }), 0);
     }

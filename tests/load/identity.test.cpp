@@ -45,16 +45,16 @@ std::uint64_t hash(std::string_view id) {
   return static_cast<std::uint64_t>(pdroute::key(id));
 }
 
-/// The error of a pool with the metric `Identity` for an endpoint of this weight.
+/// The error of a pool with the metric `Identity` for an endpoint of this weight, which holds up no other.
 std::string refused(int weight) {
   PoolOf<Weighted, Identity> pool;
   REQUIRE(pool.assign(List{{"a", 7}}));
-  const auto answer = pool.assign(List{{"b", 1}, {"a", 7}, {"c", weight}});
-  REQUIRE_FALSE(answer);
-  CHECK(answer.error().rule == ConfigError::Rule::endpoint_weight_in_range);
-  CHECK(answer.error().endpoint == ConfigError::Place{Role::prefill, 2});
-  CHECK(pool.endpoints().size() == 1);
-  return answer.error().text();
+  const auto report = pool.assign(List{{"b", 1}, {"a", 7}, {"c", weight}}).value();
+  REQUIRE(report.refused.size() == 1);
+  CHECK(report.refused[0].rule == ConfigError::Rule::endpoint_weight_in_range);
+  CHECK(report.refused[0].endpoint == ConfigError::Place{Role::prefill, 2});
+  CHECK(pool.endpoints().size() == 2);
+  return report.refused[0].text();
 }
 
 }  // namespace
@@ -87,10 +87,9 @@ TEST_CASE("identity: integer ids are hashed, also negative ones, and a missing w
   CHECK(snapshot->candidates()[0].weight() == 1);
 }
 
-TEST_CASE("identity: a weight out of range is refused with id and value, and nothing changes") {
-  CHECK(refused(0) == "an endpoint's weight must be an integer from 1 to 10,000: c: weight 0");
-  CHECK(refused(-5) == "an endpoint's weight must be an integer from 1 to 10,000: c: weight -5");
-  CHECK(refused(10'001) == "an endpoint's weight must be an integer from 1 to 10,000: c: weight 10001");
+TEST_CASE("identity: a weight out of range is refused with id and value") {
+  CHECK(refused(-5) == "an endpoint's weight must be an integer from 0 to 10,000: c: weight -5");
+  CHECK(refused(10'001) == "an endpoint's weight must be an integer from 0 to 10,000: c: weight 10001");
 }
 
 TEST_CASE("identity: a role without this metric does not check weights") {
@@ -98,12 +97,9 @@ TEST_CASE("identity: a role without this metric does not check weights") {
   CHECK(pool.assign(List{{"a", -1}}));
 }
 
-TEST_CASE("identity: a kept member keeps its weight, a new life takes a new weight and has the same hash") {
+TEST_CASE("identity: a kept member takes the weight that the list gives, and keeps its hash") {
   PoolOf<Weighted, Identity> pool;
   REQUIRE(pool.assign(List{{"a", 1}}));
-  REQUIRE(pool.assign(List{{"a", 9}}));
-  CHECK(pool.snapshot()->candidates()[0].weight() == 1);
-  REQUIRE(pool.assign(List{}));
   REQUIRE(pool.assign(List{{"a", 9}}));
   CHECK(pool.snapshot()->candidates()[0].weight() == 9);
   CHECK(pool.snapshot()->candidates()[0].id_hash() == hash("a"));
@@ -135,6 +131,7 @@ TEST_CASE("identity: weights change while threads read them, each reader sees on
 
 TEST_CASE("identity: an endpoint with a bad weight fits only a role without this metric") {
   CHECK(PoolOf<Weighted, Identity>::fits({"a", 1}));
-  CHECK_FALSE(PoolOf<Weighted, Identity>::fits({"a", 0}));
-  CHECK(PoolOf<Weighted, Tokens>::fits({"a", 0}));
+  CHECK(PoolOf<Weighted, Identity>::fits({"a", 0}));  // it gets no new requests
+  CHECK_FALSE(PoolOf<Weighted, Identity>::fits({"a", -1}));
+  CHECK(PoolOf<Weighted, Tokens>::fits({"a", -1}));
 }

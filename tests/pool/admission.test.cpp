@@ -107,7 +107,7 @@ TEST_CASE("admission: watching, marked failures fill the row, a marked completio
     CHECK_FALSE(gate.state().tripped());
     gate.fail_marked();
     CHECK(gate.what() == Mode::held);
-    CHECK(gate.tripped());
+    CHECK(gate.state().tripped());
     CHECK(gate.refuses());
   }
   SECTION("a completion") {
@@ -236,7 +236,7 @@ TEST_CASE("admission: held by the pool, nothing is let in unless all are") {
   gate.let_everybody_in(true);
   gate.end(gate.let_in(), [&](Mark mark) { gate.failed(mark); });
   CHECK(gate.what() == Mode::held);
-  CHECK_FALSE(gate.tripped());
+  CHECK_FALSE(gate.state().tripped());
 }
 
 TEST_CASE("admission: probing, as many as allowed may run, and their endings decide") {
@@ -296,6 +296,37 @@ TEST_CASE("admission: probing, as many as allowed may run, and their endings dec
     CHECK(gate.state().failed == 0);
     CHECK(gate.refuses());
   }
+}
+
+TEST_CASE("admission: a probe fails, the one that is left does not begin") {
+  Gate gate;
+  gate.to(Mode::probing);
+  gate.end(gate.let_in(), [&](Mark mark) { gate.failed(mark); });
+  CHECK(gate.refuses());
+}
+
+TEST_CASE("admission: a back-off is a period of its own") {
+  Gate gate;
+  gate.to(Mode::watching);
+  const Mark earlier = gate.let_in();
+  const Mark other = gate.let_in();
+  gate.completed(other);
+  gate.to(Mode::backing_off);
+  gate.pushed_back(earlier);
+  gate.completed(other);
+  CHECK(gate.what() == Mode::backing_off);
+  CHECK(gate.let_in(true) != earlier);
+}
+
+TEST_CASE("admission: held by the pool or a row, failures of earlier periods do not count") {
+  Gate gate;
+  gate.to(Mode::watching);
+  const Mark earlier = gate.let_in();
+  gate.completed(gate.let_in());
+  gate.to(Mode::held);
+  gate.failed(earlier);
+  gate.failed(std::nullopt);
+  CHECK(gate.row() == 3);
 }
 
 TEST_CASE("admission: probes that are unbounded for a while are bounded again") {

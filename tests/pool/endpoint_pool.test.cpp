@@ -3,12 +3,12 @@
 
 #include <memory>
 #include <pdroute/config_error.hpp>
-#include <pdroute/pool/lease.hpp>
 #include <string>
 #include <vector>
 
 #include "catch2_compat.hpp"
 #include "engines.hpp"
+#include "pool/lease_on.hpp"
 
 namespace {
 
@@ -68,28 +68,19 @@ TEST_CASE("an assignment that changes nothing publishes no new snapshot") {
   CHECK(pool.generation() != generation);
 }
 
-TEST_CASE("a list with an empty or repeated id is refused, the error names it, and nothing changes") {
+TEST_CASE("an entry with an empty or repeated id is refused, the error names it, and the others are taken") {
   EndpointPool<Role::prefill, Engine> pool;
-  REQUIRE(pool.assign(Engines{{"a"}}));
-  const auto generation = pool.generation();
-
-  const auto repeated = pool.assign(Engines{{"x"}, {"y"}, {"x"}});
-  REQUIRE_FALSE(repeated);
-  CHECK(repeated.error().rule == pdroute::ConfigError::Rule::id_unique);
-  CHECK(repeated.error().value == "x");
-
-  const auto empty = pool.assign(Engines{{"x"}, {""}});
-  REQUIRE_FALSE(empty);
-  CHECK(empty.error().rule == pdroute::ConfigError::Rule::id_not_empty);
-  CHECK(empty.error().value == "endpoint #1");
-
-  CHECK(pool.generation() == generation);
-  CHECK(eligible(pool) == Ids{"a"});
+  const auto report = pool.assign(Engines{{"x"}, {""}, {"y"}, {"x"}}).value();
+  CHECK(report.added == Ids{"x", "y"});
+  REQUIRE(report.refused.size() == 2);
+  CHECK(report.refused[0].rule == pdroute::ConfigError::Rule::id_not_empty);
+  CHECK(report.refused[0].value == "endpoint #1");
+  CHECK(report.refused[1].rule == pdroute::ConfigError::Rule::id_unique);
+  CHECK(report.refused[1].value == "x");
+  CHECK(report.refused[1].endpoint == pdroute::ConfigError::Place{Role::prefill, 3});
 
   EndpointPool<Role::decode, Rank> ranks;
-  const auto twice = ranks.assign(std::vector<Rank>{{0}, {7}, {7}});
-  REQUIRE_FALSE(twice);
-  CHECK(twice.error().value == "7");
+  CHECK(ranks.assign(std::vector<Rank>{{0}, {7}, {7}})->refused.front().value == "7");
 }
 
 TEST_CASE("the same id with another incarnation key is removed and added as a new incarnation") {
@@ -159,8 +150,7 @@ TEST_CASE("a draining endpoint is drained once its last lease has ended") {
   EndpointPool<Role::prefill, Engine> pool;
   REQUIRE(pool.assign(engines("p", 1)));
   auto* slot = pool.snapshot()->candidates().slot(0);
-  REQUIRE(slot->pdroute::detail::SlotCount::try_reserve() == pdroute::detail::SlotCount::Attempt::reserved);
-  pdroute::Lease lease{slot};
+  auto lease = lease_on(pool, "p0");
   CHECK(pool.drain("p0"));
   CHECK(slot->pdroute::detail::SlotCount::try_reserve() == pdroute::detail::SlotCount::Attempt::closed);
   CHECK(pool.endpoints()[0].in_flight == 1);
@@ -175,9 +165,7 @@ TEST_CASE("the copy of a removed endpoint is destroyed when its last lease and i
   REQUIRE(pool->assign(std::vector<Watched>{{"a", life}}));
   CHECK(life.use_count() == 2);
   auto snapshot = pool->snapshot();
-  REQUIRE(snapshot->candidates().slot(0)->pdroute::detail::SlotCount::try_reserve() ==
-          pdroute::detail::SlotCount::Attempt::reserved);
-  pdroute::Lease lease{snapshot->candidates().slot(0)};
+  auto lease = lease_on(*pool, "a");
 
   REQUIRE(pool->assign(std::vector<Watched>{}));
   CHECK(life.use_count() == 2);

@@ -11,6 +11,7 @@
 
 #include "catch2_compat.hpp"
 #include "engines.hpp"
+#include "pool/lease_on.hpp"
 
 namespace {
 
@@ -91,8 +92,7 @@ TEST_CASE("an endpoint leaves with a lease running, the lease keeps counting in 
   Prefill pool;
   REQUIRE(pool.assign(engines("e", 2)));
   auto* const slot = pool.snapshot()->candidates().slot(0);
-  REQUIRE(slot->pdroute::detail::SlotCount::try_reserve() == Attempt::reserved);
-  pdroute::Lease lease{slot};
+  auto lease = lease_on(pool, "e0");
   REQUIRE(pool.leave("e0", LastEndpoint::keep, anywhere).change == RoleChange::done);
   CHECK(slot->pdroute::detail::SlotCount::try_reserve() == Attempt::closed);
   CHECK(pool.endpoints()[0].in_flight == 1);
@@ -159,9 +159,7 @@ TEST_CASE("an endpoint joins while its old incarnation drains, the new one takes
   Decode decode;
   REQUIRE(prefill.assign(engines("e", 2)));
   REQUIRE(decode.assign(Engines{{"e0"}, {"d"}}));
-  auto* const old = decode.snapshot()->candidates().slot(0);
-  REQUIRE(old->pdroute::detail::SlotCount::try_reserve() == Attempt::reserved);
-  pdroute::Lease running{old};
+  auto running = lease_on(decode, "e0");
   CHECK(decode.drain("e0"));
 
   REQUIRE(decode.join(prefill.leave("e0", LastEndpoint::keep, anywhere)));

@@ -351,6 +351,9 @@ TEST_CASE("outlier rules: members that drain or rest count for no share, so a fa
   world.eject("d0");
   CHECK_FALSE(world.status("d0").eligible());
   for (int i = 0; i < 20; ++i) CHECK(world.router.decode()->id() != "d0");
+  world.eject("d1");
+  world.fail("d2", 3);
+  CHECK(world.advance() == 0);  // two of the four that count are out
 }
 
 TEST_CASE("outlier rules: an ejected endpoint that is unhealthy, too, does not use up the share") {

@@ -180,9 +180,9 @@ TEST_CASE("weights: a route finds no endpoint for its second leg and gives its t
 }
 
 TEST_CASE("weights: an invalid weight is refused when the router is created or a list is assigned") {
-  const auto wrong = Weighted::create({.prefill = gpus("p", {1}), .decode = gpus("d", {1, 0})});
+  const auto wrong = Weighted::create({.prefill = gpus("p", {1}), .decode = gpus("d", {1, 10'001})});
   REQUIRE_FALSE(wrong);
-  CHECK(wrong.error().text() == "an endpoint's weight must be an integer from 1 to 10,000: d1: weight 0");
+  CHECK(wrong.error().text() == "an endpoint's weight must be an integer from 0 to 10,000: d1: weight 10001");
   CHECK(wrong.error().endpoint == pdroute::ConfigError::Place{Role::decode, 1});
   auto router = site<Weighted>({1, 2}, {1});
   CHECK_FALSE(router.assign(Role::prefill, gpus("p", {10'001})));

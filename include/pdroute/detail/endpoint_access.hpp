@@ -64,24 +64,16 @@ template <EndpointType E>
   }
 }
 
-/// Whether a kept endpoint is described as before. Without an operator==, that cannot be known.
-template <EndpointType E>
-[[nodiscard]] bool same_description(const E& a, const E& b) {
-  if constexpr (requires {
-                  { a == b } -> std::convertible_to<bool>;
-                }) {
-    return a == b;
-  } else {
-    return false;
-  }
-}
+/// Whether it can be known if two endpoints are described alike.
+template <class E>
+inline constexpr bool comparable = requires(const E& a, const E& b) {
+  { a == b } -> std::convertible_to<bool>;
+};
 
 /// Whether a second entry for the same id may say the same as the first, as far as can be known.
 template <EndpointType E>
-[[nodiscard]] bool repeats(const E& a, const E& b) {
-  if constexpr (requires {
-                  { a == b } -> std::convertible_to<bool>;
-                }) {
+[[nodiscard]] bool repeats([[maybe_unused]] const E& a, [[maybe_unused]] const E& b) {
+  if constexpr (comparable<E>) {
     return a == b;
   } else {
     return HasIncarnationKey<E>;  // the key says that both are one life

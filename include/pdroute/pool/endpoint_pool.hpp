@@ -41,8 +41,9 @@ inline namespace v0 {
 /// and intake.
 ///
 /// A life of an endpoint that has an incarnation key is remembered while no list names it: at least as long as requests
-/// run on it, and the latest 1,024 such lives, or as many as there are members, also after that. When a list names the
+/// run on it, and the latest 1,024 such lives, or as many as there ever were members, also after that. When a list names the
 /// key again, the life goes on: its leases count, and its states, outlier detection, latency and sessions are as they were.
+/// A life that drained still drains.
 ///
 /// How a change works is described in detail/membership.hpp. How a reader works, which is frequent: it compares
 /// `generation()` with that of the snapshot in hand (one cache line, which only changes write), and fetches `snapshot()`
@@ -83,8 +84,9 @@ class EndpointPool {
       if (error.rule != ConfigError::Rule::id_not_empty)
         untouched.insert(pdroute::endpoint_id(list[error.endpoint->index]));
     }
-    Change::apply(membership_, report, listed,
-                  [&](const Member& member) { return untouched.contains(member.slot->id()); });
+    Change::apply(
+        membership_, report, listed, [](const Members& /*members*/) { return true; },
+        [&](const Member& member) { return untouched.contains(member.slot->id()); });
     return report;
   }
   /// Adds one endpoint. Error: a rule is broken, or a member has this id already. O(members).
@@ -137,6 +139,7 @@ class EndpointPool {
     membership_.update_and_close([&](Members& members) -> Slot* {
       Member* const member = members.find(id);
       found = member != nullptr;
+      if (found) member->left = false;  // so that no list and no change of role brings this life back
       return found && !std::exchange(member->draining, true) ? member->slot : nullptr;
     });
     return found;
@@ -289,7 +292,8 @@ class EndpointPool {
   }
   bool set_intake_until(IdView id, Intake intake, std::int64_t until) {
     return set(id, [=](Member& member) {
-      const bool same = member.intake == intake && member.paused_until == until;
+      const bool same = member.intake == intake &&
+                        (member.paused_until == Member::no_end) == (until == Member::no_end);  // paused, or full
       member.intake = intake;
       member.paused_until = until;
       return !same;
@@ -300,13 +304,15 @@ class EndpointPool {
   std::optional<ConfigError> put(const Endpoint& endpoint, bool known) {
     auto listed = detail::read_endpoint<role, Endpoint, Load>(endpoint);
     if (!listed) return std::move(listed.error());
-    if ((membership_.read([&](const Members& members) { return members.find(listed->id) != nullptr; })) != known) {
-      if (known) return unknown(listed->id);
-      return ConfigError{ConfigError::Rule::id_unique, detail::id_text<Endpoint>(listed->id)};
-    }
+    const IdView id = listed->id;
     Assignment<Endpoint> report;
-    Change::apply(membership_, report, {std::move(*listed)}, [](const Member& /*member*/) { return true; });
-    return std::nullopt;
+    const bool done = Change::apply(
+        membership_, report, {std::move(*listed)},
+        [&](const Members& members) { return (members.find(id) != nullptr) == known; },
+        [](const Member& /*member*/) { return true; });
+    if (done) return std::nullopt;
+    if (known) return unknown(id);
+    return ConfigError{ConfigError::Rule::id_unique, detail::id_text<Endpoint>(id)};
   }
   [[nodiscard]] static ConfigError unknown(IdView id) {
     return {ConfigError::Rule::id_known, detail::id_text<Endpoint>(id)};

@@ -96,8 +96,8 @@ class [[nodiscard]] Lease {
   void fail(FailureKind kind) noexcept {
     if (place_ != nullptr) Slot::fail(std::exchange(place_, nullptr), held_, kind);
   }
-  /// The request itself is at fault (HTTP 4xx), and the endpoint has refused it for that reason. This says nothing about
-  /// the endpoint: it is no failure, no completion and no sample of latency.
+  /// The request itself is at fault (HTTP 4xx), and the endpoint has refused it for that reason. This says nothing
+  /// about the endpoint: it is no failure, no completion and no sample of latency.
   void reject() noexcept {
     if (place_ != nullptr) Slot::reject(std::exchange(place_, nullptr), held_);
   }

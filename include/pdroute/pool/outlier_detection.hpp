@@ -18,21 +18,24 @@ namespace pdroute {
 inline namespace v0 {
 
 /// Outlier detection (Envoy's term): an endpoint that fails is ejected, which means left out for a while. When its time
-/// is over, a few requests probe it. If a probe works, the endpoint serves again; if one fails, it is ejected for longer.
-/// Three rules eject: failures in a row, a share of failures over a window, and silence.
+/// is over, a few requests probe it. If a probe works, the endpoint serves again; if one fails, it is ejected for
+/// longer. Three rules eject: failures in a row, a share of failures over a window, and silence.
 ///
-/// Failures are those of `Outcomes::failed()`. Back-pressure (HTTP 429), a rejected request and a client's cancel say
-/// nothing about an endpoint: they neither count as failures nor end a row.
+/// Failures are those of `Outcomes::failed()`. Back-pressure (HTTP 429), a rejected request and a client's cancel
+/// neither count as failures nor end a row. Whether or not outlier detection is on, back-pressure keeps an endpoint
+/// from looking idle: each 8th request that would have gone there tries it, then each 16th, up to each 512th, until a
+/// request is not pushed back.
 ///
-/// An outcome counts for the period in which its request began. A row begins with a failure; from then on, only requests
-/// that begin later add to it or end it. Likewise only requests that begin as probes decide about a probe. Requests of
-/// before, and of earlier probes, decide nothing.
+/// An outcome counts for the period in which its request began. A row begins with a failure; from then on, only
+/// requests that begin later add to it or end it. Likewise only requests that begin as probes decide about a probe.
+/// Requests of before, and of earlier probes, decide nothing; their failures and cancels count neither for the share
+/// nor for silence.
 ///
 /// The failure that fills a row acts at once: the endpoint gets no new request, unless no other can take it. Everything
 /// else, and the decision whether it may be left out, happens in `DisaggregatedRouter::advance`.
 struct OutlierDetection {
-  /// How many failures in a row eject an endpoint, at most 65,535; 0 switches outlier detection off. 5 as in Envoy: fewer
-  /// would blame the endpoint for one bad request that is tried again and again.
+  /// How many failures in a row eject an endpoint, at most 65,535; 0 switches outlier detection off. 5 as in Envoy:
+  /// fewer would blame the endpoint for one bad request that is tried again and again.
   std::uint32_t consecutive_failures = 5;
   /// An endpoint is ejected if at least this share of the requests that have completed or failed on it since the window
   /// began have failed, from more than 0 to 1. Above what a healthy engine ever shows, and far below Envoy's and gRPC's
@@ -43,8 +46,8 @@ struct OutlierDetection {
   std::uint32_t failure_share_requests = 20;
   /// The length of the window for `failure_share`. 10 s as in Envoy and gRPC.
   std::chrono::nanoseconds window = std::chrono::seconds{10};
-  /// Silence: an endpoint is ejected if for this long, with requests running all the time, none has completed, failed or
-  /// given tokens, while `consecutive_failures` or more were cancelled; and at least ten times as many as other
+  /// Silence: an endpoint is ejected if for this long, with requests running all the time, none has completed, failed
+  /// or given tokens, while `consecutive_failures` or more were cancelled; and at least ten times as many as other
   /// endpoints of the role had cancelled for each completed one. So an engine that hangs is found although clients give
   /// up before any time-out. Longer than the longest prefill, which is silent, too.
   std::chrono::nanoseconds silence = std::chrono::seconds{30};
@@ -54,20 +57,21 @@ struct OutlierDetection {
   /// The longest ejection. 5 minutes as in Envoy.
   std::chrono::nanoseconds max_ejection_time = std::chrono::minutes{5};
   /// The largest share of members ejected at a time, from 0 to 1. Members that drain or are paused are not counted, and
-  /// an ejected member that is unhealthy, too, does not use up the share. The number is rounded down, but is at least one
-  /// in a role of two or more members. The last eligible member that is not being probed is never ejected. Envoy's tenth
-  /// is meant for hundreds of endpoints; pools of LLM engines are small.
+  /// an ejected member that is unhealthy, too, does not use up the share. The number is rounded down, but is at least
+  /// one in a role of two or more members. The last eligible member that is not being probed is never ejected. Envoy's
+  /// tenth is meant for hundreds of endpoints; pools of LLM engines are small.
   double max_ejected_share = 0.5;
   /// How many requests may probe an endpoint at a time, from 1 to 1,023, once its time is over. A probe that was
-  /// cancelled or rejected gives its place to another one. A probe works if it completes or gives tokens (see
-  /// `Lease::progress`, `Lease::first_token`). A probe that fails stops those that have not begun. If `max_ejection_time`
-  /// passes without a word, the endpoint is ejected again, for longer: silence proves nothing. There is no bound in
-  /// panic, or if no other member is in full service.
+  /// cancelled or rejected gives its place to another one, and one that was pushed back does so at the next `advance`.
+  /// A probe works if it completes or gives tokens (see `Lease::progress`, `Lease::first_token`). A probe that fails
+  /// stops those that have not begun. If `max_ejection_time` passes without a word since the first began, the endpoint
+  /// is ejected again, for longer: silence proves nothing. There is no bound in panic, or if no other member is in full
+  /// service.
   std::uint32_t probes = 1;
   /// Panic threshold (Envoy's term): if fewer than this share of a role's members are eligible and not being probed, no
-  /// member is left out or held back for failing. The fault is then probably not theirs. Members that drain or are paused
-  /// are not counted. Unhealthy ones stay out, see `fail_open_threshold`. From 0, which never panics, to 1; 0.5 as in
-  /// Envoy.
+  /// member is left out or held back for failing. The fault is then probably not theirs. Members that drain or are
+  /// paused are not counted. Unhealthy ones stay out, see `fail_open_threshold`. From 0, which never panics, to 1; 0.5
+  /// as in Envoy.
   double panic_threshold = 0.5;
   /// Fail open (Envoy's panic, for health): if fewer than this share of a role's members are healthy, unhealthy members
   /// serve, too, unless something else rules them out. The health checks are then more likely at fault than all the

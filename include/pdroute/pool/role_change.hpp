@@ -2,6 +2,7 @@
 // RoleChange: what came of asking an endpoint to play the other role.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <pdroute/endpoint.hpp>
@@ -44,6 +45,8 @@ struct DepartingEndpoint {
   std::optional<Endpoint> endpoint = std::nullopt;  ///< a copy of it, if `change` is done
   Health health = Health::healthy;                  ///< which it keeps in the other role
   Intake intake = Intake::accepting;                ///< which it keeps in the other role
+  /// When a pause with an end is over, since the epoch of the router's clock.
+  std::chrono::nanoseconds paused_until = std::chrono::nanoseconds::max();
 };
 
 }  // namespace v0

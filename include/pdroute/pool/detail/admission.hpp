@@ -14,13 +14,13 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// The gate of one slot. As long as it is open, requests do not meet it. Otherwise the slot refuses every reservation as
-/// full, and a request that is refused asks here. A request that is let in is marked with the number of the present
-/// period. Only its ending decides: what began before, or in an earlier period, does not.
-/// `AdmissionState` has the table of what happens.
+/// The gate of one slot. As long as it is open, requests do not meet it. Otherwise the slot refuses every reservation
+/// as full, and a request that is refused asks here. A request that is let in is marked with the number of the present
+/// period. Only its ending decides: what began before, or in an earlier period, does not. `AdmissionState` has the
+/// table of what happens.
 ///
-/// Thread safety: the pool's lock guards `set_limit`, `hold`, `probe`, `let_everybody_in`, `serve` and `step`; the others
-/// may be called from many threads at once; lock-free.
+/// Thread safety: the pool's lock guards `set_limit`, `hold`, `probe`, `let_everybody_in`, `serve` and `step`; the
+/// others may be called from many threads at once; lock-free.
 class Admission {
  public:
   using State = AdmissionState;
@@ -39,8 +39,6 @@ class Admission {
   }
   /// The limit on requests in flight.
   [[nodiscard]] std::uint32_t limit() const noexcept { return static_cast<std::uint32_t>(state().limit); }
-  /// Whether a row of failures has closed the gate.
-  [[nodiscard]] bool tripped() const noexcept { return state().tripped(); }
   /// Whether a request of this probing has begun.
   [[nodiscard]] bool probed() const noexcept { return state().tried != 0 || running(state().period) > 0; }
   /// Running leases that have a mark.
@@ -64,7 +62,7 @@ class Admission {
   /// A request asks. If it is granted a mark, it then either holds a lease or calls `withdraw`. `anyway`: there is no
   /// other endpoint.
   [[nodiscard]] Permit ask(bool anyway) noexcept {
-    State seen = load();
+    State seen = state_.load(std::memory_order_acquire);
     for (;;) {
       if (seen.refuses()) return {};
       State next = seen;
@@ -105,7 +103,7 @@ class Admission {
     update([&](State& next) {
       if (next.period != period) return;
       if (next.what() == Mode::backing_off) next.left = 0;
-      give_back_probe(next);
+      next.give_back_probe(probes_.load(std::memory_order_relaxed));
     });
     over(period);
   }
@@ -186,7 +184,7 @@ class Admission {
       if (next.period != period) return;
       if (next.what() == Mode::backing_off) next.end_back_off();
       if (next.what() == Mode::probing) next.tried = 1;
-      give_back_probe(next);
+      next.give_back_probe(probes_.load(std::memory_order_relaxed));
     });
   }
   /// Nothing of a marked lease is left.
@@ -194,8 +192,6 @@ class Admission {
     // Release: a thread that then gives the number to a new period does so after this request's ending was judged.
     running_[period].fetch_sub(1, std::memory_order_release);
   }
-
-  // For the pool.
 
   /// Sets the limit on requests in flight.
   void set_limit(std::uint32_t limit) noexcept {
@@ -246,8 +242,8 @@ class Admission {
   void step(bool older_requests_run) noexcept {
     update([&](State& next) {
       if (next.what() == Mode::backing_off) next.left = 0;
-      if (next.what() == Mode::probing && next.failed == 0 && next.proved == 0 && probes_left(next) > next.left)
-        next.left = probes_left(next) & State::max_probes;
+      if (next.what() == Mode::probing && next.failed == 0 && next.proved == 0)
+        next.probes_run(running(next.period), probes_.load(std::memory_order_relaxed));
       if (next.older == 0 || older_requests_run) return;
       next.older = 0;
       if (next.what() == Mode::watching && next.row == 0) next.open();
@@ -255,7 +251,6 @@ class Admission {
   }
 
  private:
-  [[nodiscard]] State load() const noexcept { return state_.load(std::memory_order_acquire); }
   [[nodiscard]] std::uint32_t running(std::size_t period) const noexcept {
     return running_[period].load(std::memory_order_acquire);
   }
@@ -277,19 +272,6 @@ class Admission {
       return;
     }
   }
-  /// How many more probes may run, as the requests of this period count.
-  [[nodiscard]] std::uint32_t probes_left(const State& now) const noexcept {
-    const std::uint32_t probes = probes_.load(std::memory_order_relaxed);
-    const std::uint32_t begun = running(now.period);
-    return probes > begun ? probes - begun : 0;
-  }
-  /// A request of this period has ended without a word.
-  void give_back_probe(State& next) const noexcept {
-    if (next.what() == Mode::probing && next.everybody == 0 && next.failed == 0 &&
-        next.left < probes_.load(std::memory_order_relaxed))
-      ++next.left;
-  }
-
   [[nodiscard]] bool change(State& seen, const State& next) noexcept {
     // Release and acquire: `running_` and the state are read in the order in which they were written.
     return state_.compare_exchange_weak(seen, next, std::memory_order_acq_rel, std::memory_order_acquire);
@@ -297,7 +279,7 @@ class Admission {
   /// Applies `to` to the state. Returns whether anything has changed.
   template <class Change>
   bool update(const Change& to) noexcept {
-    State seen = load();
+    State seen = state_.load(std::memory_order_acquire);
     for (;;) {
       State next = seen;
       to(next);

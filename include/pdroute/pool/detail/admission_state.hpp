@@ -13,8 +13,8 @@ namespace detail {
 /// The state of an `Admission`, a plain value that is changed by compare-and-swap.
 ///
 ///     event                   | open        | watching            | backing_off           | held  | probing
-///     ------------------------+-------------+---------------------+-----------------------+-------+---------------------
-///     a request asks          | let in      | let in              | let in after n others | no    | while probes are left
+///     ------------------------+-------------+---------------------+-----------------------+-------+------------------
+///     a request asks          | let in      | let in              | let in after n others | no    | if one is left
 ///     a marked one completes  | -           | open                | open                  | -     | proved
 ///     a marked one fails      | -           | row + 1; held when  | row + 1: watching, or | row+1*| failed: no probes
 ///                             |             | the row is full     | held when it is full  |       | are left
@@ -25,14 +25,14 @@ namespace detail {
 ///     a marked one ends       | -           | -                   | open; in a row:       | -     | probe given back
 ///     otherwise               |             |                     | watching              |       |
 ///     it has given tokens     | -           | -                   | as above              | -     | proved
-///     a step of time          | -           | -                   | next one is let in    | -     | probes that waited
+///     a step of time          | -           | -                   | next one is let in    | -     | those that waited
 ///                             |             |                     |                       |       | are given back
 ///
-/// `Watching` means: a row of failures has begun. Before the first failure of a row nothing is marked, so endpoints that
-/// work cost nothing. While backing off, n requests are refused before each trial: 8, and twice as many, up to 512, each
-/// time that one is pushed back after a trial has begun. A back-off in the middle of a row keeps the row. A new period
-/// begins with each row, each back-off outside of a row, each probing, and when probes are bounded again, with a number
-/// that no running lease has. If eight periods have running leases, the present number is used again.
+/// `Watching` means: a row of failures has begun. Before the first failure of a row nothing is marked, so endpoints
+/// that work cost nothing. While backing off, n requests are refused before each trial: 8, and twice as many, up to
+/// 512, each time that one is pushed back after a trial has begun. A back-off in the middle of a row keeps the row. A
+/// new period begins with each row, each back-off outside of a row, each probing, and when probes are bounded again,
+/// with a number that no running lease has. If eight periods have running leases, the present number is used again.
 ///
 /// *: if a row has closed the gate. A request for which no other endpoint is left is let in also while the gate is held
 /// by a row, or backing off.
@@ -117,6 +117,14 @@ struct AdmissionState {
     } else {
       open();
     }
+  }
+  /// A request of this period, maybe a probe, has ended without a word.
+  void give_back_probe(std::uint32_t probes) noexcept {
+    if (what() == Mode::probing && failed == 0 && left < probes) ++left;
+  }
+  /// So many probes run of `probes`: gives back those that were pushed back.
+  void probes_run(std::uint32_t running, std::uint32_t probes) noexcept {
+    if (running + left < probes) left = (probes - running) & max_probes;
   }
 };
 static_assert(sizeof(AdmissionState) == sizeof(std::uint64_t), "pdroute: one word, so that one step changes all");

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <pdroute/detail/endpoint_access.hpp>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/pool/detail/check_endpoints.hpp>
@@ -32,81 +33,23 @@ class ListChange {
   using Listing = typename Slot::Listing;
   using Listed = detail::Listed<Endpoint>;
 
-  /// Makes the listed endpoints members. Members that are not listed leave, unless `stays(member)`.
+  /// Makes the listed endpoints members. Members that are not listed leave, unless `stays(member)`. False: the members are
+  /// not `allowed(members)`, and nothing has changed.
   ///
-  /// New slots and descriptions are made before the lock is taken, because that copies the caller's endpoints. If the list
-  /// of members has changed meanwhile, it begins anew.
-  template <class Stays>
-  static void apply(Membership& membership, Assignment<Endpoint>& report, const std::vector<Listed>& listed,
-                    const Stays& stays) {
-    struct Prepared {
-      detail::OwnedSlot<Slot> slot;
-      std::unique_ptr<Listing> listing;
-    };
-    bool done = false;
-    while (!done) {
+  /// New slots and descriptions are made before the lock is taken, because that runs the caller's code. If the list of
+  /// members has changed meanwhile, it begins anew.
+  template <class Allowed, class Stays>
+  static bool apply(Membership& membership, Assignment<Endpoint>& report, const std::vector<Listed>& listed,
+                    const Allowed& allowed, const Stays& stays) {
+    while (true) {
       std::uint64_t version = 0;
-      std::vector<Need> needs;
-      needs.reserve(listed.size());
-      membership.read([&](const Members& members) {
-        version = membership.version();
-        const auto departed = members.departed_by_id();
-        for (const Listed& entry : listed) needs.push_back(need_of(members, departed, entry));
-      });
-      std::vector<Prepared> prepared(listed.size());
-      for (std::size_t i = 0; i < listed.size(); ++i) {
-        const Endpoint& endpoint = *listed[i].endpoint;
-        if (needs[i] == Need::slot) prepared[i].slot = membership.make_slot(endpoint, listed[i].weight);
-        if (needs[i] == Need::listing) prepared[i].listing = std::make_unique<Listing>(endpoint);
-      }
+      auto prepared = look_up(membership, listed, allowed, version);
+      if (!prepared) return false;
+      for (std::size_t i = 0; i < listed.size(); ++i) prepare(membership, listed[i], (*prepared)[i]);
       Assignment<Endpoint> changes;
-      membership.edit([&](Edit& edit, const Members& members) {
+      const bool done = membership.edit([&](Edit& edit, const Members& members) {
         if (version != membership.version()) return false;
-        done = true;
-        // Each member that is listed as the same life stays; the others leave.
-        std::unordered_map<EndpointIdView<Endpoint>, std::size_t> entry_of;
-        entry_of.reserve(listed.size());
-        for (std::size_t i = 0; i < listed.size(); ++i) entry_of.emplace(listed[i].id, i);
-        std::vector<bool> kept(listed.size(), false);
-        // Members that join others, which can serve meanwhile, start slowly.
-        const auto begin = [&, others = members.size() > 0](Member& member) {
-          if (others) member.begin_slow_start(membership.slow_start());
-        };
-        for (Member member : edit.next.take_all()) {
-          const auto entry = entry_of.find(member.slot->id());
-          const bool same = entry != entry_of.end() && is_life(member, listed[entry->second]);
-          if (same) {
-            kept[entry->second] = true;
-            if (member.left) begin(member);
-            take_over(edit, member, listed[entry->second], std::move(prepared[entry->second].listing), changes);
-            edit.next.add(member);
-          } else if (entry == entry_of.end() && stays(member)) {
-            edit.next.add(member);
-          } else {
-            changes.removed.emplace_back(member.slot->id());
-            depart(edit, member);
-            edit.publish = true;
-          }
-        }
-        const auto departed = edit.next.departed_by_id();
-        for (std::size_t i = 0; i < listed.size(); ++i) {
-          (kept[i] ? changes.kept : changes.added).emplace_back(listed[i].id);
-          if (kept[i]) continue;
-          edit.publish = true;
-          if (const Member* const back = Members::life_in(departed, listed[i].id, listed[i].life_key)) {
-            Member member = *back;
-            edit.next.mark_back(back);
-            take_over(edit, member, listed[i], std::move(prepared[i].listing), changes);
-            begin(member);
-            come_back(edit, member);
-          } else {
-            Member member =
-                new_member(membership, edit.own(std::move(prepared[i].slot)), listed[i], members.find(listed[i].id));
-            begin(member);
-            edit.next.add(member);
-          }
-        }
-        edit.next.take_out_marked();
+        take_list(membership, edit, members, listed, *prepared, stays, changes);
         return true;
       });
       if (!done) continue;
@@ -115,10 +58,12 @@ class ListChange {
       report.kept = std::move(changes.kept);
       report.changed = std::move(changes.changed);
       report.deferred = std::move(changes.deferred);
+      return true;
     }
   }
   /// The member leaves. A life that may come back is remembered.
   static void depart(Edit& edit, const Member& member) {
+    edit.publish = true;
     if constexpr (detail::HasIncarnationKey<Endpoint>) {
       edit.close(member.slot);
       edit.next.departed().push_back(member);
@@ -126,15 +71,18 @@ class ListChange {
       edit.remove(member.slot);
     }
   }
-  /// A life that was remembered is a member again.
+  /// A life that was remembered is a member again. One that drained, and not because it took the other role, still does.
   static void come_back(Edit& edit, Member& member) {
+    edit.publish = true;
     if (std::exchange(member.left, false)) member.draining = false;
     if (!member.draining) edit.reopen(member.slot);
     edit.next.add(member);
   }
   /// A new life. One that is back from the other role, `before`, brings its health and intake.
-  [[nodiscard]] static Member new_member(Membership& membership, Slot* slot, const Listed& entry,
-                                         const Member* before) {
+  static Member& add_new(Membership& membership, Edit& edit, OwnedSlot<Slot> made, const Listed& entry,
+                         const Member* before) {
+    edit.publish = true;
+    Slot* const slot = edit.own(std::move(made));
     slot->number(membership.next_incarnation());
     slot->set_capacity(entry.capacity);
     Member member{.slot = slot,
@@ -146,36 +94,24 @@ class ListChange {
     if (before != nullptr && before->left) {
       member.health = before->health;
       member.intake = before->intake;
+      member.paused_until = before->paused_until;
     }
-    return member;
+    return edit.next.add(member);
   }
-
- private:
-  /// What must be made for an entry before the lock is taken.
-  enum class Need : std::uint8_t { nothing, slot, listing };
-  [[nodiscard]] static Need need_of(const Members& members, const auto& departed, const Listed& entry) {
-    const Member* member = members.find(entry.id);
-    if (member == nullptr || !is_life(*member, entry)) {
-      member = Members::life_in(departed, entry.id, entry.life_key);
-      if (member == nullptr) return Need::slot;
-    }
-    const bool same = detail::same_description(member->slot->endpoint(), *entry.endpoint);
-    return same || !member->slot->may_relist() ? Need::nothing : Need::listing;
-  }
-  /// Whether an entry of a list names this life of a member. A life that left for the other role is another one, unless
-  /// its incarnation key says that it is the same.
-  [[nodiscard]] static bool is_life(const Member& member, const Listed& entry) {
-    return (!member.left || detail::HasIncarnationKey<Endpoint>) && member.slot->life_key() == entry.life_key;
-  }
-  /// Takes over what the list says of a life that goes on.
-  static void take_over(Edit& edit, Member& member, const Listed& entry, std::unique_ptr<Listing> listing,
-                        Assignment<Endpoint>& changes) {
+  /// Takes over what an entry says of a life that goes on. `deferred`: there was no room for its description. Returns
+  /// whether anything has changed.
+  static bool take_over(Edit& edit, Member& member, const Listed& entry, std::unique_ptr<Listing> listing,
+                        bool deferred) {
     bool changed = listing != nullptr;
-    if (listing == nullptr && !member.slot->may_relist()) {
-      changes.deferred.emplace_back(entry.id);
-      edit.publish = true;  // so that the descriptions of now are shown by no snapshot soon
+    if (listing != nullptr) {
+      edit.relist(member.slot, std::move(listing));
+      ++member.relisted;
     }
-    if (listing != nullptr) edit.relist(member.slot, std::move(listing));
+    // Earlier descriptions can be let go once no snapshot may show them, so now and then there is a new one.
+    if (deferred || member.relisted >= Listing::max_shown) {
+      member.relisted = 0;
+      edit.publish = true;
+    }
     if (!(member.listed_capacity == entry.capacity)) {
       member.listed_capacity = entry.capacity;
       member.capacity = entry.capacity;
@@ -193,7 +129,115 @@ class ListChange {
       edit.reopen(member.slot);
       edit.publish = true;
     }
-    if (changed) changes.changed.emplace_back(entry.id);
+    return changed;
+  }
+
+ private:
+  /// What is made for an entry before the lock is taken.
+  struct Prepared {
+    bool known = false;             // a life that goes on
+    bool full = false;              // it cannot take another description now
+    PinnedSlot<Slot> compare_with;  // it, if its description can be compared
+    OwnedSlot<Slot> slot;           // for a new life
+    std::unique_ptr<Listing> listing;
+    bool deferred = false;
+  };
+
+  /// Finds the lives that the entries name. Nothing if the members are not `allowed`.
+  template <class Allowed>
+  [[nodiscard]] static std::optional<std::vector<Prepared>> look_up(Membership& membership,
+                                                                    const std::vector<Listed>& listed,
+                                                                    const Allowed& allowed, std::uint64_t& version) {
+    std::optional<std::vector<Prepared>> all(std::in_place, listed.size());
+    const bool may = membership.read([&](const Members& members) {
+      if (!allowed(members)) return false;
+      version = membership.version();
+      const auto departed = members.departed_by_id();
+      for (std::size_t i = 0; i < listed.size(); ++i) {
+        const Member* member = members.find(listed[i].id);
+        if (member == nullptr || !is_life(*member, listed[i]))
+          member = Members::life_in(departed, listed[i].id, listed[i].life_key);
+        if (member == nullptr) continue;
+        Prepared& prepared = (*all)[i];
+        prepared.known = true;
+        prepared.full = !member->slot->may_relist();
+        if constexpr (detail::comparable<Endpoint>) {
+          member->slot->pin();
+          prepared.compare_with.reset(member->slot);
+        }
+      }
+      return true;
+    });
+    if (!may) all.reset();
+    return all;
+  }
+  static void prepare(Membership& membership, const Listed& entry, Prepared& prepared) {
+    if (!prepared.known) {
+      prepared.slot = membership.make_slot(*entry.endpoint, entry.weight);
+      return;
+    }
+    if constexpr (detail::comparable<Endpoint>) {
+      const auto life =
+          std::move(prepared.compare_with);  // the pin ends here, so that old descriptions can be collected
+      if (life->endpoint() == *entry.endpoint) return;
+    }
+    if (prepared.full) {
+      prepared.deferred = true;
+    } else {
+      prepared.listing = std::make_unique<Listing>(*entry.endpoint);
+    }
+  }
+  /// Each member that is listed as the same life stays; the others leave. The other entries come after them.
+  template <class Stays>
+  static void take_list(Membership& membership, Edit& edit, const Members& members, const std::vector<Listed>& listed,
+                        std::vector<Prepared>& prepared, const Stays& stays, Assignment<Endpoint>& changes) {
+    std::unordered_map<EndpointIdView<Endpoint>, std::size_t> entry_of;
+    entry_of.reserve(listed.size());
+    for (std::size_t i = 0; i < listed.size(); ++i) entry_of.emplace(listed[i].id, i);
+    std::vector<bool> kept(listed.size(), false);
+    // Members that join others, which can serve meanwhile, start slowly.
+    const auto begin = [&, others = members.size() > 0](Member& member) {
+      if (others) member.begin_slow_start(membership.slow_start());
+    };
+    for (Member member : edit.next.take_all()) {
+      const auto entry = entry_of.find(member.slot->id());
+      if (entry != entry_of.end() && is_life(member, listed[entry->second])) {
+        kept[entry->second] = true;
+        Prepared& made = prepared[entry->second];
+        if (made.deferred) changes.deferred.emplace_back(member.slot->id());
+        if (member.left) begin(member);
+        if (take_over(edit, member, listed[entry->second], std::move(made.listing), made.deferred))
+          changes.changed.emplace_back(member.slot->id());
+        edit.next.add(member);
+      } else if (entry == entry_of.end() && stays(member)) {
+        edit.next.add(member);
+      } else {
+        changes.removed.emplace_back(member.slot->id());
+        depart(edit, member);
+      }
+    }
+    const auto departed = edit.next.departed_by_id();
+    for (std::size_t i = 0; i < listed.size(); ++i) {
+      (kept[i] ? changes.kept : changes.added).emplace_back(listed[i].id);
+      if (kept[i]) continue;
+      Prepared& made = prepared[i];
+      if (const Member* const back = Members::life_in(departed, listed[i].id, listed[i].life_key)) {
+        Member member = *back;
+        edit.next.mark_back(back);
+        if (made.deferred) changes.deferred.emplace_back(listed[i].id);
+        take_over(edit, member, listed[i], std::move(made.listing), made.deferred);
+        begin(member);
+        come_back(edit, member);
+      } else {
+        begin(add_new(membership, edit, std::move(made.slot), listed[i], members.find(listed[i].id)));
+      }
+    }
+    edit.next.take_out_marked();
+  }
+  /// Whether an entry of a list names this life of a member. A life that left for the other role is another one, unless
+  /// its incarnation key says that it is the same.
+  [[nodiscard]] static bool is_life(const Member& member, const Listed& entry) {
+    return (!member.left || detail::HasIncarnationKey<Endpoint>) && member.slot->life_key() == entry.life_key;
   }
 };
 

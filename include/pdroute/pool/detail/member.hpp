@@ -41,6 +41,7 @@ struct Member {
   std::uint64_t weight = 1;            // as listed; zero: no new requests
   std::int64_t paused_until = no_end;  // while paused: when that ends, in nanoseconds of the caller's clock
   bool left = false;                   // drained because it took the other role
+  std::uint32_t relisted = 0;          // new descriptions since the snapshot was last renewed for their sake
   OutlierState ejection = {};          // of outlier detection
   bool slow_start = false;
   std::optional<std::int64_t> slow_since = {};  // when slow start began, in nanoseconds; none: with the next `advance`
@@ -86,7 +87,7 @@ struct Member {
   [[nodiscard]] bool serves_in_full() const noexcept { return eligible() && ejection.phase == EjectionPhase::none; }
   /// As reported: an ejected member serves while there is panic, and a member may have failed since the last `advance`.
   [[nodiscard]] EjectionPhase phase(bool panic) const noexcept {
-    if (ejection.phase == EjectionPhase::none && slot->admission().tripped()) return EjectionPhase::tripped;
+    if (ejection.phase == EjectionPhase::none && slot->admission().state().tripped()) return EjectionPhase::tripped;
     return ejection.ejected() && panic ? EjectionPhase::spared : ejection.phase;
   }
 

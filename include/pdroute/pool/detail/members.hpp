@@ -41,9 +41,10 @@ class Members {
     Members next(rules_);
     next.all_ = all_;
     next.departed_ = departed_;
+    next.most_ = most_;
     return next;
   }
-  void add(const Member& member) { all_.push_back(member); }
+  Member& add(const Member& member) { return all_.emplace_back(member); }
   void remove(const Member* member) { all_.erase(all_.begin() + (member - all_.data())); }
   [[nodiscard]] std::vector<Member> take_all() noexcept { return std::exchange(all_, {}); }
   [[nodiscard]] std::vector<Member>& departed() noexcept { return departed_; }
@@ -70,7 +71,10 @@ class Members {
   void take_out_marked() {
     std::erase_if(departed_, [](const Member& member) { return member.slot == nullptr; });
   }
+  /// The most members there have ever been at once.
+  [[nodiscard]] std::size_t most() const noexcept { return most_; }
   void index() {
+    most_ = std::max(most_, all_.size());
     index_.clear();
     index_.reserve(all_.size());
     for (std::size_t i = 0; i < all_.size(); ++i) index_.emplace(all_[i].slot->id(), i);
@@ -165,6 +169,7 @@ class Members {
   OutlierDetection rules_;
   std::vector<Member> all_;
   std::unordered_map<EndpointIdView<Endpoint>, std::size_t> index_;  // by id, which the slot owns
+  std::size_t most_ = 0;
   std::vector<Member> departed_;  // lives with an incarnation key that no list names at present, the oldest first
 };
 

@@ -41,8 +41,7 @@ namespace detail {
 /// only if they differ. The first reader after a change builds the snapshot of the eligible, so many changes in a row
 /// cost one building.
 ///
-/// The lock is held only for code of the library, and for the endpoint type's operator==. Other code of the caller runs
-/// before or after.
+/// The lock is held only for code of the library. The caller's code runs before or after.
 ///
 /// Thread safety: all members may be called from many threads at once.
 template <Role role, EndpointType Endpoint, LoadMetric Load>
@@ -141,13 +140,14 @@ class Membership {
   [[nodiscard]] std::uint64_t next_incarnation() noexcept { return ++incarnations_; }
 
  private:
-  /// So many lives that no list names are remembered after their last lease; or as many as there are members.
+  /// So many lives that no list names are remembered after their last lease; or as many as there were members, so that an
+  /// empty list loses none.
   static constexpr std::size_t min_departed = 1024;
 
   /// Lets go of departed lives that nothing runs on, beyond the number that is remembered, the oldest first.
   static void forget_departed(Edit& edit) {
     auto& departed = edit.next.departed();
-    const std::size_t most = std::max(min_departed, edit.next.size());
+    const std::size_t most = std::max(min_departed, edit.next.most());
     if (departed.size() <= most) return;
     std::size_t surplus = departed.size() - most;
     std::erase_if(departed, [&](const Member& member) {

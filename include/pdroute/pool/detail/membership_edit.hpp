@@ -79,8 +79,8 @@ class MembershipEdit {
     for (auto& [slot, listing] : relisted_) slot->relist(std::move(listing), version);
     for (const auto& [slot, capacity] : limits_) slot->set_capacity(capacity);
     for (const auto& [slot, weight] : weights_) slot->weigh(weight);
-    for (Slot* slot : opening_) slot->reopen();
     for (Slot* slot : closing_) slot->close();
+    for (Slot* slot : opening_) slot->reopen();  // last: a life that leaves and comes back in one edit is open
     for (OwnedSlot<Slot>& slot : fresh_) static_cast<void>(slot.release());
     for (std::size_t i = 0; i < leaving_.size(); ++i) removed_[i].reset(leaving_[i]);
   }

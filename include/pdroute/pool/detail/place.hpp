@@ -12,8 +12,9 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// What a lease refers to. It says where the lease is counted, which slot it belongs to, which endpoint the caller sees,
-/// in which period it began (see `Admission`), and whether KV is staged for it. Leases that are alike share a place.
+/// What a lease refers to. It says where the lease is counted, which slot it belongs to, which endpoint the caller
+/// sees, in which period it began (see `Admission`), and whether KV is staged for it. Leases that are alike share a
+/// place.
 template <class Slot, class Endpoint>
 struct Place {
   static constexpr std::uint8_t unmarked = 0xff;
@@ -32,7 +33,9 @@ template <class Slot, class Endpoint>
 struct Listing {
   static constexpr std::size_t periods = 8;
   /// So many descriptions are kept for leases that show them. A further one waits until none needs the earlier ones.
-  static constexpr std::uint32_t max_kept = 1024;
+  static constexpr std::uint32_t max_kept = 64;
+  /// After so many new descriptions there is a new snapshot, because the present one may show the earlier ones.
+  static constexpr std::uint32_t max_shown = 16;
 
   explicit Listing(const Endpoint& given) : endpoint(given) {}
   Listing(const Listing&) = delete;

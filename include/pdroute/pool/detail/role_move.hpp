@@ -2,7 +2,9 @@
 // RoleMove: an endpoint leaves one role and joins the other.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <memory>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/pool/detail/check_endpoints.hpp>
 #include <pdroute/pool/detail/list_change.hpp>
@@ -44,18 +46,19 @@ class RoleMove {
       if (departing.change != RoleChange::done) return false;
       departing.health = member->health;
       departing.intake = member->intake;
+      departing.paused_until = std::chrono::nanoseconds{member->paused_until};
       member->draining = true;
       member->left = true;
       edit.close(member->slot);
       edit.publish = true;
       return true;
     });
+    if (departing.change != RoleChange::done) departing.endpoint.reset();
     return departing;
   }
   static bool join(Membership& membership, const DepartingEndpoint<Endpoint>& departing, Listed<Endpoint> listed) {
-    listed.health = departing.health;
-    listed.intake = departing.intake;
     auto slot = membership.make_slot(*departing.endpoint, listed.weight);
+    auto listing = std::make_unique<typename Slot::Listing>(*departing.endpoint);
     return membership.edit([&](Edit& edit, const Members& /*members*/) {
       if (Member* const member = edit.next.find(listed.id)) {
         if (!member->draining) return false;
@@ -66,25 +69,36 @@ class RoleMove {
         }
         edit.next.remove(member);
       }
+      // Members that join others, which can serve meanwhile, start slowly.
       const auto begin = [&, others = edit.next.size() > 0](Member& member) {
         if (others) member.begin_slow_start(membership.slow_start());
       };
-      if (const Member* const back = Members::life_in(edit.next.departed_by_id(), listed.id, listed.life_key)) {
-        Member member = *back;
-        edit.next.mark_back(back);
+      if (const Member* const before = Members::life_in(edit.next.departed_by_id(), listed.id, listed.life_key)) {
+        Member member = *before;
+        edit.next.mark_back(before);
         edit.next.take_out_marked();
-        member.health = departing.health;
-        member.intake = departing.intake;
-        begin(member);
-        Change::come_back(edit, member);
-      } else {
-        Member member = Change::new_member(membership, edit.own(std::move(slot)), listed, nullptr);
-        begin(member);
-        edit.next.add(member);
+        if (member.left || !member.draining) {
+          const bool room = member.slot->may_relist();
+          Change::take_over(edit, member, listed, room ? std::move(listing) : nullptr, !room);
+          arrive(departing, member);
+          begin(member);
+          Change::come_back(edit, member);
+          return true;
+        }
+        edit.let_go(member.slot);  // a drain is final, so the endpoint begins a new life
       }
-      edit.publish = true;
+      Member& added = Change::add_new(membership, edit, std::move(slot), listed, nullptr);
+      arrive(departing, added);
+      begin(added);
       return true;
     });
+  }
+
+ private:
+  static void arrive(const DepartingEndpoint<Endpoint>& departing, Member& member) noexcept {
+    member.health = departing.health;
+    member.intake = departing.intake;
+    member.paused_until = departing.paused_until.count();
   }
 };
 

@@ -182,8 +182,8 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
     Attempt attempt = Attempt::full;
     Place* place = nullptr;
   };
-  /// Takes a lease and what its request demands, unless the slot is closed or full, in one step. `anyway`: also if it is
-  /// held back. Precondition: the caller holds a pin.
+  /// Takes a lease and what its request demands, unless the slot is closed or full, in one step. `anyway`: also if it
+  /// is held back. Precondition: the caller holds a pin.
   template <class Request>
   [[nodiscard, gnu::always_inline]] inline Reservation try_reserve(const Request& request, Held& held,
                                                                    bool anyway = false) {

@@ -48,7 +48,7 @@ template <class Slot, class Request, class Endpoint, class Compatible, class Clo
 template <class Slot>
 [[nodiscard]] Reason held_back(const Slot& slot, bool refused = false) noexcept {
   if (!slot.held_back(refused)) return nullptr;
-  return slot.admission().tripped() ? &NoEndpoint::ejected : &NoEndpoint::full;
+  return slot.admission().state().tripped() ? &NoEndpoint::ejected : &NoEndpoint::full;
 }
 
 /// Why none of the candidates could take the request even if all were idle; none if one of them could. Looks no further
