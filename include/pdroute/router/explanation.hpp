@@ -81,7 +81,7 @@ struct ExplainedEndpoint {
   /// endpoint.
   std::vector<NamedCost> costs = {};
   /// If it is full or too large a request for it: the limits that the request would exceed. Empty if it is being
-  /// probed, or has refused this request before.
+  /// probed, is in slow start, or has refused this request before.
   std::vector<ExceededLimit> exceeded = {};
 
   /// What rules it out and what it costs: "full (1 of 1 requests held, 1 asked)", "tokens 812, in_flight 3", or empty

@@ -110,7 +110,7 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
   void admit_share(double share) noexcept { gate_.set_share(*this, share); }
   [[nodiscard]] const Admission& admission() const noexcept { return gate_.admission(); }
   [[nodiscard]] double admitted_share() const noexcept { return gate_.share(); }
-  [[nodiscard]] bool held_back() const noexcept { return gate_.holds_back(*this); }
+  [[nodiscard]] bool held_back(bool refused = false) const noexcept { return gate_.holds_back(*this, refused); }
   void passed_over() noexcept { gate_.passed_over(); }
 
   /// How many of the failures, and of the cancels, were of requests from before the endpoint was last taken back.

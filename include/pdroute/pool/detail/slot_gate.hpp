@@ -45,12 +45,13 @@ class SlotGate {
   /// The share of the requests that get in: 1, unless in slow start.
   [[nodiscard]] double share() const noexcept { return share_.share(); }
 
-  /// Whether failures, push-back or slow start keep new leases out for now, although there may be room.
-  [[nodiscard]] bool holds_back(const SlotCount& count) const noexcept {
+  /// Whether failures, push-back or slow start keep new leases out for now, although there may be room. `refused`: they
+  /// have done so for this request, and let in the next one perhaps.
+  [[nodiscard]] bool holds_back(const SlotCount& count, bool refused) const noexcept {
     if (count.limit() > 0) [[likely]]
       return false;
     const AdmissionState gate = admission_.state();
-    return !gate.refuses() && (!gate.admits() || (share_.limited() && !share_.passes()));
+    return !gate.refuses() && (refused || !gate.admits() || (in_slow_start(gate) && !share_.passes()));
   }
   /// Whether there is room, unless the endpoint is held back.
   [[nodiscard]] bool has_room(const SlotCount& count) const noexcept {
@@ -70,7 +71,9 @@ class SlotGate {
   };
   /// A reservation that the count has refused asks. `anyway`: there is no other endpoint.
   [[nodiscard]] Answer ask(SlotCount& count, bool anyway) noexcept {
-    if (!anyway && share_.limited() && admission_.state().admits() && !share_.ask()) return {};
+    if (const AdmissionState gate = admission_.state();
+        !anyway && in_slow_start(gate) && gate.admits() && !share_.ask())
+      return {};
     const Admission::Permit permit = admission_.ask(anyway);
     if (!permit.granted) return {};
     if (!permit.period)  // the gate is open; if it closes meanwhile, the slot is full
@@ -95,6 +98,10 @@ class SlotGate {
   }
 
  private:
+  /// Whether requests have to ask for their share. Probes do not: they are few anyway.
+  [[nodiscard]] bool in_slow_start(const AdmissionState& gate) const noexcept {
+    return share_.limited() && gate.what() != AdmissionState::Mode::probing;
+  }
   [[nodiscard]] std::uint32_t limit_of_count() const noexcept {
     return share_.limited() ? 0 : admission_.limit_of_count();
   }

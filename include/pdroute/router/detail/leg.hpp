@@ -39,9 +39,6 @@ namespace detail {
 template <Role role, class Policy, class Endpoint, class Clock>
 class DryRun;
 
-/// Whether this is a request's first look at the candidates, or an endpoint has refused it already.
-enum class Search : std::uint8_t { first, second };
-
 /// The snapshot that one dispatcher reads for one role, and what the policy remembers there. The policy and the pool
 /// must outlive it.
 /// Thread safety: thread-compatible, like the dispatcher that owns it.
@@ -125,7 +122,7 @@ class Leg {
         return reserved(reservation.place, held, context);
       if (reservation.attempt == SlotCount::Attempt::full) [[unlikely]] {
         Facts copy = facts;  // copied, so that `facts` can stay in registers
-        Choice choice = choose_among(request, copy, LegFilter<Endpoint>{}, AnyEndpoint{}, TakeFirst{}, Search::second);
+        Choice choice = choose_among(request, copy, LegFilter<Endpoint>{}, AnyEndpoint{}, TakeFirst{}, slot);
         facts.clock = copy.clock;  // only the two members that changed, so that the compiler still knows the others
         facts.tickets = copy.tickets;
         return choice;
@@ -136,11 +133,12 @@ class Leg {
 
   /// Chooses and reserves among the candidates that pass the filter, are `compatible` and have room. Each reservation
   /// is shown to `judge`, and undone unless the verdict is to take it. Each endpoint refuses at most once per snapshot,
-  /// so the search ends; it starts over only if an endpoint was closed and a newer snapshot is there.
+  /// so the search ends; it starts over only if an endpoint was closed and a newer snapshot is there. `refused`: the slot
+  /// that has refused the request in `choose`; if it is held back, it is not asked again unless no other is left.
   template <class Request, class Facts, class Compatible, class Judge>
   [[nodiscard, gnu::noinline]] Choice choose_among(const Request& request, Facts& facts,
                                                    const LegFilter<Endpoint>& filter, const Compatible& compatible,
-                                                   const Judge& judge, Search search = Search::first) {
+                                                   const Judge& judge, const Slot* refused = nullptr) {
     assert(!searching_ && "a predicate or policy must not call the dispatcher that is asking it");
     struct Searching {
       explicit Searching(bool& is_on) noexcept : on(is_on) { on = true; }
@@ -150,8 +148,8 @@ class Leg {
     auto context = context_among<Among::remaining>(facts);
     check_policy_for<Request, decltype(context)>();
     for (;;) {
-      screen(request, filter, compatible, context);
-      if (search == Search::first) {
+      screen(request, filter, compatible, context, refused);
+      if (refused == nullptr) {
         for (Slot* slot : held_back_) slot->passed_over();
       }
       const std::uint32_t closed_before = reason_.draining;
@@ -259,7 +257,7 @@ class Leg {
   /// filters an eighth slower.
   template <class Request, class Compatible, class Clock>
   [[gnu::flatten]] void screen(const Request& request, const LegFilter<Endpoint>& filter, const Compatible& compatible,
-                               Clock& clock) {
+                               Clock& clock, const Slot* refused = nullptr) {
     reason_ = snapshot_->left_out();
     rest_.clear();
     held_back_.clear();
@@ -268,7 +266,7 @@ class Leg {
       Slot* const slot = candidates_.slot(i);
       if (const Reason reason = detail::ruled_out_now(*slot, request, filter, compatible, clock)) {
         ++(reason_.*reason);
-      } else if (const Reason held = detail::held_back(*slot)) [[unlikely]] {
+      } else if (const Reason held = detail::held_back(*slot, slot == refused)) [[unlikely]] {
         ++(reason_.*held);
         held_full_ += held == &NoEndpoint::full ? 1U : 0U;
         held_back_.push_back(slot);
