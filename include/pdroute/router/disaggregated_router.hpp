@@ -264,15 +264,13 @@ class DisaggregatedRouter {
     /// Held while an endpoint changes its role: a health or intake set between leaving and joining would otherwise be
     /// lost. Recursive, because an endpoint's destructor may call the router.
     std::recursive_mutex states;
-    std::mutex mutex;                      // guards what follows
-    std::optional<Dispatcher> dispatcher;  // made at first use
-    std::uint64_t generation = 0;          // of the candidates that the rotation is aligned to
+    detail::SharedDispatcher<Dispatcher> dispatcher;
+
+    explicit Internal(std::shared_ptr<Core> core) : dispatcher(std::move(core)) {}
   };
 
   explicit DisaggregatedRouter(std::shared_ptr<Core> core)
-      : core_(std::move(core)), internal_(std::make_unique<Internal>()) {
-    internal_->generation = generation();
-  }
+      : core_(std::move(core)), internal_(std::make_unique<Internal>(core_)) {}
 
   static RoleChange change_role(auto& from, auto& to, IdView id, LastEndpoint last) {
     if (to.active(id)) return RoleChange::already_there;
@@ -282,31 +280,14 @@ class DisaggregatedRouter {
     return departing.change;
   }
 
-  /// A number that changes whenever the candidates of either role do.
-  [[nodiscard]] std::uint64_t generation() const noexcept {
-    return core_->prefill.generation() + core_->decode.generation();
-  }
-
-  // Old snapshots are dropped only after the lock is free, because dropping them may destroy endpoints.
-
   template <class Use>
   auto borrow(const Use& use) const {
-    typename Dispatcher::OldSnapshots old;
-    const std::lock_guard lock{internal_->mutex};
-    if (!internal_->dispatcher) internal_->dispatcher.emplace(core_);
-    old = internal_->dispatcher->exchange();
-    return use(*internal_->dispatcher);
+    return internal_->dispatcher.borrow(use);
   }
-
-  /// Follows each call that may have changed the candidates. If they did change, rotations are aligned anew. The
-  /// internal dispatcher lets go of removed endpoints, also if no request comes.
+  /// Passes on the result of a call that may have changed the candidates.
   template <class Value>
   Value changed(Value value) {
-    typename Dispatcher::OldSnapshots old;
-    const std::lock_guard lock{internal_->mutex};
-    const std::uint64_t now = generation();
-    if (now != std::exchange(internal_->generation, now)) core_->tickets.candidates_changed();
-    if (internal_->dispatcher) old = internal_->dispatcher->exchange();
+    internal_->dispatcher.follow();
     return value;
   }
 

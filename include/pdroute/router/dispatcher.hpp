@@ -27,6 +27,7 @@
 #include <pdroute/router/detail/read_once_clock.hpp>
 #include <pdroute/router/detail/route_context.hpp>
 #include <pdroute/router/detail/router_core.hpp>
+#include <pdroute/router/detail/shared_dispatcher.hpp>
 #include <pdroute/router/detail/ticket_counter.hpp>
 #include <pdroute/router/detail/verdict.hpp>
 #include <pdroute/router/filter.hpp>
@@ -47,9 +48,8 @@ class DisaggregatedRouter;
 /// The first call after a membership change takes the pool's lock and may allocate. So may `WeightedRoundRobinPolicy`
 /// at its first choice after a membership change.
 ///
-/// Thread safety: thread-compatible; many dispatchers of one router may work at once. When a dispatcher fetches a newer
-/// snapshot, or is destroyed, it may be the last to let go of removed endpoints and then destroys the library's copies
-/// of them.
+/// Thread safety: thread-compatible; many dispatchers of one router may work at once. One that fetches a newer snapshot,
+/// or is destroyed, may be the last to let go of removed endpoints and then destroys the library's copies of them.
 template <class PrefillPolicy, class DecodePolicy, EndpointType Endpoint, CallerClock Clock>
 class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbours belong to other threads
  public:
@@ -100,7 +100,7 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
     refresh();
     return choose_alone(prefill_, request);
   }
-  /// A prefill endpoint alone, among the endpoints that pass the filter.
+  /// A prefill endpoint alone, among those that pass the filter.
   template <RequestType Req = Request>
   Result<PrefillLease, NoEndpoint> prefill(const Req& request, const Filter& filter) {
     refresh();
@@ -120,7 +120,7 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
     refresh();
     return choose_alone(decode_, request);
   }
-  /// A decode endpoint alone, among the endpoints that pass the filter.
+  /// A decode endpoint alone, among those that pass the filter.
   template <RequestType Req = Request>
   Result<DecodeLease, NoEndpoint> decode(const Req& request, const Filter& filter) {
     refresh();
@@ -163,6 +163,7 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
  private:
   template <class, class, EndpointType E, CallerClock C>
   friend class DisaggregatedRouter;
+  friend class detail::SharedDispatcher<Dispatcher>;
 
   Dispatcher(std::shared_ptr<Core> core, std::uint64_t number)
       : core_(std::move(core)),
@@ -206,7 +207,7 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
     return first_ == Role::decode ? choose_filtered(decode_, prefill_, request, filter)
                                   : choose_filtered(prefill_, decode_, request, filter);
   }
-  // Out of line: most gateways choose prefill first, and need not carry both orders where they route.
+  // Out of line: most gateways choose prefill first, and need no code for both orders where they route.
   template <class Req>
   [[gnu::noinline]] Result<Route, NoEndpoint> decode_first(const Req& request) {
     return choose_both(decode_, prefill_, request);
@@ -216,22 +217,23 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
   [[gnu::always_inline]] inline Result<Route, NoEndpoint> choose_both(First& first, Second& second,
                                                                       const Req& request) {
     if (first.size() == 0) [[unlikely]]
-      return refused(first.no_endpoint());
+      return core_->refused(first.no_endpoint());
     if (second.size() == 0) [[unlikely]]
-      return refused(second.no_endpoint());
+      return core_->refused(second.no_endpoint());
     auto facts = facts_for(Legs::both);
     const auto first_cursor = first.cursor();
     const auto second_cursor = second.cursor();
     auto one = first.choose(request, facts);
     if (!one) [[unlikely]]
-      return take_back(facts, first, first_cursor,
-                       refused(detail::reason_without_first(first, second, request, detail::LegFilter<Endpoint>{})));
+      return take_back(
+          facts, first, first_cursor,
+          core_->refused(detail::reason_without_first(first, second, request, detail::LegFilter<Endpoint>{})));
     facts.first_size = &first.size();
     auto other = second.choose(request, facts);
     if (!other) [[unlikely]] {
       one.undo();
       first.go_back(first_cursor);
-      return take_back(facts, second, second_cursor, refused(second.no_endpoint()));
+      return take_back(facts, second, second_cursor, core_->refused(second.no_endpoint()));
     }
     return detail::in_order<Route>(one.lease, other.lease);
   }
@@ -245,7 +247,7 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
     auto chosen = detail::choose_filtered(first, second, request, facts, filter);
     if (!chosen.refusal) return detail::in_order<Route>(chosen.first.lease, chosen.second.lease);
     first.go_back(first_cursor);
-    return take_back(facts, second, second_cursor, refused(*chosen.refusal));
+    return take_back(facts, second, second_cursor, core_->refused(*chosen.refusal));
   }
 
   template <class Leg, class Req, class... FilterAndPairRule>
@@ -263,7 +265,7 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
       }
     }();
     if (!choice) [[unlikely]]
-      return take_back(facts, leg, cursor, refused(leg.no_endpoint()));
+      return take_back(facts, leg, cursor, core_->refused(leg.no_endpoint()));
     return std::move(choice.lease);
   }
   template <class Leg, class Req>
@@ -277,9 +279,8 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
                         detail::PairRule<Leg::other_role, Endpoint>{filter, other});
   }
 
-  // Out of line, so that choosing is small enough to be inlined into the caller's loop.
-
-  /// Takes back the turns that were drawn, and what the leg's policy remembers of a choice that came to nothing.
+  /// Takes back the turns that were drawn, and what the leg's policy remembers of a choice that came to nothing. Out of
+  /// line, as choosing must be small enough to be inlined.
   template <class Leg, class Cursor>
   [[gnu::noinline, gnu::cold]] static NoEndpoint take_back(Facts facts, Leg& leg, const Cursor& cursor,
                                                            const NoEndpoint& reason) noexcept {
@@ -287,12 +288,6 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
     leg.go_back(cursor);
     return reason;
   }
-  /// Counts a refusal under its role, and returns it.
-  [[nodiscard, gnu::noinline, gnu::cold]] NoEndpoint refused(const NoEndpoint& reason) noexcept {
-    (reason.role == Role::prefill ? core_->refused_prefill : core_->refused_decode).record(reason);
-    return reason;
-  }
-
   std::shared_ptr<Core> core_;  // first: the legs let go of slots before the core does
   Role first_;
   SplitMix64 generator_;

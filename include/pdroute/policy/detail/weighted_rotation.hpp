@@ -107,7 +107,7 @@ class WeightedRotation {
     generation_ = generation;
     circle_ = end;
     n_ = ends_.size();
-    begin_at(origin_);
+    begin(origin_, block_);
   }
 
   // Precondition of all members below: not `empty()`.
@@ -123,13 +123,11 @@ class WeightedRotation {
   /// on.
   [[nodiscard, gnu::always_inline]] inline std::size_t index(std::uint64_t turn, std::uint64_t origin,
                                                              std::size_t first) noexcept {
-    if (origin != origin_) [[unlikely]]
-      begin_at(origin);
     const std::uint64_t since = turn - origin;
-    std::uint64_t place = begin_ + since % circle_ * stride_;
-    if (first != 0) place += SplitMix64::mix(origin + since / circle_ + 1) % circle_;
-    place %= circle_;
-    return owner(place);
+    const std::uint64_t block = first != 0 ? since / circle_ + 1 : 0;
+    if (origin != origin_ || block != block_) [[unlikely]]
+      begin(origin, block);
+    return owner((begin_ + since % circle_ * stride_) % circle_);
   }
 
   /// The index of the endpoint that covers a place. Precondition: `place` < the size of the circle.
@@ -142,10 +140,12 @@ class WeightedRotation {
   [[nodiscard]] std::size_t guide(std::uint64_t place) const noexcept { return guides_[place >> shift_]; }
 
  private:
-  [[gnu::noinline, gnu::cold]] void begin_at(std::uint64_t origin) noexcept {
+  [[gnu::noinline]] void begin(std::uint64_t origin, std::uint64_t block) noexcept {
     origin_ = origin;
+    block_ = block;
     const auto hash = static_cast<std::uint32_t>(SplitMix64::mix(origin) >> 32U);
     begin_ = detail::index_at(start_ + hash, circle_);
+    if (block != 0) begin_ += SplitMix64::mix(origin + block) % circle_;
   }
 
   std::vector<std::uint64_t> ends_;    // the place after the last one of each endpoint
@@ -153,9 +153,10 @@ class WeightedRotation {
   std::uint64_t circle_ = 0;           // number of places; 0 without a table
   std::size_t n_ = 0;                  // number of candidates; 0 without a table
   std::uint64_t stride_ = 0;
-  std::uint64_t begin_ = 0;  // the place of the turn `origin_`
+  std::uint64_t begin_ = 0;  // the place of the first turn of the block
   std::uint64_t origin_ = 0;
-  std::uint64_t unit_ = 0;  // the greatest common divisor of the weights
+  std::uint64_t block_ = 0;  // on the second leg: the number of the block, plus 1
+  std::uint64_t unit_ = 0;   // the greatest common divisor of the weights
   std::uint64_t generation_ = 0;
   std::uint32_t start_ = 0;
   unsigned shift_ = 0;

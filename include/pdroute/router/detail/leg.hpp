@@ -23,6 +23,7 @@
 #include <pdroute/pool/endpoint_pool.hpp>
 #include <pdroute/pool/lease.hpp>
 #include <pdroute/role.hpp>
+#include <pdroute/router/detail/choice.hpp>
 #include <pdroute/router/detail/leg_filter.hpp>
 #include <pdroute/router/detail/reported_limits.hpp>
 #include <pdroute/router/detail/route_context.hpp>
@@ -51,35 +52,7 @@ class Leg {
   using Slot = typename Pool::Slot;
   using State = StateOf<Policy>;
 
-  /// What `choose` returns: a lease, or one that holds nothing, and what it takes to undo it. Unless the lease is moved
-  /// out, the reservation is taken back as if it had not been made, also when something throws.
-  class Choice {
-   public:
-    using Receipt = ReceiptOf<LoadOf<Policy>>;
-
-    Choice() = default;
-    Choice(Lease<Slot>&& reserved, const Receipt& counted) noexcept : lease(std::move(reserved)), receipt(counted) {}
-    Choice(Choice&&) = default;
-    Choice& operator=(Choice&& other) noexcept {
-      undo();
-      lease = std::move(other.lease);
-      receipt = other.receipt;
-      return *this;
-    }
-    ~Choice() { undo(); }
-
-    explicit operator bool() const noexcept { return static_cast<bool>(lease); }
-    /// Precondition: not empty.
-    [[nodiscard]] const Endpoint& endpoint() const noexcept { return *lease; }
-
-    void undo() noexcept {
-      if (lease) [[unlikely]]
-        lease.undo(receipt);
-    }
-
-    Lease<Slot> lease;
-    [[no_unique_address]] Receipt receipt{};
-  };
+  using Choice = detail::Choice<Slot, LoadOf<Policy>>;
 
   Leg(const Policy& policy, const Pool& pool, std::uint64_t stream)
       : policy_(&policy), pool_(&pool), state_(detail::make_state(policy, stream)) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <pdroute/clock.hpp>
+#include <pdroute/no_endpoint.hpp>
 #include <pdroute/policy/detail/policy_traits.hpp>
 #include <pdroute/pool/detail/lease_table.hpp>
 #include <pdroute/pool/lease.hpp>
@@ -58,6 +59,13 @@ struct RouterCore {
     } else {
       return detached_decode;
     }
+  }
+
+  /// Counts a refusal under its role, and returns it. Out of line, so that choosing is small enough to be inlined into
+  /// the caller's loop.
+  [[nodiscard, gnu::noinline, gnu::cold]] NoEndpoint refused(const NoEndpoint& reason) noexcept {
+    (reason.role == Role::prefill ? refused_prefill : refused_decode).record(reason);
+    return reason;
   }
 
   PrefillPolicy prefill_policy;

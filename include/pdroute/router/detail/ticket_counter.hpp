@@ -16,8 +16,9 @@ namespace detail {
 /// Numbers the choices of each leg: 0, 1, 2, ... A policy calls such a number its turn.
 ///
 /// The low halves of the two next numbers share one word, so that a route over both legs draws both by one atomic
-/// addition. The high halves follow from a number that was drawn recently: one draw in 2^30 writes it down, and two
-/// numbers less than 2^31 apart tell each other's high half. So a turn has 64 bits, and rotations never start over.
+/// addition. The high halves follow from numbers that were drawn recently: one draw in 2^20 writes those of both legs
+/// down, and two numbers less than 2^31 apart tell each other's high half. So a turn has 64 bits, and rotations never
+/// start over.
 ///
 /// Thread safety: all members may be called from many threads at once; lock-free. All accesses are relaxed: the numbers
 /// order no other memory. At the draw in 2^32 at which the low half of the prefill number wraps, a decode number drawn
@@ -47,7 +48,7 @@ class TicketCounter {
       return draw;
     }
 
-    [[nodiscard]] std::uint64_t turn(Role role) noexcept {
+    [[nodiscard, gnu::always_inline]] inline std::uint64_t turn(Role role) noexcept {
       if ((drawn_ & one(role)) == 0) draw(role);
       return counter_->turn(half(word_, role), role);
     }
@@ -63,7 +64,7 @@ class TicketCounter {
     }
 
    private:
-    void draw(Role role) noexcept {
+    [[gnu::always_inline]] inline void draw(Role role) noexcept {
       const std::uint64_t step = legs_ == Legs::both ? one_prefill + one_decode : one(role);
       const std::uint64_t word = counter_->draw(step);
       if (drawn_ == 0 || word != after_) before_ = word;  // an earlier draw stays, if another thread has drawn since
@@ -84,14 +85,14 @@ class TicketCounter {
   void candidates_changed() noexcept {
     const std::uint64_t word = word_.load(std::memory_order_relaxed);
     for (const Role role : {Role::prefill, Role::decode})
-      origin_[index(role)].store(extended(half(word, role), role), std::memory_order_relaxed);
+      origin_[index(role)].store(turn(half(word, role), role), std::memory_order_relaxed);
   }
 
  private:
   static constexpr unsigned decode_shift = 32;
   static constexpr std::uint64_t one_prefill = 1;
   static constexpr std::uint64_t one_decode = std::uint64_t{1} << decode_shift;
-  static constexpr std::uint32_t marked = (std::uint32_t{1} << 30U) - 1;  // draws between two that write `recent_`
+  static constexpr std::uint32_t marked = (std::uint32_t{1} << 20U) - 1;  // draws between two that write `recent_`
 
   [[nodiscard]] static constexpr std::uint64_t one(Role role) noexcept {
     return role == Role::prefill ? one_prefill : one_decode;
@@ -105,22 +106,20 @@ class TicketCounter {
     return static_cast<std::uint32_t>(prefill) | (decode >> decode_shift << decode_shift);
   }
 
-  [[nodiscard]] std::uint64_t draw(std::uint64_t step) noexcept {
+  [[nodiscard, gnu::always_inline]] inline std::uint64_t draw(std::uint64_t step) noexcept {
     const std::uint64_t word = word_.fetch_add(step, std::memory_order_relaxed);
-    if (half(word, Role::prefill) == std::numeric_limits<std::uint32_t>::max()) [[unlikely]] {
-      // The prefill half has carried into the decode half.
-      if ((step & one_prefill) != 0) word_.fetch_sub(one_decode, std::memory_order_relaxed);
+    const bool draws_prefill = (step & one_prefill) != 0;
+    const std::uint32_t low = half(word, draws_prefill ? Role::prefill : Role::decode);
+    if ((low & marked) == marked) [[unlikely]] {
+      if (draws_prefill && low == std::numeric_limits<std::uint32_t>::max())  // it has carried into the decode half
+        word_.fetch_sub(one_decode, std::memory_order_relaxed);
+      for (const Role role : {Role::prefill, Role::decode})
+        recent_[index(role)].store(turn(half(word, role), role), std::memory_order_relaxed);
     }
     return word;
   }
   /// The turn of a low half that has just been drawn or seen.
-  [[nodiscard]] std::uint64_t turn(std::uint32_t low, Role role) noexcept {
-    const std::uint64_t turn = extended(low, role);
-    if ((low & marked) == marked) [[unlikely]]
-      recent_[index(role)].store(turn, std::memory_order_relaxed);
-    return turn;
-  }
-  [[nodiscard]] std::uint64_t extended(std::uint32_t low, Role role) const noexcept {
+  [[nodiscard]] std::uint64_t turn(std::uint32_t low, Role role) const noexcept {
     const std::uint64_t recent = recent_[index(role)].load(std::memory_order_relaxed);
     const auto later = static_cast<std::int32_t>(low - static_cast<std::uint32_t>(recent));
     return recent + static_cast<std::uint64_t>(std::int64_t{later});
