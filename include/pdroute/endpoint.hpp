@@ -50,13 +50,11 @@ enum class Intake : std::uint8_t {
 ///
 /// - `id` names an endpoint and is unique within a role.
 /// - `incarnation` distinguishes two lives of the same id, such as by a pod's UID or a start time. It is optional. With
-/// it,
-///   the same key means the same life, also if the endpoint was missing from a list for a while. Without it, an endpoint
-///   is the same life as long as each list names it.
+///   it, the same key means the same life, also if the endpoint was missing from a list for a while. Without it, an
+///   endpoint is the same life as long as each list names it.
 /// - `instance` names the engine that the endpoint belongs to, for endpoints that are ranks of one engine. It is
-/// optional;
-///   without it the id does. A request that found an engine unreachable is not sent to any of its endpoints again, in
-///   neither role, if it excludes the failed one.
+///   optional; without it the id does. A request that found an engine unreachable is not sent to any of its endpoints
+///   again, in neither role, if it excludes the failed one.
 /// - `capacity` gives the endpoint's limits. It is optional; without it there are no limits.
 /// - `weight` says how much the endpoint can take compared with the others of its role: an integer from 0 to
 ///   `max_endpoint_weight`. It is optional; without it the weight is 1. Zero means: no new requests. Only roles with a
