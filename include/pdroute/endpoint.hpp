@@ -15,8 +15,8 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// The highest weight of an endpoint; the lowest is 0, for one that gets no new requests. With this maximum, weights can express shares of 0.01 %, and the
-/// weights of 400,000 endpoints add up to less than 2^32.
+/// The highest weight of an endpoint; the lowest is 0, for one that gets no new requests. With this maximum, weights
+/// can express shares of 0.01 %, and the weights of 400,000 endpoints add up to less than 2^32.
 inline constexpr std::uint32_t max_endpoint_weight = 10'000;
 
 /// Whether an endpoint works, as the caller's health checks see it. A new endpoint is healthy until the caller says
@@ -49,12 +49,12 @@ enum class Intake : std::uint8_t {
 ///     };
 ///
 /// - `id` names an endpoint and is unique within a role.
-/// - `incarnation` distinguishes two lives of the same id, such as by a pod's UID or a start time. It is optional. With it,
-///   the same key means the same life, also if the endpoint was missing from a list for a while. Without it, an endpoint
-///   is the same life as long as each list names it.
-/// - `instance` names the engine that the endpoint belongs to, for endpoints that are ranks of one engine. It is optional;
-///   without it the id does. A request that found an engine unreachable is not sent to any of its endpoints again, in
-///   neither role, if it excludes the failed one.
+/// - `incarnation` distinguishes two lives of the same id, such as by a pod's UID or a start time. It is optional. With
+///   it, the same key means the same life, also if the endpoint was missing from a list for a while. Without it, an
+///   endpoint is the same life as long as each list names it.
+/// - `instance` names the engine that the endpoint belongs to, for endpoints that are ranks of one engine. It is
+///   optional; without it the id does. A request that found an engine unreachable is not sent to any of its endpoints
+///   again, in neither role, if it excludes the failed one.
 /// - `capacity` gives the endpoint's limits. It is optional; without it there are no limits.
 /// - `weight` says how much the endpoint can take compared with the others of its role: an integer from 0 to
 ///   `max_endpoint_weight`. It is optional; without it the weight is 1. Zero means: no new requests. Only roles with a

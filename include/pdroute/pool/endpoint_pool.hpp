@@ -37,20 +37,16 @@ namespace pdroute {
 inline namespace v0 {
 
 /// The endpoints of one role, copied from the caller's list. A new member is healthy, accepting, not draining and not
-/// ejected, unless its type says otherwise (see `EndpointTraits`). A member that comes from the other role keeps its health
-/// and intake.
+/// ejected, unless its type says otherwise (see `EndpointTraits`). A member that comes from the other role keeps its
+/// health and intake.
 ///
 /// A life of an endpoint that has an incarnation key is remembered while no list names it: at least as long as requests
-/// run on it, and the latest 1,024 such lives, or as many as there ever were members, also after that. When a list names the
-/// key again, the life goes on: its leases count, and its states, outlier detection, latency and sessions are as they were.
-/// A life that drained still drains.
+/// run on it, and the latest 1,024 such lives, or as many as there ever were members, also after that. When a list
+/// names the key again, the life goes on: its leases count, and its states, outlier detection, latency and sessions are
+/// as they were. A life that drained still drains.
 ///
-/// How a change works is described in detail/membership.hpp. How a reader works, which is frequent: it compares
-/// `generation()` with that of the snapshot in hand (one cache line, which only changes write), and fetches `snapshot()`
-/// under the lock only if they differ.
-///
-/// Thread safety: all members may be called from many threads at once. Endpoints are copied before the lock is taken and
-/// destroyed after it is free, so their copy constructors and destructors may call the pool.
+/// Thread safety: all members may be called from many threads at once. Endpoints are copied before the lock is taken
+/// and destroyed after it is free, so their copy constructors and destructors may call the pool.
 template <Role role, EndpointType Endpoint, LoadMetric Load = NoLoad>
 class EndpointPool {
  public:
@@ -67,14 +63,14 @@ class EndpointPool {
 
   /// Makes the members be exactly those of `list`, compared by id and, where the endpoint has one, incarnation key.
   ///
-  /// A kept member keeps its life: its leases, its health, a drain in progress. Its description, and a capacity or weight
-  /// that differs from what the last list said, are taken over; leases that run go on showing the endpoint as it was when
-  /// they began. New members come after the kept ones in registration order. A removed member gets no new leases; those
-  /// that run stay valid. An endpoint that has left for the other role comes back if the list names it.
+  /// A kept member keeps its life: its leases, its health, a drain in progress. Its description, and a capacity or
+  /// weight that differs from what the last list said, are taken over; leases that run go on showing the endpoint as it
+  /// was when they began. New members come after the kept ones in registration order. A removed member gets no new
+  /// leases; those that run stay valid. An endpoint that has left for the other role comes back if the list names it.
   ///
-  /// An entry that breaks a rule holds up no other: it is listed in `Assignment::refused`, and a member with its id stays
-  /// as it was. Entries that repeat an earlier one count once. Error: every entry of a list is refused; then nothing has
-  /// changed, because such a list is a fault and not a wish. Complexity: O(members + list).
+  /// An entry that breaks a rule holds up no other: it is listed in `Assignment::refused`, and a member with its id
+  /// stays as it was. Entries that repeat an earlier one count once. Error: every entry of a list is refused; then
+  /// nothing has changed, because such a list is a fault and not a wish. Complexity: O(members + list).
   Result<Assignment<Endpoint>, ConfigError> assign(std::span<const Endpoint> list) {
     Assignment<Endpoint> report;
     auto listed = detail::read_endpoints<role, Endpoint, Load>(list, report.refused);
@@ -91,8 +87,8 @@ class EndpointPool {
   }
   /// Adds one endpoint. Error: a rule is broken, or a member has this id already. O(members).
   std::optional<ConfigError> add(const Endpoint& endpoint) { return put(endpoint, false); }
-  /// Takes over the description, capacity and weight of a member, as `assign` does. With another incarnation key, it is a
-  /// new life. Error: a rule is broken, or no member has this id. O(members).
+  /// Takes over the description, capacity and weight of a member, as `assign` does. With another incarnation key, it is
+  /// a new life. Error: a rule is broken, or no member has this id. O(members).
   std::optional<ConfigError> update(const Endpoint& endpoint) { return put(endpoint, true); }
   /// Removes one endpoint, as `assign` with a list without it does. False: no member has this id. O(members).
   bool remove(IdView id) {
@@ -120,8 +116,8 @@ class EndpointPool {
     return found;
   }
 
-  /// Sets whether the endpoint takes new requests. A pause may have an end, a moment of the caller's clock: `advance` then
-  /// ends it. Until then the endpoint counts as full. False: no member has this id. O(1) on average.
+  /// Sets whether the endpoint takes new requests. A pause may have an end, a moment of the caller's clock: `advance`
+  /// then ends it. Until then the endpoint counts as full. False: no member has this id. O(1) on average.
   bool set_intake(IdView id, Intake intake) { return set_intake_until(id, intake, Member::no_end); }
   /// Pauses the endpoint from now on for a time.
   template <class TimePoint>
@@ -276,17 +272,13 @@ class EndpointPool {
   using Members = typename Membership::Members;
   using Member = typename Membership::Member;
   using Edit = typename Membership::Edit;
-
   using Change = detail::ListChange<Membership>;
-
-  /// `change(member)` returns whether anything has changed.
   template <class Change>
   bool set(IdView id, const Change& change) {
     bool found = false;
     membership_.update([&](Members& members) {
       Member* const member = members.find(id);
-      found = member != nullptr;
-      return found && change(*member);
+      return (found = member != nullptr) && change(*member);
     });
     return found;
   }
@@ -311,8 +303,8 @@ class EndpointPool {
         [&](const Members& members) { return (members.find(id) != nullptr) == known; },
         [](const Member& /*member*/) { return true; });
     if (done) return std::nullopt;
-    if (known) return unknown(id);
-    return ConfigError{ConfigError::Rule::id_unique, detail::id_text<Endpoint>(id)};
+    return ConfigError{known ? ConfigError::Rule::id_known : ConfigError::Rule::id_unique,
+                       detail::id_text<Endpoint>(id)};
   }
   [[nodiscard]] static ConfigError unknown(IdView id) {
     return {ConfigError::Rule::id_known, detail::id_text<Endpoint>(id)};

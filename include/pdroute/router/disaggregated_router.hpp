@@ -182,9 +182,9 @@ class DisaggregatedRouter {
                                          : core_->decode.set_intake(id, intake));
   }
 
-  /// Pauses the endpoint in this role for a time, such as that of a Retry-After; or, with `Intake::accepting`, ends a pause.
-  /// The first `advance` after that time ends the pause, so a lost timer cannot make it last. Until then the endpoint
-  /// counts as full, because room is to be expected. False: the role does not have this id. O(1) on average.
+  /// Pauses the endpoint in this role for a time, such as that of a Retry-After; or, with `Intake::accepting`, ends a
+  /// pause. The first `advance` after that time ends the pause, so a lost timer cannot make it last. Until then the
+  /// endpoint counts as full, because room is to be expected. False: the role does not have this id. O(1) on average.
   bool set_intake(Role role, IdView id, Intake intake, std::chrono::nanoseconds time) {
     if (intake == Intake::accepting) return set_intake(role, id, intake);
     const std::lock_guard lock{internal_->states};
@@ -193,8 +193,8 @@ class DisaggregatedRouter {
   }
 
   /// Refuses new leases for this life of the endpoint in this role. Draining is final, unlike HAProxy's drain state: to
-  /// bring the endpoint back, assign a list without it and then one with it. False: the role does not have this id.
-  /// O(members).
+  /// bring the endpoint back, give it another incarnation key; without keys, assign a list without it and then one with
+  /// it. False: the role does not have this id. O(1) on average.
   bool drain(Role role, IdView id) {
     return changed(role == Role::prefill ? core_->prefill.drain(id) : core_->decode.drain(id));
   }

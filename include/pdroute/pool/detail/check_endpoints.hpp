@@ -47,8 +47,8 @@ template <class Endpoint, class Load>
   return error;
 }
 
-/// What a list says of one endpoint. Each function of the caller's endpoint type is asked once, so what was checked is what
-/// takes effect.
+/// What a list says of one endpoint. Each function of the caller's endpoint type is asked once, so what was checked is
+/// what takes effect.
 template <EndpointType Endpoint>
 struct Listed {
   const Endpoint* endpoint = nullptr;
@@ -84,8 +84,8 @@ template <Role role, class Endpoint, class Load>
   return listed;
 }
 
-/// Reads a list. Entries that break a rule are left out and added to `refused`. Of entries that say the same life twice,
-/// the first counts; an id that stands for two lives, or is described in two ways, breaks a rule.
+/// Reads a list. Entries that break a rule are left out and added to `refused`. Of entries that say the same life
+/// twice, the first counts; an id that stands for two lives, or is described in two ways, breaks a rule.
 template <Role role, class Endpoint, class Load>
 [[nodiscard]] std::vector<Listed<Endpoint>> read_endpoints(std::span<const Endpoint> list,
                                                            std::vector<ConfigError>& refused) {

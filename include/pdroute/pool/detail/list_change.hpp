@@ -33,8 +33,8 @@ class ListChange {
   using Listing = typename Slot::Listing;
   using Listed = detail::Listed<Endpoint>;
 
-  /// Makes the listed endpoints members. Members that are not listed leave, unless `stays(member)`. False: the members are
-  /// not `allowed(members)`, and nothing has changed.
+  /// Makes the listed endpoints members. Members that are not listed leave, unless `stays(member)`. False: the members
+  /// are not `allowed(members)`, and nothing has changed.
   ///
   /// New slots and descriptions are made before the lock is taken, because that runs the caller's code. If the list of
   /// members has changed meanwhile, it begins anew.
@@ -71,7 +71,8 @@ class ListChange {
       edit.remove(member.slot);
     }
   }
-  /// A life that was remembered is a member again. One that drained, and not because it took the other role, still does.
+  /// A life that was remembered is a member again. One that drained, and not because it took the other role, still
+  /// does.
   static void come_back(Edit& edit, Member& member) {
     edit.publish = true;
     if (std::exchange(member.left, false)) member.draining = false;

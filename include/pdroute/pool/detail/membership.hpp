@@ -37,9 +37,9 @@ namespace detail {
 /// 4. close the slots that take no more leases: a request that they refuse finds the next generation;
 /// 5. free the lock, and only then let go of the old snapshot and of what has left.
 ///
-/// How a reader works: compare `generation()` with that of the snapshot in hand, and fetch `snapshot()`, under the lock,
-/// only if they differ. The first reader after a change builds the snapshot of the eligible, so many changes in a row
-/// cost one building.
+/// How a reader works: compare `generation()` with that of the snapshot in hand, and fetch `snapshot()`, under the
+/// lock, only if they differ. The first reader after a change builds the snapshot of the eligible, so many changes in a
+/// row cost one building.
 ///
 /// The lock is held only for code of the library. The caller's code runs before or after.
 ///
@@ -140,8 +140,8 @@ class Membership {
   [[nodiscard]] std::uint64_t next_incarnation() noexcept { return ++incarnations_; }
 
  private:
-  /// So many lives that no list names are remembered after their last lease; or as many as there were members, so that an
-  /// empty list loses none.
+  /// So many lives that no list names are remembered after their last lease; or as many as there were members, so that
+  /// an empty list loses none.
   static constexpr std::size_t min_departed = 1024;
 
   /// Lets go of departed lives that nothing runs on, beyond the number that is remembered, the oldest first.

@@ -72,8 +72,8 @@ class MembershipEdit {
   /// The slot will have this weight.
   void weigh(Slot* slot, std::uint64_t weight) { weights_.emplace_back(slot, weight); }
 
-  /// The edit has been published: new leases find other members. Takes over what the pool no longer holds. A request that
-  /// a closed slot refuses finds a snapshot without that slot.
+  /// The edit has been published: new leases find other members. Takes over what the pool no longer holds. A request
+  /// that a closed slot refuses finds a snapshot without that slot.
   void published(std::shared_ptr<const Snapshot> old, std::uint64_t version) noexcept {
     old_ = std::move(old);
     for (auto& [slot, listing] : relisted_) slot->relist(std::move(listing), version);
