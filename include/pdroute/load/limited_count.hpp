@@ -67,5 +67,20 @@ class LimitedCount {
 template <class Load, QuantityRef quantity>
 inline constexpr bool counts_quantity = std::is_base_of_v<LimitedCount<quantity>, Load>;
 
+namespace detail {
+
+/// The limits of all quantities that `load` counts. Costs one atomic read for each.
+template <class Load>
+[[nodiscard]] Capacity limits_of(const Load& load) noexcept {
+  Capacity capacity;
+  LimitedQuantities::each([&]<QuantityRef quantity>() {
+    if constexpr (counts_quantity<Load, quantity>)
+      capacity.*quantity.limit = static_cast<const LimitedCount<quantity>&>(load).sum_limit();
+  });
+  return capacity;
+}
+
+}  // namespace detail
+
 }  // namespace v0
 }  // namespace pdroute

@@ -216,8 +216,7 @@ class EndpointPool {
     return detail::RoleMove<Membership>::leave(membership_, id, last, fits);
   }
   /// Adds an endpoint that has left another role: the life that it had here before, if its incarnation key says so, or
-  /// else a new one. A draining member with the same id is removed. False: a member with this id is not draining, and
-  /// nothing has changed.
+  /// else a new one. A draining member with the same id is removed. False: one with this id is not draining.
   bool join(const DepartingEndpoint<Endpoint>& departing) {
     auto listed = detail::read_endpoint<role, Endpoint, Load>(*departing.endpoint);
     return listed && detail::RoleMove<Membership>::join(membership_, departing, std::move(*listed));
@@ -246,8 +245,7 @@ class EndpointPool {
     });
   }
 
-  /// Every member and what rules it out, in registration order, and the snapshot of those that nothing rules out, all
-  /// of one moment.
+  /// Every member, what rules it out, and the snapshot of those that nothing rules out, all of one moment.
   struct View {
     std::vector<EndpointStatus<Endpoint>> members;  ///< every member
     std::vector<detail::Reason> ruled_out;          ///< by place in `members`; null for an eligible one
@@ -296,15 +294,7 @@ class EndpointPool {
   std::optional<ConfigError> put(const Endpoint& endpoint, bool known) {
     auto listed = detail::read_endpoint<role, Endpoint, Load>(endpoint);
     if (!listed) return std::move(listed.error());
-    const IdView id = listed->id;
-    Assignment<Endpoint> report;
-    const bool done = Change::apply(
-        membership_, report, {std::move(*listed)},
-        [&](const Members& members) { return (members.find(id) != nullptr) == known; },
-        [](const Member& /*member*/) { return true; });
-    if (done) return std::nullopt;
-    return ConfigError{known ? ConfigError::Rule::id_known : ConfigError::Rule::id_unique,
-                       detail::id_text<Endpoint>(id)};
+    return Change::put(membership_, std::move(*listed), known);
   }
   [[nodiscard]] static ConfigError unknown(IdView id) {
     return {ConfigError::Rule::id_known, detail::id_text<Endpoint>(id)};

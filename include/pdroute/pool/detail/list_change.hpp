@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <pdroute/config_error.hpp>
 #include <pdroute/detail/endpoint_access.hpp>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/pool/detail/check_endpoints.hpp>
@@ -60,6 +61,18 @@ class ListChange {
       report.deferred = std::move(changes.deferred);
       return true;
     }
+  }
+  /// Makes one listed endpoint a member. `known`: a member has its id already; else none has. Returns what is wrong.
+  static std::optional<ConfigError> put(Membership& membership, Listed listed, bool known) {
+    const EndpointIdView<Endpoint> id = listed.id;
+    Assignment<Endpoint> report;
+    const bool done = apply(
+        membership, report, {std::move(listed)},
+        [&](const Members& members) { return (members.find(id) != nullptr) == known; },
+        [](const Member& /*member*/) { return true; });
+    if (done) return std::nullopt;
+    return ConfigError{known ? ConfigError::Rule::id_known : ConfigError::Rule::id_unique,
+                       detail::id_text<Endpoint>(id)};
   }
   /// The member leaves. A life that may come back is remembered.
   static void depart(Edit& edit, const Member& member) {

@@ -52,8 +52,10 @@ class OutcomeCounts {
             .overloaded = read(static_cast<std::size_t>(FailureKind::overloaded))};
   }
 
-  /// All counts, when `ended` leases have ended in all. `completed` never falls, and may lag by those just ending.
-  [[nodiscard]] Outcomes outcomes(std::uint64_t ended) const noexcept {
+  /// All counts. `ended_in_all()` is how many leases have ended. `completed` never falls, and may lag by those just ending.
+  template <class Ended>
+  [[nodiscard]] Outcomes outcomes(const Ended& ended_in_all) const noexcept {
+    const std::uint64_t ended = ended_in_all();  // first: other endings are counted before their lease is released
     Outcomes outcomes = so_far();
     const std::uint64_t others =
         outcomes.failed() + outcomes.overloaded + outcomes.cancelled + outcomes.rejected + undone_so_far();

@@ -28,13 +28,13 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// An incarnation of an endpoint in one role. An id that comes back gets a new slot, so a late release reaches only the
-/// old one. Policies see slots as const candidates: the count in flight, the members of the role's load metric, the
-/// limits, the id and the caller's endpoint.
+/// A life of an endpoint in one role. Policies see slots as const candidates: the count in flight, the members of the
+/// role's load metric, the limits, the id and the caller's endpoint.
 template <Role role_of_slot, EndpointType EndpointOfSlot, LoadMetric Load = NoLoad>
 class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written by other threads
     : public SlotCount,
-      public Load {
+      public Load,
+      public Life<role_of_slot, EndpointOfSlot> {
  public:
   using Endpoint = EndpointOfSlot;
   static constexpr Role role = role_of_slot;
@@ -50,27 +50,16 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
   /// the router's mark, see `EndpointKey`.
   Slot(const Endpoint& endpoint, std::uint64_t incarnation, typename Load::Options options, std::uint32_t row_limit = 0,
        std::uint64_t router = 0)
-      : Load(options), life_(endpoint, incarnation, router), listings_(endpoint), gate_(row_limit) {
+      : Load(options), Life<role, Endpoint>(endpoint, incarnation, router), listings_(endpoint), gate_(row_limit) {
     listing()->settle(this, &word(), &marked_);
   }
-  Slot(const Slot&) = delete;
-  Slot& operator=(const Slot&) = delete;
-
   /// The endpoint as it was listed last.
   [[nodiscard]] const Endpoint& endpoint() const noexcept { return listing()->endpoint; }
-  // As in `Life`.
-  [[nodiscard]] EndpointIdView<Endpoint> id() const noexcept { return life_.id(); }
-  [[nodiscard]] const LifeKey<Endpoint>& life_key() const noexcept { return life_.life_key(); }
-  [[nodiscard]] std::uint64_t incarnation() const noexcept { return life_.incarnation(); }
-  [[nodiscard]] EndpointKey key() const noexcept { return life_.key(); }
-  [[nodiscard]] std::uint64_t engine() const noexcept { return life_.engine(); }
-  void number(std::uint64_t incarnation) noexcept { life_.number(incarnation); }
-
   /// Tells the load metric the weight, if it reads weights. A weight of zero is told as one: the endpoint leaves the
   /// snapshot, and a choice over an old snapshot takes it for the lightest.
   void weigh([[maybe_unused]] std::uint64_t weight) noexcept {
     if constexpr (IdentifiesEndpoint<Load>)
-      Load::identify(detail::id_hash<Endpoint>(id()), static_cast<std::uint32_t>(weight > 0 ? weight : 1));
+      Load::identify(detail::id_hash<Endpoint>(this->id()), static_cast<std::uint32_t>(weight > 0 ? weight : 1));
   }
   /// Takes another description of the endpoint. Leases that run go on showing theirs. Needs the pool's lock.
   void relist(std::unique_ptr<Listing> next, std::uint64_t version) noexcept {
@@ -86,15 +75,10 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
     return unseen(shown ? 2 : 1) ? listings_.take_older() : nullptr;
   }
 
-  /// The limits in force, for costs that compare what is held with what fits. Costs one atomic read per counted
-  /// quantity.
+  /// The limits in force, for costs that compare what is held with what fits. One atomic read per counted quantity.
   [[nodiscard]] Capacity capacity() const noexcept {
-    Capacity capacity;
+    Capacity capacity = detail::limits_of(static_cast<const Load&>(*this));
     if (const std::uint32_t requests = gate_.limit(); requests < Capacity::max_requests) capacity.requests = requests;
-    LimitedQuantities::each([&capacity, &self = *this]<QuantityRef quantity>() {
-      if constexpr (counts_quantity<Load, quantity>)
-        capacity.*quantity.limit = static_cast<const LimitedCount<quantity>&>(self).sum_limit();
-    });
     return capacity;
   }
   /// Sets the limits; needs the pool's lock.
@@ -115,7 +99,6 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
 
   /// How many of the failures, and of the cancels, were of requests from before the endpoint was last taken back.
   [[nodiscard]] OutcomeCounts::Late late() const noexcept { return ends_.late(); }
-  /// Whether leases run that have no mark.
   [[nodiscard]] bool unmarked_run() const noexcept { return in_flight() > admission().marked(); }
 
   /// Whether a reservation would succeed now, unless the endpoint is held back.
@@ -136,7 +119,6 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
     }
   }
 
-  /// What `try_reserve` returns: the place, if the lease is reserved.
   struct Reservation {
     Attempt attempt = Attempt::full;
     Place* place = nullptr;
@@ -166,13 +148,11 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
     }
     return reservation;
   }
-  /// Takes a lease back as if it had never been. Precondition: the caller holds a pin.
-  static void undo_reservation(Place* place, Held& held, const ReceiptOf<Load>& receipt) noexcept {
-    if constexpr (CountsChoices<Load>) place->slot->Load::undo(receipt);
-    undo_reservation(place, held);
-  }
-  /// Takes back a lease whose choice has not been recorded. Precondition: the caller holds a pin.
-  static void undo_reservation(Place* place, [[maybe_unused]] Held& held) noexcept {
+  /// Takes a lease back as if it had never been, with the receipt of its choice if that was recorded. Precondition: the
+  /// caller holds a pin.
+  template <class... Receipt>
+  static void undo_reservation(Place* place, [[maybe_unused]] Held& held, const Receipt&... receipt) noexcept {
+    if constexpr (CountsChoices<Load> && sizeof...(receipt) > 0) place->slot->Load::undo(receipt...);
     if constexpr (holds_demand) place->slot->Load::let_go(held);
     place->slot->undo_reservation(place);
   }
@@ -204,7 +184,7 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
     }
     return place->other;
   }
-  // The other endings are out of line, so that the code around a lease stays small enough to be inlined.
+  // The other endings are out of line: the code around a lease stays small.
   [[gnu::noinline]] static void fail(Place* place, Held held, FailureKind kind) noexcept {
     Slot& slot = *place->slot;
     if (kind == FailureKind::overloaded) {
@@ -243,8 +223,7 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
 
   /// How the leases have ended. Counts never fall; while leases end, `completed` may lag by those that are just ending.
   [[nodiscard]] Outcomes outcomes() const noexcept {
-    const std::uint64_t ended = SlotCount::ended();  // first: other endings are counted before their lease is released
-    return ends_.outcomes(ended);
+    return ends_.outcomes([this] { return ended(); });
   }
 
  private:
@@ -269,7 +248,6 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
     if (attempt != Attempt::reserved) return {attempt, nullptr};
     return {attempt, period ? &listing()->of_period[*period] : &listing()->ordinary};
   }
-
   void undo_reservation(Place* place) noexcept {
     const auto period = period_of(place);
     ends_.undone();
@@ -296,8 +274,7 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
     if (slot->release()) [[unlikely]]
       destroy(slot);
   }
-  /// The rest of `complete`, for a slot that was closed or a lease with a mark. The place may be gone, unless the word
-  /// says that this thread has still to release the slot, or to destroy it.
+  /// The rest of `complete`, if the slot was closed or the lease has a mark. Unless the word says so, the place is gone.
   [[gnu::noinline, gnu::cold]] static void completed_elsewhere(Place* place, std::uint64_t before) noexcept {
     if (was_marked(before)) {
       Slot* const slot = place->slot;
@@ -310,14 +287,12 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
     }
   }
 
-  // Out of line, so that ending a lease is small enough to be inlined.
   [[gnu::noinline, gnu::cold]] static void destroy(Slot* slot) noexcept { delete slot; }
 
   OutcomeCounts ends_;
   std::atomic<std::uint64_t> marked_{marked_word};  // counts nothing: what `complete` of a marked lease writes to
   std::atomic<bool> tokens_{false};
-  alignas(64) Life<role, Endpoint> life_;  // read while other threads write the counts above
-  Listings<Slot, Endpoint> listings_;
+  alignas(64) Listings<Slot, Endpoint> listings_;  // read while other threads write the counts above
   SlotGate gate_;
 };
 
