@@ -221,7 +221,7 @@ class EndpointPool {
     auto listed = detail::read_endpoint<role, Endpoint, Load>(*departing.endpoint);
     return listed && detail::RoleMove<Membership>::join(membership_, departing, std::move(*listed));
   }
-  /// Whether the endpoint's capacity and weight are in range for this role; see `set_capacity`.
+  /// Whether the endpoint's capacity and weight are in range for this role.
   [[nodiscard]] static bool fits(const Endpoint& endpoint) {
     return detail::read_endpoint<role, Endpoint, Load>(endpoint).has_value();
   }
@@ -233,7 +233,7 @@ class EndpointPool {
     });
   }
 
-  /// Every member in registration order, eligible or not. Counts are read one after the other while requests go on.
+  /// Every member in registration order. Counts are read one after the other while requests go on.
   [[nodiscard]] std::vector<EndpointStatus<Endpoint>> endpoints() const {
     return membership_.read([](const Members& members) { return members.statuses(); });
   }
@@ -282,24 +282,19 @@ class EndpointPool {
   }
   bool set_intake_until(IdView id, Intake intake, std::int64_t until) {
     return set(id, [=](Member& member) {
-      const bool same = member.intake == intake &&
-                        (member.paused_until == Member::no_end) == (until == Member::no_end);  // paused, or full
-      member.intake = intake;
-      member.paused_until = until;
-      return !same;
+      const bool had_end =
+          std::exchange(member.paused_until, until) != Member::no_end;  // with an end it counts as full
+      return std::exchange(member.intake, intake) != intake || had_end != (until != Member::no_end);
     });
   }
-
   /// Adds or updates one endpoint.
   std::optional<ConfigError> put(const Endpoint& endpoint, bool known) {
     auto listed = detail::read_endpoint<role, Endpoint, Load>(endpoint);
-    if (!listed) return std::move(listed.error());
-    return Change::put(membership_, std::move(*listed), known);
+    return listed ? Change::put(membership_, std::move(*listed), known) : std::move(listed.error());
   }
   [[nodiscard]] static ConfigError unknown(IdView id) {
     return {ConfigError::Rule::id_known, detail::id_text<Endpoint>(id)};
   }
-
   Membership membership_;
 };
 

@@ -228,7 +228,6 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
 
  private:
   ~Slot() = default;
-
   template <class Request>
   [[nodiscard]] Demand demand_here([[maybe_unused]] const Request& request) const {
     if constexpr (holds_demand) {
