@@ -45,8 +45,8 @@ inline namespace v0 {
 /// names the key again, the life goes on: its leases count, and its states, outlier detection, latency and sessions are
 /// as they were. A life that drained still drains.
 ///
-/// Thread safety: all members may be called from many threads at once. Endpoints are copied before the lock is taken
-/// and destroyed after it is free, so their copy constructors and destructors may call the pool.
+/// Thread safety: all members may be called from many threads at once. The caller's endpoints are copied and destroyed
+/// outside the lock, so these functions may call the pool.
 template <Role role, EndpointType Endpoint, LoadMetric Load = NoLoad>
 class EndpointPool {
  public:
@@ -232,7 +232,6 @@ class EndpointPool {
       return member != nullptr && !member->draining;
     });
   }
-
   /// Every member in registration order. Counts are read one after the other while requests go on.
   [[nodiscard]] std::vector<EndpointStatus<Endpoint>> endpoints() const {
     return membership_.read([](const Members& members) { return members.statuses(); });
@@ -257,7 +256,6 @@ class EndpointPool {
       return View{members.statuses(), members.ruled_out(), snapshot};
     });
   }
-
   /// A number that changes whenever the snapshot does.
   [[nodiscard]] std::uint64_t generation() const noexcept { return membership_.generation(); }
   /// The eligible members now.
