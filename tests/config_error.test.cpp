@@ -49,7 +49,7 @@ TEST_CASE("config error: the limits in the texts equal the constants in the code
   CHECK(says(Rule::capacity_in_range, "at most " + with_commas(pdroute::Capacity::max_requests)));
   CHECK(says(Rule::detached_leases_in_range, "at most " + with_commas(Table::max_places)));
   CHECK(says(Rule::sessions_in_range, "at most " + with_commas(pdroute::SessionTable::max_places)));
-  CHECK(says(Rule::endpoint_weight_in_range, "from 1 to " + with_commas(pdroute::max_endpoint_weight)));
+  CHECK(says(Rule::endpoint_weight_in_range, "from 0 to " + with_commas(pdroute::max_endpoint_weight)));
 }
 
 TEST_CASE("config error: a limit on a metric that is not counted, the text names WithMetrics as the remedy") {

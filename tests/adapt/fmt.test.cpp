@@ -67,7 +67,7 @@ TEST_CASE("fmt: a capacity prints what it limits") {
 TEST_CASE("fmt: outcomes and refusals leave out zero counts") {
   CHECK(fmt::format("{}", pdroute::Outcomes{}) == "none ended");
   CHECK(fmt::format("{}", pdroute::Outcomes{.completed = 7, .timed_out = 2}) == "7 completed, 2 timed_out");
-  CHECK(fmt::format("{}", pdroute::Outcomes{1, 2, 3, 4, 5, 6, 7}) ==
+  CHECK(fmt::format("{}", pdroute::Outcomes{1, 2, 3, 0, 4, 5, 6, 7}) ==
         "1 completed, 2 rejected, 3 cancelled, 4 unreachable, 5 timed_out, 6 bad_response, 7 overloaded");
   CHECK(fmt::format("{}", pdroute::Refusals{}) == "0 refused");
   CHECK(fmt::format("{}", pdroute::Refusals{9, 1, 2, 3, 9, 4, 5, 6, 10, 7, 8}) ==

@@ -85,6 +85,9 @@ pdroute_leases_ended_total{role="prefill",endpoint="a\"b\\c\nd",outcome="unreach
 pdroute_leases_ended_total{role="prefill",endpoint="a\"b\\c\nd",outcome="timed_out"} 0
 pdroute_leases_ended_total{role="prefill",endpoint="a\"b\\c\nd",outcome="bad_response"} 0
 pdroute_leases_ended_total{role="prefill",endpoint="a\"b\\c\nd",outcome="overloaded"} 0
+# HELP pdroute_leases_abandoned_total Leases cancelled by destruction after KV was staged; part of outcome="cancelled".
+# TYPE pdroute_leases_abandoned_total counter
+pdroute_leases_abandoned_total{role="prefill",endpoint="a\"b\\c\nd"} 0
 # HELP pdroute_refusals_total Routing calls that found no endpoint in the role; each try counts.
 # TYPE pdroute_refusals_total counter
 pdroute_refusals_total{role="prefill"} 0

@@ -33,7 +33,7 @@ TEST_CASE(
   const auto seed = GENERATE(range(0U, 40U));
   pdroute::SplitMix64 random{seed};
   const auto pick = [&](std::uint32_t n) { return pdroute::below(random, n); };
-  const nanoseconds length = std::array<nanoseconds, 5>{60s, 1s, 60ns, 6ms, 3600s}[seed % 5];
+  const nanoseconds length = std::array<nanoseconds, 5>{60s, 1s, 120ns, 6ms, 3600s}[seed % 5];
   const pdroute::RateWindow window = length;
   const nanoseconds width = window.bucket_width();
   INFO("seed " << seed << ", window " << length.count() << " ns");

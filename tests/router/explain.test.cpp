@@ -348,10 +348,12 @@ TEST_CASE("explain: the clock is read once if a policy asks for the time, otherw
   int readings = 0;
   using Asking = pdroute::DisaggregatedRouter<pdroute::QpsPolicy<>, pdroute::QpsPolicy<>, Node, CountingClock>;
   auto asking = Asking::create({.prefill = nodes("p", 2), .decode = nodes("d", 2), .clock = {&readings}}).value();
+  readings = 0;  // creating the router reads it once
   static_cast<void>(asking.explain());
   CHECK(readings == 1);
   using Timeless = pdroute::DisaggregatedRouter<RoundRobin, RoundRobin, Node, CountingClock>;
   auto timeless = Timeless::create({.prefill = nodes("p", 2), .decode = nodes("d", 2), .clock = {&readings}}).value();
+  readings = 0;
   static_cast<void>(timeless.explain());
-  CHECK(readings == 1);
+  CHECK(readings == 0);
 }

@@ -86,7 +86,8 @@ TEMPLATE_TEST_CASE("explanation: a visitor gets integer ids as numbers", "", std
   const std::vector<Numbered> list{{id}};
   auto router = Router::create({.prefill = list, .decode = list}).value();
   CHECK(json(router.explain().decode.endpoints[0]) ==
-        "{\"id\":" + std::to_string(id) + R"(,"incarnation":1,"in_flight":0,"ruled_out":"","spared":"","chosen":true})");
+        "{\"id\":" + std::to_string(id) +
+            R"(,"incarnation":1,"in_flight":0,"ruled_out":"","spared":"","chosen":true})");
 }
 
 TEST_CASE("explanation: it owns its data and outlives the router and its endpoints") {

@@ -102,7 +102,7 @@ TEST_CASE("endpoints without room for one request still take a smaller one") {
 
 TEST_CASE("a demand above every limit finds all full, without a limit any demand is accepted") {
   auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 2, {.tokens = 1000})}).value();
-  CHECK(router.route({.prompt_tokens = 1001}).error() == NoEndpoint{.role = Role::decode, .endpoints = 2, .full = 2});
+  CHECK(router.route({.prompt_tokens = 1001}).error() == NoEndpoint{.role = Role::decode, .endpoints = 2, .too_large = 2});
   CHECK(router.route({.prompt_tokens = 1000}));
   CHECK(status(router, Role::prefill, "p0").tokens == 0U);
   constexpr std::uint64_t max_tokens = std::numeric_limits<std::uint64_t>::max();
@@ -146,7 +146,7 @@ TEST_CASE("one limit refuses a request that the others would take, and no count 
                                 .decode = nodes("d", 1, {.requests = 5, .tokens = 500, .kv_tokens = 100})})
                     .value();
   auto dispatcher = router.dispatcher();
-  for (int i = 0; i < 20; ++i) CHECK(dispatcher.decode({.prompt_tokens = 101}).error().full == 1);
+  for (int i = 0; i < 20; ++i) CHECK(dispatcher.decode({.prompt_tokens = 101}).error().too_large == 1);
   const auto after = status(router, Role::decode, "d0");
   CHECK(after.in_flight == 0);
   CHECK(after.tokens == 0U);
