@@ -146,8 +146,8 @@ using pdroute::Lease;
 using pdroute::LeaseId;
 using pdroute::LeaseIdError;
 using pdroute::OutlierDetection;
-using pdroute::SlowStart;
 using pdroute::RoleChange;
+using pdroute::SlowStart;
 
 // router/
 using pdroute::DisaggregatedRouter;
@@ -163,5 +163,6 @@ using pdroute::PredicateRef;
 using pdroute::Refusals;
 using pdroute::Route;
 using pdroute::RouteFilter;
+using pdroute::RouterOptions;
 
 }  // namespace pdroute

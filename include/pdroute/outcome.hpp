@@ -41,8 +41,8 @@ struct Outcomes {
   /// The endpoint's own failures. Back-pressure, a rejected request and a client's cancel do not count.
   [[nodiscard]] constexpr std::uint64_t failed() const noexcept { return unreachable + timed_out + bad_response; }
 
-  /// Calls `visit(name, count)` for each way to end, in the order of the members, zero or not. `abandoned` is not one of
-  /// them, because it is a part of `cancelled`.
+  /// Calls `visit(name, count)` for each way to end, in the order of the members, zero or not. `abandoned` is not one
+  /// of them, because it is a part of `cancelled`.
   template <class Visit>
   constexpr void each(Visit&& visit) const {
     visit("completed", completed);

@@ -46,7 +46,8 @@ class Lease {
 };
 using Table = pdroute::detail::LeaseTable<Lease>;
 
-/// The lease id for a place and a generation, in a table without a mark. A new table gives generation 1 in places 0, 1 and so on.
+/// The lease id for a place and a generation, in a table without a mark. A new table gives generation 1 in places 0, 1
+/// and so on.
 constexpr LeaseId lease_id(std::uint64_t place, std::uint64_t generation) {
   return LeaseId{std::uint64_t{1} << 62U | generation << 25U | place};
 }

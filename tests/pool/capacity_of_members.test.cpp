@@ -40,8 +40,8 @@ pdroute::Lease<typename Pool::Slot> lease(const Pool& pool, std::uint64_t tokens
   return pdroute::Lease<typename Pool::Slot>{place, held};
 }
 
-/// The value in the pool's error for this capacity. `assign` and `set_capacity` must give the same error, and the member
-/// stays as it was.
+/// The value in the pool's error for this capacity. `assign` and `set_capacity` must give the same error, and the
+/// member stays as it was.
 template <class Pool>
 std::string refused(const Capacity& capacity, Rule rule) {
   Pool pool;

@@ -100,9 +100,10 @@ TEST_CASE("endpoints without room for one request still take a smaller one") {
   CHECK(dispatcher.decode({.prompt_tokens = 100})->id() == a.id());
 }
 
-TEST_CASE("a demand above every limit finds all full, without a limit any demand is accepted") {
+TEST_CASE("a demand above every limit is too large for all, without a limit any demand is accepted") {
   auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 2, {.tokens = 1000})}).value();
-  CHECK(router.route({.prompt_tokens = 1001}).error() == NoEndpoint{.role = Role::decode, .endpoints = 2, .too_large = 2});
+  CHECK(router.route({.prompt_tokens = 1001}).error() ==
+        NoEndpoint{.role = Role::decode, .endpoints = 2, .too_large = 2});
   CHECK(router.route({.prompt_tokens = 1000}));
   CHECK(status(router, Role::prefill, "p0").tokens == 0U);
   constexpr std::uint64_t max_tokens = std::numeric_limits<std::uint64_t>::max();

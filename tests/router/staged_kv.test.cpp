@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Staged KV: prefill ends its computing with the prompt, and its KV when the decode endpoint has fetched it. Meanwhile the
-// decode leg is owed.
+// Staged KV: prefill ends its computing with the prompt, and its KV when the decode endpoint has fetched it. Meanwhile
+// the decode leg is owed.
 #include <fmt/format.h>
 #include <chrono>
 #include <pdroute/adapt/fmt.hpp>

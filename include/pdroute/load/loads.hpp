@@ -18,9 +18,9 @@ inline namespace v0 {
 /// the members of each. It has the hooks of every group that at least one metric has, and passes each call on to the
 /// metrics of that group.
 ///
-/// Guarantee: no limit is exceeded. Demands are taken in the order of `Metrics`; if a metric refuses or throws, what the
-/// metrics before it hold is given back. Meanwhile another reservation may be refused although there would be room. In
-/// the same way, if `record` of a metric throws, what the metrics before it recorded is undone.
+/// Guarantee: no limit is exceeded. Demands are taken in the order of `Metrics`; if a metric refuses or throws, what
+/// the metrics before it hold is given back. Meanwhile another reservation may be refused although there would be room.
+/// In the same way, if `record` of a metric throws, what the metrics before it recorded is undone.
 ///
 /// Thread safety: that of the metrics.
 template <LoadMetric... Metrics>

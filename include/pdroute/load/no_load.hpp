@@ -46,8 +46,9 @@ inline namespace v0 {
 ///   anything. Called, like `has_room`, for an endpoint without room; "no" makes it count as too large instead of full.
 ///   Without this hook, every demand is taken to fit an idle endpoint.
 /// - `void grow(Held&, std::uint64_t tokens)`: `Lease::progress` was called. Called by the thread that uses the lease.
-/// - `void computed(Held&)`, which may be missing: `Lease::staged` was called on a prefill lease, so the prompt is computed
-///   and its KV is still held. Called at most once per lease, by the thread that uses it; `let_go` follows at its end.
+/// - `void computed(Held&)`, which may be missing: `Lease::staged` was called on a prefill lease, so the prompt is
+///   computed and its KV is still held. Called at most once per lease, by the thread that uses it; `let_go` follows at
+///   its end.
 /// - `void let_go(Held&)`: the lease has ended in any way, or the reservation is taken back. Called once per successful
 ///   `try_hold`, by the thread that ends the lease or routes.
 /// - `void set_capacity(const Capacity&)`: the limits of the endpoint. Called before another thread sees the metric and
@@ -59,7 +60,8 @@ inline namespace v0 {
 /// - `void first_token(Held&, time_point now)`: `Lease::first_token(now)` was called. Called by the thread that uses
 ///   the lease, at most once if the caller keeps to the rules of `Lease`.
 /// - `void complete(Held&, time_point now)`: `Lease::complete(now)` was called or, earlier, `staged(now)` of a prefill
-///   lease. Called before `let_go`, once, by the thread that ends or uses the lease. Not called after a failure or a cancel, or for a reservation that is taken back.
+///   lease. Called before `let_go`, once, by the thread that ends or uses the lease. Not called after a failure or a
+///   cancel, or for a reservation that is taken back.
 ///
 /// `IdentifiesEndpoint`, such as `Identity`: knows its endpoint. It has
 /// - `void identify(std::uint64_t id_hash, std::uint32_t weight)`: the endpoint's id as a hash, and its weight. Called
@@ -83,13 +85,13 @@ inline namespace v0 {
 ///
 /// Requirements: the hooks that choosing calls (`record`, `try_hold`, `has_room`, `could_hold`, `begin`) should not
 /// throw. If one does, it must have changed nothing; the reservation is then taken back, and the exception reaches the
-/// caller of `route`. No other hook throws: they are called by destructors, or after the pool has changed. No hook calls
-/// the router or a dispatcher, because some are called under the pool's lock. Hooks and readers run on many threads at
-/// once; only the constructor, and the first calls of `identify` and `set_capacity`, run before other threads see the
-/// metric. `Held` and `Receipt` are default-constructible, and copying them does not throw. A metric in both
-/// `HoldsDemand` and `TimesLeases` has one `Held` for both. The class is not final. The names of its members differ from
-/// those that a candidate has anyway, such as `in_flight`, `endpoint`, `id` and `incarnation`, and from those of other
-/// metrics in the same `Loads`.
+/// caller of `route`. No other hook throws: they are called by destructors, or after the pool has changed. No hook
+/// calls the router or a dispatcher, because some are called under the pool's lock. Hooks and readers run on many
+/// threads at once; only the constructor, and the first calls of `identify` and `set_capacity`, run before other
+/// threads see the metric. `Held` and `Receipt` are default-constructible, and copying them does not throw. A metric in
+/// both `HoldsDemand` and `TimesLeases` has one `Held` for both. The class is not final. The names of its members
+/// differ from those that a candidate has anyway, such as `in_flight`, `endpoint`, `id` and `incarnation`, and from
+/// those of other metrics in the same `Loads`.
 struct NoLoad {
   struct Options {};  ///< there are none
 

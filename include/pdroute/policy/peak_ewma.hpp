@@ -12,9 +12,9 @@ inline namespace v0 {
 /// endpoints.
 ///
 /// Guarantees. Those of `LowestCostPolicy`. The cost is the recent peak latency times the requests in flight, this one
-/// included (see `PeakEwma`). Without new samples, an estimate fades to the estimate of the other endpoint, and after 4.2
-/// decays it is forgotten. So one slow answer is forgiven at any load. An endpoint without any sample is treated in the
-/// same way. Estimates that differ by less than 10 % count as equal: requests in flight decide, and then chance.
+/// included (see `PeakEwma`). Without new samples, an estimate fades to the estimate of the other endpoint, and after
+/// 4.2 decays it is forgotten. So one slow answer is forgiven at any load. An endpoint without any sample is treated in
+/// the same way. Estimates that differ by less than 10 % count as equal: requests in flight decide, and then chance.
 ///
 /// Use it when endpoints differ in speed, or change their speed, and you do not know how. Leases must say when they are
 /// complete: `lease.complete(clock.now())`. An endpoint that hangs gives no samples, but its unfinished requests

@@ -55,8 +55,8 @@ struct EndpointStatus : Holdings {
   }
 };
 
-/// What `assign` did, by id: `added`, `kept` and `refused` in the order of the list, `removed` in registration order. An
-/// endpoint that came back as another incarnation is in `added` and in `removed`.
+/// What `assign` did, by id: `added`, `kept` and `refused` in the order of the list, `removed` in registration order.
+/// An endpoint that came back as another incarnation is in `added` and in `removed`.
 template <EndpointType Endpoint>
 struct Assignment {
   std::vector<EndpointId<Endpoint>> added;    ///< new lives, and lives that are back

@@ -17,8 +17,8 @@ struct FailedEndpoint {
   FailureKind kind = FailureKind::bad_response;  ///< how
   std::uint64_t engine = 0;                      ///< a hash of the engine that it belongs to; see `EndpointTraits`
 
-  /// Whether a request that excludes this one is kept away from an endpoint: from the same life, and if nothing could be
-  /// reached there, from all endpoints of the engine in both roles.
+  /// Whether a request that excludes this one is kept away from an endpoint: from the same life, and if nothing could
+  /// be reached there, from all endpoints of the engine in both roles.
   [[nodiscard]] bool excludes(const EndpointKey& other, std::uint64_t engine_of_other) const noexcept {
     return key == other ||
            (kind == FailureKind::unreachable && key.router == other.router && engine == engine_of_other);

@@ -112,8 +112,8 @@ class [[nodiscard]] Lease {
   /// Call it on both leases of the request, as `Route::staged` does.
   ///
   /// A prefill lease lets go of what it held for computing (see `Tokens`), and keeps its place and its KV tokens until
-  /// it is completed. A decode lease is owed from now on: destroying it before `fetched` or another ending is counted in
-  /// `Outcomes::abandoned`, and so is destroying the prefill lease. A second call has no effect.
+  /// it is completed. A decode lease is owed from now on: destroying it before `fetched` or another ending is counted
+  /// in `Outcomes::abandoned`, and so is destroying the prefill lease. A second call has no effect.
   void staged() noexcept {
     static_assert(role == Role::decode || !measures_time,
                   "pdroute: this role measures how long requests take, so say when: staged(clock.now())");

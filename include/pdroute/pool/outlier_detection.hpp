@@ -75,8 +75,8 @@ struct OutlierDetection {
   double panic_threshold = 0.5;
   /// Fail open (Envoy's panic, for health): if fewer than this share of a role's members are healthy, unhealthy members
   /// serve, too, unless something else rules them out. The health checks are then more likely at fault than all the
-  /// engines. Members that drain or are paused are not counted. From 0, which never fails open, to 1, with which no member
-  /// is left out for its health. Works also if `consecutive_failures` is 0.
+  /// engines. Members that drain or are paused are not counted. From 0, which never fails open, to 1, with which no
+  /// member is left out for its health. Works also if `consecutive_failures` is 0.
   double fail_open_threshold = 0;
 
   static constexpr std::uint32_t max_probes = 1023;                  ///< the highest value of `probes`

@@ -12,18 +12,19 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// Slow start (Envoy, HAProxy and nginx call it so): an endpoint that joins a role, or comes back to service, is cold and
-/// has nothing in flight, so that policies that look for the least load would give it every request until it has caught
-/// up. During slow start, only a share of the requests that the policy wants to give it get there; the others are chosen
-/// for again, without it. The share rises with time, in a straight line from `floor` to 1. It holds for every policy.
+/// Slow start (Envoy, HAProxy and nginx call it so): an endpoint that joins a role, or comes back to service, is cold
+/// and has nothing in flight, so that policies that look for the least load would give it every request until it has
+/// caught up. During slow start, only a share of the requests that the policy wants to give it get there; the others
+/// are chosen for again, without it. The share rises with time, in a straight line from `floor` to 1. It holds for
+/// every policy.
 ///
 /// An endpoint is in slow start after it was added to a role that had members, took the other role, was listed again
-/// after an absence, turned from unhealthy to healthy, or was taken back by outlier detection. Members of a role that was
-/// empty, as at the router's creation, and endpoints that were paused are not.
+/// after an absence, turned from unhealthy to healthy, or was taken back by outlier detection. Members of a role that
+/// was empty, as at the router's creation, and endpoints that were paused are not.
 ///
 /// No request is refused for it: if no other endpoint can take the request, this one does. Time passes with
-/// `DisaggregatedRouter::advance` alone: the first call after the beginning starts the clock, and until the next one the
-/// share stays as it is. So it needs `advance` to be called, about once a second.
+/// `DisaggregatedRouter::advance` alone: the first call after the beginning starts the clock, and until the next one
+/// the share stays as it is. So it needs `advance` to be called, about once a second.
 struct SlowStart {
   /// How long it takes; 0 switches slow start off. 30 s suit engines that warm up within the first requests.
   std::chrono::nanoseconds duration = std::chrono::nanoseconds::zero();

@@ -48,8 +48,9 @@ class DisaggregatedRouter;
 /// The first call after a membership change takes the pool's lock and may allocate. So may `WeightedRoundRobinPolicy`
 /// at its first choice after a membership change.
 ///
-/// Thread safety: thread-compatible; many dispatchers of one router may work at once. One that fetches a newer snapshot,
-/// or is destroyed, may be the last to let go of removed endpoints and then destroys the library's copies of them.
+/// Thread safety: thread-compatible; many dispatchers of one router may work at once. One that fetches a newer
+/// snapshot, or is destroyed, may be the last to let go of removed endpoints and then destroys the library's copies of
+/// them.
 template <class PrefillPolicy, class DecodePolicy, EndpointType Endpoint, CallerClock Clock>
 class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbours belong to other threads
  public:

@@ -14,9 +14,9 @@ namespace pdroute {
 inline namespace v0 {
 
 /// A filter for one leg of one call. A part that is left out lets every endpoint pass, and an empty filter costs what
-/// no filter costs. Otherwise the filter is asked once per eligible endpoint; in a route over pairs, the second leg asks
-/// again for each first endpoint tried, and a search starts over if a closed endpoint was met. Lists are searched from
-/// their beginning each time.
+/// no filter costs. Otherwise the filter is asked once per eligible endpoint; in a route over pairs, the second leg
+/// asks again for each first endpoint tried, and a search starts over if a closed endpoint was met. Lists are searched
+/// from their beginning each time.
 ///
 ///     dispatcher.decode(request, {.exclude = failed, .accept = [](const Engine& e) { return e.zone == "a"; }});
 ///
@@ -43,9 +43,9 @@ struct Filter {
 ///     dispatcher.decode(request, {.exclude = failed, .group = [](const Engine& e) { return e.group; }}, prefill);
 ///
 /// Complexity of a route: O(prefill + decode endpoints), where a predicate or a group is asked at most that often per
-/// first endpoint tried. If the first choice has no partner: with `group` alone, O(n log n) for n endpoints, because one
-/// search tells which groups have a partner; with `compatible`, up to O(prefill * decode endpoints), as every pair may
-/// have to be asked. At 1,000 endpoints a role, that is a million calls, some milliseconds.
+/// first endpoint tried. If the first choice has no partner: with `group` alone, O(n log n) for n endpoints, because
+/// one search tells which groups have a partner; with `compatible`, up to O(prefill * decode endpoints), as every pair
+/// may have to be asked. At 1,000 endpoints a role, that is a million calls, some milliseconds.
 template <EndpointType Endpoint>
 struct RouteFilter {
   std::span<const FailedEndpoint> exclude = {};  ///< none of these in either role, besides those of `prefill`, `decode`

@@ -10,10 +10,10 @@
 namespace pdroute {
 inline namespace v0 {
 
-/// A reference to a function object (a lambda, not a function pointer) that takes `const Endpoint&` and returns a group:
-/// an integer or an enumerator, such as a `Key` for a group that has a name (`pdroute::key(endpoint.zone)`). It does not
-/// own the object: one made from a lambda in the argument list of a call lasts as long as that call. An empty one stands
-/// for no groups; test it before calling.
+/// A reference to a function object (a lambda, not a function pointer) that takes `const Endpoint&` and returns a
+/// group: an integer or an enumerator, such as a `Key` for a group that has a name (`pdroute::key(endpoint.zone)`). It
+/// does not own the object: one made from a lambda in the argument list of a call lasts as long as that call. An empty
+/// one stands for no groups; test it before calling.
 template <class Endpoint>
 class GroupRef {
  public:

@@ -15,8 +15,8 @@ struct [[nodiscard]] Route {
   PrefillLease prefill;  ///< on the endpoint that computes the prompt
   DecodeLease decode;    ///< on the endpoint that generates the answer
 
-  /// The prompt is computed, and its KV is staged at the prefill endpoint until the decode endpoint has fetched it. From
-  /// now on the decode leg is owed; see `Lease::staged`. A gateway that is not told this moment leaves it out.
+  /// The prompt is computed, and its KV is staged at the prefill endpoint until the decode endpoint has fetched it.
+  /// From now on the decode leg is owed; see `Lease::staged`. A gateway that is not told this moment leaves it out.
   void staged() noexcept {
     prefill.staged();
     decode.staged();
@@ -27,8 +27,8 @@ struct [[nodiscard]] Route {
     prefill.staged(now);
     decode.staged(now);
   }
-  /// The first token has come: the prompt is computed and its KV fetched, and the prefill lease completes. A second call
-  /// has no effect.
+  /// The first token has come: the prompt is computed and its KV fetched, and the prefill lease completes. A second
+  /// call has no effect.
   void first_token() noexcept {
     prefill.complete();
     decode.fetched();
@@ -40,8 +40,8 @@ struct [[nodiscard]] Route {
     decode.fetched();
     if constexpr (requires { decode.first_token(now); }) decode.first_token(now);
   }
-  /// The client went away, or the gateway gives up: cancels the leases that have not ended yet. After `staged`, tell the
-  /// prefill endpoint first to let go of the KV: nothing is reported as abandoned.
+  /// The client went away, or the gateway gives up: cancels the leases that have not ended yet. After `staged`, tell
+  /// the prefill endpoint first to let go of the KV: nothing is reported as abandoned.
   void cancel() noexcept {
     prefill.cancel();
     decode.cancel();

@@ -52,7 +52,8 @@ class OutcomeCounts {
             .overloaded = read(static_cast<std::size_t>(FailureKind::overloaded))};
   }
 
-  /// All counts. `ended_in_all()` is how many leases have ended. `completed` never falls, and may lag by those just ending.
+  /// All counts. `ended_in_all()` is how many leases have ended. `completed` never falls, and may lag by those just
+  /// ending.
   template <class Ended>
   [[nodiscard]] Outcomes outcomes(const Ended& ended_in_all) const noexcept {
     const std::uint64_t ended = ended_in_all();  // first: other endings are counted before their lease is released

@@ -10,8 +10,8 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// Each request that asks adds the share to a sum; whenever the sum is full, one passes and the sum falls by a whole. So
-/// of n requests, n times the share pass, within one. The first one passes.
+/// Each request that asks adds the share to a sum; whenever the sum is full, one passes and the sum falls by a whole.
+/// So of n requests, n times the share pass, within one. The first one passes.
 ///
 /// Thread safety: all members may be called from many threads at once; lock-free. All accesses are relaxed: the word
 /// holds all there is.

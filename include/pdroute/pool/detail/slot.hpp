@@ -46,8 +46,7 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
   using Listing = detail::Listing<Slot, Endpoint>;
   static_assert(Listing::periods == Admission::State::periods, "pdroute: a place for each period");
 
-  /// `row_limit`: failures in a row that close the slot to new leases until the pool decides; zero: none do. `router` is
-  /// the router's mark, see `EndpointKey`.
+  /// `row_limit`: failures in a row that close the gate; zero: none do. `router`: the router's mark.
   Slot(const Endpoint& endpoint, std::uint64_t incarnation, typename Load::Options options, std::uint32_t row_limit = 0,
        std::uint64_t router = 0)
       : Load(options), Life<role, Endpoint>(endpoint, incarnation, router), listings_(endpoint), gate_(row_limit) {
@@ -273,7 +272,8 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
     if (slot->release()) [[unlikely]]
       destroy(slot);
   }
-  /// The rest of `complete`, if the slot was closed or the lease has a mark. Unless the word says so, the place is gone.
+  /// The rest of `complete`, if the slot was closed or the lease has a mark. Unless the word says so, the place is
+  /// gone.
   [[gnu::noinline, gnu::cold]] static void completed_elsewhere(Place* place, std::uint64_t before) noexcept {
     if (was_marked(before)) {
       Slot* const slot = place->slot;

@@ -106,8 +106,8 @@ class Leg {
 
   /// Chooses and reserves among the candidates that pass the filter, are `compatible` and have room. Each reservation
   /// is shown to `judge`, and undone unless the verdict is to take it. Each endpoint refuses at most once per snapshot,
-  /// so the search ends; it starts over only if an endpoint was closed and a newer snapshot is there. `refused`: the slot
-  /// that has refused the request in `choose`; if it is held back, it is not asked again unless no other is left.
+  /// so the search ends; it starts over only if an endpoint was closed and a newer snapshot is there. `refused`: the
+  /// slot that has refused the request in `choose`; if it is held back, it is not asked again unless no other is left.
   template <class Request, class Facts, class Compatible, class Judge>
   [[nodiscard, gnu::noinline]] Choice choose_among(const Request& request, Facts& facts,
                                                    const LegFilter<Endpoint>& filter, const Compatible& compatible,

@@ -43,8 +43,8 @@ template <class Slot, class Request, class Endpoint, class Compatible, class Clo
   const Reason reason = detail::ruled_out(slot, request, filter, compatible);
   return reason == nullptr && detail::at_reported_limit(slot, clock) ? &NoEndpoint::full : reason;
 }
-/// What holds an endpoint back that would pass otherwise: failures count as `ejected`, push-back and slow start as `full`.
-/// `refused`: it has already refused this request.
+/// What holds an endpoint back that would pass otherwise: failures count as `ejected`, push-back and slow start as
+/// `full`. `refused`: it has already refused this request.
 template <class Slot>
 [[nodiscard]] Reason held_back(const Slot& slot, bool refused = false) noexcept {
   if (!slot.held_back(refused)) return nullptr;
