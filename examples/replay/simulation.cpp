@@ -91,8 +91,12 @@ Outcome Simulation::run(Progress& progress) && {
     progress.show(i + 1, trace_.size());
   }
   pass_until(Time::max());
-  dispatcher_.refresh();  // its old snapshot would keep removed endpoints alive
-  outcome_.in_flight_end = in_flight(Role::prefill) + in_flight(Role::decode) + prefill_.strays() + decode_.strays();
+  outcome_.in_flight_end = in_flight(Role::prefill) + in_flight(Role::decode);
+  {  // The router remembers removed endpoints, and a lease that is left keeps its endpoint alive without it.
+    const auto last_dispatcher = std::move(dispatcher_);
+    const auto last_router = std::move(router_);
+  }
+  outcome_.in_flight_end += prefill_.strays() + decode_.strays();
   outcome_.cost = timer_.cost();
   return std::move(outcome_);
 }

@@ -662,7 +662,7 @@ test('limits on tokens: prompts count, and so do the tokens that decode has gene
   });
   const of_tokens = (count) => ({ ...text, prompt: 'abc '.repeat(count) }); // four bytes are one token
   assert.equal((await ask(limited, of_tokens(100))).status, 200);
-  await is_error(await ask(limited, of_tokens(101)), 429, 'overloaded');
+  await is_error(await ask(limited, of_tokens(101)), 413, 'too_large');
   assert.equal((await ask(gw, of_tokens(101))).status, 200, 'no limit is set, so the request is answered');
 
   const running = await stream(limited, { ...of_tokens(10), max_tokens: 100_000 });

@@ -70,7 +70,7 @@ struct Gate : Admission {
 }  // namespace
 
 TEST_CASE(
-    "admission: open, requests meet no gate; an unmarked failure begins a row, an unmarked push-back a back-off") {
+    "admission: open, requests meet no gate, an unmarked failure begins a row, an unmarked push-back a back-off") {
   Gate gate;
   CHECK(gate.limit_of_count() == pdroute::Capacity::max_requests);
   CHECK(gate.ask(false).granted);

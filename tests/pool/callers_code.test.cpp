@@ -49,7 +49,7 @@ struct pdroute::EndpointTraits<CallsBack> {
   }
 };
 
-TEST_CASE("a capacity is read once per list; if that throws, nothing has changed and no copy was made") {
+TEST_CASE("a capacity is read once per list, and if that throws, nothing has changed and no copy was made") {
   pdroute::EndpointPool<Role::prefill, CallsBack> pool;
   int calls = 0;
   const std::function<void()> look = [&] {  // would wait for ever if the pool's lock were held

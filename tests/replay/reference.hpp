@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -45,6 +46,12 @@ struct Generator {
     }
   }
 };
+
+/// Where rotations of a gateway with this seed begin, as a share of the way round in units of 2^-32: 0 for seed 0, and
+/// for other seeds multiples of an irrational number, which differs between the legs.
+inline std::uint64_t bits_of_seed(std::uint64_t seed, bool second) {
+  return seed * (second ? 0x6a09e667f3bcc909U : 0x9e3779b97f4a7c15U) >> 33U;
+}
 
 inline std::uint64_t seed_of_stream(std::uint64_t seed, std::uint64_t stream) {
   return Generator::mixed(seed + Generator::mixed(stream + 1));
@@ -88,7 +95,7 @@ inline std::uint64_t golden_stride(std::uint64_t circle) {
 }
 
 /// Peak EWMA of the latency. A slower request counts at once; a faster one counts as far as the last measurement has
-/// faded, which it does to 1/e in ten seconds. The arithmetic repeats the library's digit by digit: if only one of two
+/// faded, which it does to 1/e in ten seconds, and to nothing once less than 1/64 is left. The arithmetic repeats the library's digit by digit: if only one of two
 /// endpoints is measured, their costs differ in the last digit alone.
 class Peak {
  public:
@@ -110,7 +117,7 @@ class Peak {
     if (!known_) return 0;
     constexpr double log2_e = 1.4426950408889634;
     double halvings = static_cast<double>(ticks(now) - measured_) * (8'388'608 / 1e10 * log2_e);
-    if (halvings >= 64) return 0;
+    if (halvings >= 6) return 0;
     double scale = 1;
     for (; halvings >= 1; halvings -= 1) scale /= 2;
     return half_to_the(halvings) * scale;
@@ -119,11 +126,11 @@ class Peak {
  private:
   static std::int64_t ticks(std::chrono::nanoseconds moment) { return moment.count() / 8'388'608; }
 
-  /// Approximates 2^-f for f in [0, 1] by a polynomial of degree five that is 1 at 0 and 1/2 at 1.
+  /// Approximates 2^-f for f in [0, 1] by a polynomial of degree four that is 1 at 0 and 1/2 at 1.
   static double half_to_the(double f) {
-    const double a[] = {-0.6931449348, 0.2401880991, -0.0553133228, 0.0092177123};
-    double sum = -(0.5 + a[0] + a[1] + a[2] + a[3]);
-    for (std::size_t i = 4; i-- > 0;) sum = a[i] + f * sum;
+    const double a[] = {-0.6930558712, 0.2394056760, -0.0531276782};
+    double sum = -(0.5 + a[0] + a[1] + a[2]);
+    for (std::size_t i = 3; i-- > 0;) sum = a[i] + f * sum;
     return 1 + f * sum;
   }
 
@@ -198,8 +205,9 @@ class Leg {
       : letter_(letter),
         policy_(std::move(policy)),
         seed_(rules.seed),
-        generator_{seed_of_stream(rules.seed, stream << 32U)},
+        generator_{seed_of_stream(rules.seed, bits_of_seed(rules.seed, stream == 1) << 33U | stream << 32U)},
         shared_(shared),
+        start_(static_cast<std::uint32_t>(bits_of_seed(rules.seed, stream == 1) << 1U)),
         bucket_width_((rules.qps_window.count() + 59) / 60),
         counts_(endpoints) {
     for (std::size_t i = 0; i < endpoints; ++i) add(i);
@@ -223,18 +231,41 @@ class Leg {
     return result;
   }
 
+  /// The dispatcher sees the members of this moment. A rotation over the lowest goes on after the one chosen last; or, if
+  /// that one has gone, at the first after it that is still there.
+  void refresh() {
+    const std::vector<Life> now = eligible();
+    if (now == seen_) return;
+    const std::vector<Life> before = std::exchange(seen_, now);
+    if (now.empty()) return;
+    if (sizes_.second == 0) {  // nothing was chosen yet
+      after_last_ = place_of_start(0, now.size());
+      return;
+    }
+    if (before.empty()) return;
+    const std::size_t last = (after_last_ % before.size() + before.size() - 1) % before.size();
+    std::size_t next = after_last_ % before.size() % now.size();
+    for (std::size_t k = before.size(); k-- > 0;) {
+      const auto place = std::find(now.begin(), now.end(), before[(last + k) % before.size()]);
+      if (place == now.end()) continue;
+      next = (static_cast<std::size_t>(place - now.begin()) + (k == 0 ? 1 : 0)) % now.size();
+    }
+    after_last_ = next;
+  }
+
   void forget_what_runs() {
     for (const Life& m : members_) m->requests = m->tokens = m->final_tokens = 0;
   }
 
-  /// Precondition: an endpoint is eligible. `turn` counts routes from the start, `since` from the last change of the
-  /// membership. On the second leg, `first` is the number of eligible endpoints of the first leg's role.
-  Life choose(std::uint64_t turn, std::uint64_t since, std::optional<std::size_t> first,
+  /// Precondition: an endpoint is eligible. `origin` is the number of routes before the last change of the membership,
+  /// `since` the number of routes since then. On the second leg, `first` is the number of eligible endpoints of the
+  /// first leg's role.
+  Life choose(std::uint64_t origin, std::uint64_t since, std::optional<std::size_t> first,
               const replay::TraceRequest& request) {
     const std::vector<Life> candidates = eligible();
     measure(candidates);
     const std::int64_t bucket = request.arrival.count() / bucket_width_;
-    const Life chosen = candidates[index(candidates, turn, since, first, bucket, request)];
+    const Life chosen = candidates[index(candidates, origin, since, first, bucket, request)];
     chosen->arrivals.push_back(bucket);
     ++counts_[chosen->number];
     return chosen;
@@ -260,10 +291,15 @@ class Leg {
     mean_ += static_cast<double>(sum) / static_cast<double>(candidates.size());
   }
 
-  std::size_t index(const std::vector<Life>& candidates, std::uint64_t turn, std::uint64_t since,
+  std::size_t index(const std::vector<Life>& candidates, std::uint64_t origin, std::uint64_t since,
                     std::optional<std::size_t> first, std::int64_t bucket, const replay::TraceRequest& request) {
     const std::size_t n = candidates.size();
-    if (policy_ == "round-robin") return (turn + (first ? since / std::lcm(*first, n) : 0)) % n;
+    // Each change of the members begins rotations at another place.
+    const std::uint64_t hash = Generator::mixed(origin);
+    if (policy_ == "round-robin") {
+      if (!first) return (place_of_start(hash, n) + since) % n;
+      return (place_of_start(Generator::mixed(hash), n) + since + since / std::lcm(*first, n)) % n;
+    }
     if (policy_ == "random") return generator_.below(n);
     if (policy_ == "qps") {
       return lowest(candidates, first, [bucket](Member& m) {
@@ -277,7 +313,10 @@ class Leg {
     if (policy_ == "weighted-two-choices" && n == 1) return shared_.below(n);
     if (policy_ == "two-choices" || policy_ == "weighted-two-choices") return fewer_requests_of_two(candidates);
     if (policy_ == "peak-ewma") return lower_peak_of_two(candidates, request.arrival);
-    if (policy_ == "weighted-round-robin") return place(first ? since : turn, n, first.has_value());
+    if (policy_ == "weighted-round-robin") {
+      const std::uint64_t begin = first ? Generator::mixed(origin + since / n + 1) % n : 0;
+      return (place_of_start(hash, n) + begin + since % n * golden_stride(n)) % n;
+    }
     if (policy_ == "rendezvous") {
       return request.key ? home(candidates, static_cast<std::uint64_t>(*request.key))
                          : fewer_requests_of_two(candidates);
@@ -289,16 +328,29 @@ class Leg {
     throw std::invalid_argument("the reference knows no policy " + policy_);
   }
 
-  /// The candidate with the lowest cost. Of several, the next one after the last choice. On a second leg, the start
-  /// moves on by one whenever both legs have come round together.
+  /// The place at which a rotation over n begins: the leg's own start, moved on by the upper half of a hash.
+  [[nodiscard]] std::size_t place_of_start(std::uint64_t hash, std::uint64_t n) const {
+    const std::uint32_t start = start_ + static_cast<std::uint32_t>(hash >> 32U);
+    return start * n >> 32U;
+  }
+
+  /// The candidate with the lowest cost. Of several, the next one after the last choice. On a second leg whose size has
+  /// a common divisor with that of the first, the start moves on by one whenever both legs have come round together;
+  /// the first time after a change of the sizes, that may be one such round later.
   template <class Cost>
   std::size_t lowest(const std::vector<Life>& candidates, std::optional<std::size_t> other, const Cost& cost) {
+    constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
     if (const auto sizes = std::pair(other, candidates.size()); sizes != sizes_) {
+      const bool skips = other && std::gcd(*other, candidates.size()) > 1;
+      round_ = skips ? std::lcm(*other, candidates.size()) : never;
+      const bool later = skips && sizes_.second != 0 && Generator::mixed(++changed_rounds_) % 2 == 0;
+      until_skip_ = later ? 2 * round_ : round_;
       sizes_ = sizes;
-      choices_ = 0;
+    } else if (until_skip_ == 0) {
+      until_skip_ = round_;
+      ++after_last_;
     }
-    if (other && choices_ > 0 && choices_ % std::lcm(*other, candidates.size()) == 0) ++after_last_;
-    ++choices_;
+    --until_skip_;
     std::size_t best = after_last_ % candidates.size();
     for (std::size_t step = 1; step < candidates.size(); ++step) {
       const std::size_t i = (after_last_ + step) % candidates.size();
@@ -323,7 +375,7 @@ class Leg {
   }
 
   /// Power of two choices by peak-EWMA cost: latency times requests, with this one. As a measurement fades, the latency
-  /// moves to what is typical of the two.
+  /// moves to what is typical of the two. Within 5 % of that, it counts as typical.
   std::size_t lower_peak_of_two(const std::vector<Life>& candidates, std::chrono::nanoseconds now) {
     if (candidates.size() == 1) return 0;
     const auto [one, other] = two_of(candidates.size());
@@ -332,17 +384,11 @@ class Leg {
     const double known = a.freshness(now) + b.freshness(now);
     const double typical = known > 0 ? (a.freshness(now) * a.value() + b.freshness(now) * b.value()) / known : 1;
     const auto cost = [&](const Member& m) {
-      const double seconds = typical + m.peak.freshness(now) * (m.peak.value() - typical);
+      const double beyond = m.peak.freshness(now) * (m.peak.value() - typical);
+      const double seconds = typical + (std::abs(beyond) > 0.05 * typical ? beyond : 0);
       return seconds * static_cast<double>(m.requests + 1);
     };
     return cost(*candidates[other]) < cost(*candidates[one]) ? other : one;
-  }
-
-  /// Weighted round robin with equal weights: the place on a circle of n. A second leg begins at another place after
-  /// every n turns.
-  static std::size_t place(std::uint64_t turn, std::uint64_t n, bool second) {
-    const std::uint64_t begin = second ? Generator::mixed(turn / n + 1) % n : 0;
-    return (begin + turn * golden_stride(n)) % n;
   }
 
   /// Rendezvous hashing with equal weights: the candidate with the highest number for this key, among those with less
@@ -367,12 +413,16 @@ class Leg {
   std::uint64_t seed_;
   Generator generator_;  // used by this leg alone
   Generator& shared_;    // shared by both legs
+  std::uint32_t start_;  // where rotations begin
   std::int64_t bucket_width_;
   std::vector<Life> members_;
   std::vector<std::uint64_t> counts_;
+  std::vector<Life> seen_;  // the eligible that the dispatcher knows
   std::size_t after_last_ = 0;
   std::pair<std::optional<std::size_t>, std::size_t> sizes_;
-  std::uint64_t choices_ = 0;
+  std::uint64_t round_ = 0;       // choices between two skips
+  std::uint64_t until_skip_ = 0;  // choices before the next skip
+  std::uint64_t changed_rounds_ = 0;
   double max_ = 0;
   double mean_ = 0;
 };
@@ -441,13 +491,15 @@ inline Counts predict(const replay::Trace& trace, const replay::ChurnSchedule& c
       r.decode->final_tokens += prompt + r.request.output_tokens;
     }
 
+    prefill.refresh();
+    decode.refresh();
     if (prefill.eligible().empty() || decode.eligible().empty()) {
       ++unrouted;
       continue;
     }
     Routed r{.number = number, .request = request};
-    r.prefill = prefill.choose(turn, turn - origin, std::nullopt, request);
-    r.decode = decode.choose(turn, turn - origin, prefill.eligible().size(), request);
+    r.prefill = prefill.choose(origin, turn - origin, std::nullopt, request);
+    r.decode = decode.choose(origin, turn - origin, prefill.eligible().size(), request);
     ++turn;
     r.prefill_end = std::max(now, r.prefill->free_at) + replay::prefill_time(request.prompt_tokens);
     r.prefill->free_at = r.prefill_end;

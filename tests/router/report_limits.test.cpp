@@ -71,7 +71,7 @@ struct Declines {
 
 }  // namespace
 
-TEST_CASE("report limits: an engine over a limit is not chosen; if all are, they count as full") {
+TEST_CASE("report limits: an engine over a limit is not chosen, and if all are, they count as full") {
   Gateway gateway{by_requests({.max_requests = 1000})};
   gateway.report("d0", {.running = 500, .waiting = 900});
   gateway.report("d1", {.running = 500, .waiting = 400});

@@ -14,7 +14,6 @@
 #include <optional>
 #include <pdroute/clock.hpp>
 #include <pdroute/no_endpoint.hpp>
-#include <pdroute/policy/detail/rotation_start.hpp>
 #include <pdroute/pool/lease.hpp>
 #include <pdroute/pool/lease_id.hpp>
 #include <pdroute/random.hpp>
@@ -45,8 +44,8 @@ class DisaggregatedRouter;
 /// `router.dispatcher()`; it may outlive the router.
 ///
 /// Complexity: that of the two policies. No lock, no allocation, and no clock read unless a policy asks for the time.
-/// The first call after a membership change takes the pool's lock and may allocate. So may `WeightedRoundRobinPolicy`
-/// at its first choice after a membership change.
+/// The first call after a membership change takes the pool's lock, and may allocate if the role has more members than
+/// ever or more than 256. So may `WeightedRoundRobinPolicy` at its first choice after a membership change.
 ///
 /// Thread safety: thread-compatible; many dispatchers of one router may work at once. One that fetches a newer
 /// snapshot, or is destroyed, may be the last to let go of removed endpoints and then destroys the library's copies of
@@ -170,10 +169,8 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
       : core_(std::move(core)),
         first_(core_->first),
         generator_(stream_seed(core_->seed, detail::stream_for_draws | number)),
-        prefill_(core_->prefill_policy, core_->prefill,
-                 detail::stream_of(core_->seed, detail::StreamLeg::prefill, number)),
-        decode_(core_->decode_policy, core_->decode,
-                detail::stream_of(core_->seed, detail::StreamLeg::decode, number)) {}
+        prefill_(core_->prefill_policy, core_->prefill, core_->seed, number),
+        decode_(core_->decode_policy, core_->decode, core_->seed, number) {}
 
   using Legs = detail::TicketCounter::Draw::Legs;
   using Facts = detail::CallFacts<Clock>;

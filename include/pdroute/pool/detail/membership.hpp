@@ -38,8 +38,9 @@ namespace detail {
 /// 5. free the lock, and only then let go of the old snapshot and of what has left.
 ///
 /// How a reader works: compare `generation()` with that of the snapshot in hand, and fetch `snapshot()`, under the
-/// lock, only if they differ. The first reader after a change builds the snapshot of the eligible, so many changes in a
-/// row cost one building.
+/// lock, only if they differ. A change builds the snapshot of the eligible, so that readers need not allocate; but with
+/// more than `max_built_at_once` members the first reader after it does, so that many changes in a row cost one
+/// building.
 ///
 /// The lock is held only for code of the library. The caller's code runs before or after.
 ///
@@ -78,6 +79,7 @@ class Membership {
     members_ = std::move(edit.next);
     ++version_;
     edit.published(edit.publish ? invalidate() : nullptr, version_);
+    build_if_small();
     return true;
   }
   /// `change(members)` changes the state of members in place, and returns whether that may change who is eligible.
@@ -85,7 +87,9 @@ class Membership {
   void update(const Change& change) {
     std::shared_ptr<const Snapshot> old;  // dies after the lock is free
     const std::lock_guard lock{mutex_};
-    if (change(members_)) old = invalidate();
+    if (!change(members_)) return;
+    old = invalidate();
+    build_if_small();
   }
   /// Like `update`, for a change after which the slot that `change` returns, unless it is null, takes no more leases.
   template <class Change>
@@ -95,6 +99,7 @@ class Membership {
     if (Slot* const slot = change(members_)) {
       old = invalidate();
       slot->close();
+      build_if_small();
     }
   }
   /// A number that rises with each `edit`. For functions that are given the members, because the lock guards it.
@@ -140,6 +145,7 @@ class Membership {
   [[nodiscard]] std::uint64_t next_incarnation() noexcept { return ++incarnations_; }
 
  private:
+  static constexpr std::size_t max_built_at_once = 256;  // as many take a few microseconds
   /// So many lives that no list names are remembered after their last lease; or as many as there were members, so that
   /// an empty list loses none.
   static constexpr std::size_t min_departed = 1024;
@@ -177,6 +183,9 @@ class Membership {
     // Release: a thread that sees the new generation sees what changed. It fetches under the lock.
     generation_.fetch_add(1, std::memory_order_release);
     return std::exchange(snapshot_, nullptr);
+  }
+  void build_if_small() const {
+    if (members_.size() <= max_built_at_once) build();
   }
   /// Builds the snapshot, unless it is up to date. Probes are bounded before it shows an endpoint that needs the bound.
   void build() const {

@@ -19,6 +19,7 @@
 #include <pdroute/no_endpoint.hpp>
 #include <pdroute/policy/check_policy.hpp>
 #include <pdroute/policy/detail/policy_traits.hpp>
+#include <pdroute/policy/detail/rotation_start.hpp>
 #include <pdroute/pool/detail/snapshot.hpp>
 #include <pdroute/pool/endpoint_pool.hpp>
 #include <pdroute/pool/lease.hpp>
@@ -54,8 +55,12 @@ class Leg {
 
   using Choice = detail::Choice<Slot, LoadOf<Policy>>;
 
-  Leg(const Policy& policy, const Pool& pool, std::uint64_t stream)
-      : policy_(&policy), pool_(&pool), state_(detail::make_state(policy, stream)) {
+  /// The leg of the `number`-th dispatcher of a router with this seed.
+  Leg(const Policy& policy, const Pool& pool, std::uint64_t seed, std::uint64_t number)
+      : policy_(&policy),
+        pool_(&pool),
+        state_(detail::make_state(
+            policy, stream_of(seed, role == Role::prefill ? StreamLeg::prefill : StreamLeg::decode, number))) {
     static_cast<void>(fetch());
   }
 
