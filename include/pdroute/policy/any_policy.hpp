@@ -57,6 +57,8 @@ template <class... Policies>
 struct AnyPolicy {
   std::variant<Policies...> policy = {};  ///< the held policy; by default the first of the list
 
+  /// Whether any of the policies knows sessions; see `EndpointSelector`.
+  static constexpr bool reaches_bound_only = (detail::reaches_bound_only<Policies> || ...);
   /// The load metrics that any of the policies reads.
   using Load = detail::JoinedLoads<detail::LoadOf<Policies>...>;
   /// The options of the load metrics: those of the held policy first, then the defaults of the others.
@@ -138,7 +140,12 @@ struct AnyPolicy {
   template <std::size_t i>
   [[nodiscard]] std::optional<std::size_t> select_by(const auto& candidates, const auto& request, auto& context) const {
     detail::PartContext part(context, context.state().template part<i>());
-    return detail::held<i>(policy).select(candidates, request, part);
+    const std::optional<std::size_t> chosen = detail::held<i>(policy).select(candidates, request, part);
+    if constexpr (reaches_bound_only &&
+                  !detail::reaches_bound_only<std::variant_alternative_t<i, std::variant<Policies...>>>) {
+      if (chosen && *chosen >= candidates.size()) return std::nullopt;  // out of range for this policy
+    }
+    return chosen;
   }
 };
 }  // namespace v0

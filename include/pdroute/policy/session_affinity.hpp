@@ -96,6 +96,8 @@ struct SessionAffinityPolicy {
   /// batch of an engine takes in without waiting for long.
   std::optional<std::uint32_t> margin = 32;
 
+  /// It knows sessions; see `EndpointSelector`.
+  static constexpr bool reaches_bound_only = true;
   /// The load metric that the fallback reads.
   using Load = detail::LoadOf<Fallback>;
   /// The options of that load metric.
@@ -115,7 +117,11 @@ struct SessionAffinityPolicy {
   [[nodiscard]] auto select(const Candidates& candidates, const Request& request, Context& context) const
       -> std::optional<std::size_t> {
     if (const auto bound = bound_among(candidates, request, context)) return bound->place;
-    return fallback.select(candidates, request, context);
+    const std::optional<std::size_t> chosen = fallback.select(candidates, request, context);
+    if constexpr (!detail::reaches_bound_only<Fallback>) {
+      if (chosen && *chosen >= candidates.size()) return std::nullopt;  // out of range for the fallback
+    }
+    return chosen;
   }
   /// Says that the endpoint serves the session or its group, or what the fallback says.
   void explain(const auto& candidates, const auto& request, auto& context, auto& trace) const {
