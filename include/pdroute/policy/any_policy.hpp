@@ -140,12 +140,7 @@ struct AnyPolicy {
   template <std::size_t i>
   [[nodiscard]] std::optional<std::size_t> select_by(const auto& candidates, const auto& request, auto& context) const {
     detail::PartContext part(context, context.state().template part<i>());
-    const std::optional<std::size_t> chosen = detail::held<i>(policy).select(candidates, request, part);
-    if constexpr (reaches_bound_only &&
-                  !detail::reaches_bound_only<std::variant_alternative_t<i, std::variant<Policies...>>>) {
-      if (chosen && *chosen >= candidates.size()) return std::nullopt;  // out of range for this policy
-    }
-    return chosen;
+    return detail::held<i>(policy).select(candidates, request, part);
   }
 };
 }  // namespace v0

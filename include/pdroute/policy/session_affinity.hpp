@@ -117,11 +117,7 @@ struct SessionAffinityPolicy {
   [[nodiscard]] auto select(const Candidates& candidates, const Request& request, Context& context) const
       -> std::optional<std::size_t> {
     if (const auto bound = bound_among(candidates, request, context)) return bound->place;
-    const std::optional<std::size_t> chosen = fallback.select(candidates, request, context);
-    if constexpr (!detail::reaches_bound_only<Fallback>) {
-      if (chosen && *chosen >= candidates.size()) return std::nullopt;  // out of range for the fallback
-    }
-    return chosen;
+    return fallback.select(candidates, request, context);
   }
   /// Says that the endpoint serves the session or its group, or what the fallback says.
   void explain(const auto& candidates, const auto& request, auto& context, auto& trace) const {

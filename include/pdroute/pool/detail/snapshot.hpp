@@ -19,13 +19,13 @@ class Candidates {
  public:
   constexpr Candidates() = default;
   constexpr Candidates(Slot* const* data, std::size_t size, std::size_t bound_only = 0) noexcept
-      : data_(data), size_(size), bound_only_(bound_only) {}
+      : data_(data), size_(size), all_(size + bound_only) {}
 
   [[nodiscard]] constexpr const std::size_t& size() const noexcept { return size_; }
-  [[nodiscard]] constexpr std::size_t bound_only_size() const noexcept { return bound_only_; }
-  [[nodiscard]] constexpr std::size_t all() const noexcept { return size_ + bound_only_; }
+  [[nodiscard]] constexpr std::size_t bound_only_size() const noexcept { return all_ - size_; }
+  [[nodiscard]] constexpr std::size_t all() const noexcept { return all_; }
   /// Those that take bound sessions only, without the others.
-  [[nodiscard]] constexpr Candidates bound_only() const noexcept { return {data_ + size_, 0, bound_only_}; }
+  [[nodiscard]] constexpr Candidates bound_only() const noexcept { return {data_ + size_, 0, bound_only_size()}; }
   [[nodiscard]] constexpr const Slot& operator[](std::size_t i) const noexcept { return *data_[i]; }
   /// For the router, which reserves what the policy chose.
   [[nodiscard]] constexpr Slot* slot(std::size_t i) const noexcept { return data_[i]; }
@@ -33,7 +33,7 @@ class Candidates {
  private:
   Slot* const* data_ = nullptr;
   std::size_t size_ = 0;
-  std::size_t bound_only_ = 0;
+  std::size_t all_ = 0;  // with those behind
 };
 
 /// Pins the slots that it shows, so they stay alive as long as the snapshot.
