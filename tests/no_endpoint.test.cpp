@@ -14,11 +14,12 @@ namespace {
 
 /// Every reason, each with a different count.
 constexpr NoEndpoint all_reasons{.role = Role::decode,
-                                 .endpoints = 55,
+                                 .endpoints = 66,
                                  .unhealthy = 1,
                                  .paused = 2,
                                  .draining = 3,
                                  .ejected = 9,
+                                 .bound_only = 11,
                                  .excluded = 4,
                                  .disallowed = 5,
                                  .incompatible = 6,
@@ -33,8 +34,8 @@ TEST_CASE("no endpoint: the text names the role, the non-zero reasons in order, 
         "no decode endpoint: 2 unhealthy, 1 full of 3");
   CHECK(NoEndpoint{.endpoints = 1, .declined = 1}.text() == "no prefill endpoint: 1 declined of 1");
   CHECK(all_reasons.text() ==
-        "no decode endpoint: 1 unhealthy, 2 paused, 3 draining, 9 ejected, 4 excluded, 5 disallowed, 6 incompatible, "
-        "10 too_large, 7 full, 8 declined of 55");
+        "no decode endpoint: 1 unhealthy, 2 paused, 3 draining, 9 ejected, 11 bound_only, 4 excluded, 5 disallowed, "
+        "6 incompatible, 10 too_large, 7 full, 8 declined of 66");
 }
 
 TEST_CASE("no endpoint: the text for a role without members says that there are none") {
@@ -49,11 +50,11 @@ TEST_CASE("no endpoint: each_reason visits every reason once with its count, zer
     sum += count;
   });
   CHECK(sum == all_reasons.endpoints);
-  CHECK(names == std::vector<std::string>{"unhealthy", "paused", "draining", "ejected", "excluded", "disallowed",
-                                          "incompatible", "too_large", "full", "declined"});
+  CHECK(names == std::vector<std::string>{"unhealthy", "paused", "draining", "ejected", "bound_only", "excluded",
+                                          "disallowed", "incompatible", "too_large", "full", "declined"});
   std::size_t visited = 0;
   NoEndpoint{}.each_reason([&](const char* /*name*/, std::uint32_t /*count*/) { ++visited; });
-  CHECK(visited == 10);
+  CHECK(visited == 11);
 }
 
 TEST_CASE("no endpoint: overloaded only if at least one endpoint was full") {

@@ -27,11 +27,11 @@ enum class Health : std::uint8_t {
 };
 
 /// Whether an endpoint takes new requests at present, as it says itself or as the caller decides. Independent of its
-/// health. A pause can end; a drain is final. A new endpoint is accepting until the caller says
-/// otherwise.
+/// health. Each of these states can end; `drain` is final. A new endpoint is accepting until the caller says otherwise.
 enum class Intake : std::uint8_t {
-  accepting,  ///< takes new requests
-  paused,     ///< gets no new requests for now
+  accepting,   ///< takes new requests
+  paused,      ///< gets no new requests for now
+  bound_only,  ///< gets requests of sessions that are bound to it, and no others (the drain of nginx and HAProxy)
 };
 
 /// How to read an endpoint of the caller's type: the library's one customisation point. The default reads the member

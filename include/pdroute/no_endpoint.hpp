@@ -11,8 +11,9 @@ namespace pdroute {
 inline namespace v0 {
 
 /// Returned when no endpoint of a role could be chosen. Each endpoint of the role counts once, under the first reason
-/// that ruled it out, in the order of the members below. One exception: an endpoint that the request excludes as
-/// overloaded counts as `full` (or `too_large`). The counts from `unhealthy` to `declined` add up to `endpoints`.
+/// that ruled it out, in the order of the members below. Two exceptions: an endpoint that the request excludes as
+/// overloaded counts as `full` (or `too_large`), and an endpoint that takes bound sessions only is not `bound_only` for
+/// a request whose session is bound to it. The counts from `unhealthy` to `declined` add up to `endpoints`.
 struct NoEndpoint {
   Role role = Role::prefill;       ///< the role without an endpoint for the request
   std::uint32_t endpoints = 0;     ///< number of members of the role, in any state
@@ -20,6 +21,7 @@ struct NoEndpoint {
   std::uint32_t paused = 0;        ///< healthy, but `Intake::paused`
   std::uint32_t draining = 0;      ///< draining, or removed while this choice was being made
   std::uint32_t ejected = 0;       ///< ejected after consecutive failures, see `OutlierDetection`
+  std::uint32_t bound_only = 0;    ///< `Intake::bound_only`, and the request's session is not bound to it
   std::uint32_t excluded = 0;      ///< in the request's `exclude`, unless listed there as overloaded
   std::uint32_t disallowed = 0;    ///< not in the request's `allowed`, or not accepted by its `accept`
   std::uint32_t incompatible = 0;  ///< not `compatible` with the first leg's endpoint that was tried last
@@ -41,6 +43,7 @@ struct NoEndpoint {
     visit("paused", paused);
     visit("draining", draining);
     visit("ejected", ejected);
+    visit("bound_only", bound_only);
     visit("excluded", excluded);
     visit("disallowed", disallowed);
     visit("incompatible", incompatible);

@@ -40,6 +40,9 @@ TEST_CASE("fmt: routes, leases, roles and endpoints print by their ids") {
   router.set_health("d1", pdroute::Health::unhealthy);
   router.set_intake(Role::decode, "d1", pdroute::Intake::paused);
   CHECK(fmt::format("{}", router.endpoints(Role::decode)[1]) == "d1#2 unhealthy, paused, 0 in flight");
+  router.set_health("d1", pdroute::Health::healthy);
+  router.set_intake(Role::decode, "d1", pdroute::Intake::bound_only);
+  CHECK(fmt::format("{}", router.endpoints(Role::decode)[1]) == "d1#2 healthy, bound sessions only, 0 in flight");
 }
 
 TEST_CASE("fmt: endpoints print their limits beside what they hold, and whether that is over capacity") {
@@ -70,10 +73,9 @@ TEST_CASE("fmt: outcomes and refusals leave out zero counts") {
   CHECK(fmt::format("{}", pdroute::Outcomes{1, 2, 3, 0, 4, 5, 6, 7}) ==
         "1 completed, 2 rejected, 3 cancelled, 4 unreachable, 5 timed_out, 6 bad_response, 7 overloaded");
   CHECK(fmt::format("{}", pdroute::Refusals{}) == "0 refused");
-  CHECK(fmt::format("{}", pdroute::Refusals{9, 1, 2, 3, 9, 4, 5, 6, 10, 7, 8}) ==
-        "9 refused, unhealthy in 1, paused in 2, draining in 3, ejected in 9, excluded in 4, disallowed in 5, "
-        "incompatible in 6, "
-        "too_large in 10, full in 7, declined in 8");
+  CHECK(fmt::format("{}", pdroute::Refusals{9, 1, 2, 3, 9, 11, 4, 5, 6, 10, 7, 8}) ==
+        "9 refused, unhealthy in 1, paused in 2, draining in 3, ejected in 9, bound_only in 11, excluded in 4, "
+        "disallowed in 5, incompatible in 6, too_large in 10, full in 7, declined in 8");
 }
 
 TEST_CASE("fmt: kinds, keys, ids, id errors and role changes print as one word or sentence") {

@@ -65,11 +65,13 @@ pdroute_endpoints{role="prefill",state="unhealthy"} 0
 pdroute_endpoints{role="prefill",state="paused"} 0
 pdroute_endpoints{role="prefill",state="draining"} 0
 pdroute_endpoints{role="prefill",state="ejected"} 0
+pdroute_endpoints{role="prefill",state="bound_only"} 0
 pdroute_endpoints{role="decode",state="eligible"} 0
 pdroute_endpoints{role="decode",state="unhealthy"} 0
 pdroute_endpoints{role="decode",state="paused"} 0
 pdroute_endpoints{role="decode",state="draining"} 0
 pdroute_endpoints{role="decode",state="ejected"} 0
+pdroute_endpoints{role="decode",state="bound_only"} 0
 # HELP pdroute_leases_in_flight Leases that have not ended.
 # TYPE pdroute_leases_in_flight gauge
 pdroute_leases_in_flight{role="prefill",endpoint="a\"b\\c\nd"} 1
@@ -98,6 +100,7 @@ pdroute_refusal_reasons_total{role="prefill",reason="unhealthy"} 0
 pdroute_refusal_reasons_total{role="prefill",reason="paused"} 0
 pdroute_refusal_reasons_total{role="prefill",reason="draining"} 0
 pdroute_refusal_reasons_total{role="prefill",reason="ejected"} 0
+pdroute_refusal_reasons_total{role="prefill",reason="bound_only"} 0
 pdroute_refusal_reasons_total{role="prefill",reason="excluded"} 0
 pdroute_refusal_reasons_total{role="prefill",reason="disallowed"} 0
 pdroute_refusal_reasons_total{role="prefill",reason="incompatible"} 0
@@ -108,6 +111,7 @@ pdroute_refusal_reasons_total{role="decode",reason="unhealthy"} 0
 pdroute_refusal_reasons_total{role="decode",reason="paused"} 0
 pdroute_refusal_reasons_total{role="decode",reason="draining"} 0
 pdroute_refusal_reasons_total{role="decode",reason="ejected"} 0
+pdroute_refusal_reasons_total{role="decode",reason="bound_only"} 0
 pdroute_refusal_reasons_total{role="decode",reason="excluded"} 0
 pdroute_refusal_reasons_total{role="decode",reason="disallowed"} 0
 pdroute_refusal_reasons_total{role="decode",reason="incompatible"} 0
@@ -156,6 +160,19 @@ TEST_CASE("prometheus: an endpoint counts under the first state that rules it ou
   CHECK(reason.paused == 1);
   CHECK(reason.draining == 1);
   expect("0", "2", "1", "1");
+}
+
+TEST_CASE("prometheus: an endpoint that takes bound sessions only has a state and a reason of its own") {
+  auto router = Router::create({.prefill = engines("p", 1), .decode = engines("d", 2)}).value();
+  for (const char* id : {"d0", "d1"}) CHECK(router.set_intake(Role::decode, id, pdroute::Intake::bound_only));
+  CHECK(router.set_health("d1", pdroute::Health::unhealthy));
+  CHECK_FALSE(router.decode());
+  const std::string text = text_of(router);
+  CHECK(value_of(text, R"(pdroute_endpoints{role="decode",state="eligible"})") == "0");
+  CHECK(value_of(text, R"(pdroute_endpoints{role="decode",state="unhealthy"})") == "1");
+  CHECK(value_of(text, R"(pdroute_endpoints{role="decode",state="paused"})") == "0");
+  CHECK(value_of(text, R"(pdroute_endpoints{role="decode",state="bound_only"})") == "1");
+  CHECK(value_of(text, R"(pdroute_refusal_reasons_total{role="decode",reason="bound_only"})") == "1");
 }
 
 TEST_CASE("prometheus: each kind of ending raises its own count and frees the place") {

@@ -90,9 +90,9 @@ TEST_CASE("fleet: a pause that is prolonged publishes nothing, one that begins o
   REQUIRE(pool.assign(fleet(counters)));
   const pdroute::ManualClock clock;
   const auto generation = pool.generation();
-  REQUIRE(pool.pause("e1", clock.now(), 2s));
+  REQUIRE(pool.set_intake("e1", pdroute::Intake::paused, clock.now(), 2s));
   CHECK(pool.generation() == generation + 1);
-  for (int i = 0; i < 100; ++i) REQUIRE(pool.pause("e1", clock.now() + i * 100ms, 2s));
+  for (int i = 0; i < 100; ++i) REQUIRE(pool.set_intake("e1", pdroute::Intake::paused, clock.now() + i * 100ms, 2s));
   CHECK(pool.generation() == generation + 1);
   CHECK(pool.endpoint("e1")->until == clock.now().time_since_epoch() + 9'900ms + 2s);
   pool.advance(clock.now() + 11s);

@@ -220,7 +220,7 @@ TEST_CASE("lives: a pause with an end goes along into the other role, and ends t
   Pool decode;
   const pdroute::ManualClock clock;
   REQUIRE(prefill.assign(pods(1)));
-  REQUIRE(prefill.pause("e0", clock.now(), 5s));
+  REQUIRE(prefill.set_intake("e0", pdroute::Intake::paused, clock.now(), 5s));
   REQUIRE(decode.join(prefill.leave("e0", LastEndpoint::take, anywhere)));
   CHECK(decode.endpoint("e0")->until == clock.now().time_since_epoch() + 5s);
   decode.advance(clock.now() + 5s);

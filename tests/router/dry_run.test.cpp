@@ -5,14 +5,17 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <pdroute/adapt/fmt.hpp>
 #include <pdroute/pdroute.hpp>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -45,6 +48,13 @@ struct BySum : pdroute::LowestCostPolicy<Sum> {
   BySum() : pdroute::LowestCostPolicy<Sum>{Sum{{}, {1, 0.01}}} {}
 };
 
+/// Session affinity over a table of its own; the world binds sessions.
+struct Sticky : pdroute::SessionAffinityPolicy<RoundRobinPolicy<Rotation::per_dispatcher>> {
+  std::shared_ptr<pdroute::SessionTable> table =
+      std::make_shared<pdroute::SessionTable>(pdroute::SessionTable::Options{.max_bindings = 64, .seed = 1});
+  Sticky() { sessions = table; }
+};
+
 struct FilterParts {
   std::vector<pdroute::FailedEndpoint> exclude;
   std::vector<std::string_view> allowed;
@@ -70,7 +80,8 @@ class World {
   template <class BeforeRoute>
   std::string step(const BeforeRoute& before) {
     change();
-    const pdroute::Request request{.prompt_tokens = 1 + below(40)};
+    pdroute::Request request{.prompt_tokens = 1 + below(40)};
+    if constexpr (std::is_same_v<Policy, Sticky>) request.key = pdroute::key(std::uint64_t{below(6)});
     const bool filtered = below(2) == 0;
     const FilterParts prefill = filter_parts(Role::prefill);
     const FilterParts decode = filter_parts(Role::decode);
@@ -95,6 +106,12 @@ class World {
     auto route = dispatcher_.route(request, filter);
     last_refusal = route ? std::nullopt : std::optional{route.error()};
     const std::string answer = names(route);
+    if constexpr (std::is_same_v<Policy, Sticky>) {
+      if (route) {
+        prefill_policy_.table->bind(*request.key, route->prefill, clock_.now());
+        decode_policy_.table->bind(*request.key, route->decode, clock_.now());
+      }
+    }
     if (route) held_[below(static_cast<std::uint32_t>(held_.size()))] = std::move(*route);
     return answer;
   }
@@ -117,7 +134,14 @@ class World {
   Router make(Role first) {
     for (std::size_t i = 0; i < prefill_.size(); ++i) prefill_[i].group = static_cast<char>('a' + i % 3);
     for (std::size_t i = 0; i < decode_.size(); ++i) decode_[i].group = static_cast<char>('a' + i % 3);
-    return Router::create({.prefill = prefill_, .decode = decode_, .clock = clock_, .seed = 7, .first = first}).value();
+    return Router::create({.prefill = prefill_,
+                           .decode = decode_,
+                           .prefill_policy = prefill_policy_,
+                           .decode_policy = decode_policy_,
+                           .clock = clock_,
+                           .seed = 7,
+                           .first = first})
+        .value();
   }
   std::uint32_t below(std::uint32_t bound) { return pdroute::below(draws_, bound); }
 
@@ -127,7 +151,12 @@ class World {
     const std::string id = (role == Role::prefill ? "p" : "d") + std::to_string(below(5));
     switch (below(9)) {
       case 0: router_.set_health(id, below(3) == 0 ? pdroute::Health::unhealthy : pdroute::Health::healthy); break;
-      case 1: router_.set_intake(role, id, below(3) == 0 ? pdroute::Intake::paused : pdroute::Intake::accepting); break;
+      case 1: {
+        constexpr std::array intakes{pdroute::Intake::paused, pdroute::Intake::bound_only, pdroute::Intake::accepting,
+                                     pdroute::Intake::accepting};
+        router_.set_intake(role, id, intakes[below(4)]);
+        break;
+      }
       case 2:
         if (below(4) == 0) router_.drain(role, id);
         break;
@@ -166,6 +195,8 @@ class World {
   }
 
   pdroute::SplitMix64 draws_;
+  Policy prefill_policy_ = {};
+  Policy decode_policy_ = {};
   Nodes prefill_;
   Nodes decode_;
   pdroute::ManualClock clock_;
@@ -186,7 +217,7 @@ std::uint32_t ruled_out_by(const Role& role, std::string_view reason) {
 TEMPLATE_TEST_CASE("a route does what was explained just before, and explaining changes nothing", "",
                    RoundRobinPolicy<>, RoundRobinPolicy<Rotation::per_dispatcher>, pdroute::RandomPolicy<>,
                    pdroute::QpsPolicy<TieRule::random>, pdroute::LeastTokensPolicy, pdroute::WeightedRoundRobinPolicy,
-                   (pdroute::LowestCostPolicy<pdroute::QueuedTokens, 3>), BySum, AnyTwoChoices, Fickle) {
+                   (pdroute::LowestCostPolicy<pdroute::QueuedTokens, 3>), BySum, AnyTwoChoices, Fickle, Sticky) {
   const Role first = GENERATE(Role::prefill, Role::decode);
   int routes = 0;
   int refusals = 0;

@@ -28,13 +28,14 @@ TEST_CASE("a refusal counts once for each of its reasons, however many endpoints
   counts.record({.role = Role::decode, .endpoints = 4, .paused = 1, .draining = 1, .ejected = 1, .full = 1});
   counts.record(
       {.role = Role::decode, .endpoints = 4, .excluded = 1, .disallowed = 1, .incompatible = 1, .declined = 1});
-  counts.record({.role = Role::decode, .endpoints = 3, .too_large = 3});
+  counts.record({.role = Role::decode, .endpoints = 3, .bound_only = 2, .too_large = 1});
   counts.record({.role = Role::decode});  // no members at all: a request without a reason
   CHECK(counts.so_far() == Refusals{.requests = 5,
                                     .unhealthy = 1,
                                     .paused = 1,
                                     .draining = 1,
                                     .ejected = 1,
+                                    .bound_only = 1,
                                     .excluded = 1,
                                     .disallowed = 1,
                                     .incompatible = 1,

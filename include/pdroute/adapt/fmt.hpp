@@ -116,7 +116,10 @@ struct fmt::formatter<pdroute::EndpointStatus<Endpoint>> : pdroute::detail::Plai
              status.health == pdroute::Health::healthy ? "healthy"
              : status.fail_open                        ? "unhealthy but spared"
                                                        : "unhealthy");
-    list.add("{}", status.draining ? "draining" : status.intake == pdroute::Intake::accepting ? "accepting" : "paused");
+    list.add("{}", status.draining                                ? "draining"
+                   : status.intake == pdroute::Intake::accepting  ? "accepting"
+                   : status.intake == pdroute::Intake::bound_only ? "bound sessions only"
+                                                                  : "paused");
     if (status.ejection != pdroute::EjectionPhase::none) list.add("{}", to_string(status.ejection));
     if (status.admitted_share < 1) list.add("slow start {:.0f} %", 100 * status.admitted_share);
     if (const auto limit = status.capacity.requests) {

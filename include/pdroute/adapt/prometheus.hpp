@@ -136,11 +136,14 @@ void append_prometheus(std::string& out, const Router& router) {
     std::uint64_t paused = 0;
     std::uint64_t draining = 0;
     std::uint64_t ejected = 0;
+    std::uint64_t bound_only = 0;
     for (const auto& status : report.endpoints) {  // the first that applies, in the order of NoEndpoint
+      const bool left_out = status.ejection == EjectionPhase::ejected || status.ejection == EjectionPhase::tripped;
       ++(status.health != Health::healthy && !status.fail_open ? unhealthy
-         : status.intake != Intake::accepting                  ? paused
+         : status.intake == Intake::paused                     ? paused
          : status.draining                                     ? draining
-         : !status.eligible()                                  ? ejected
+         : left_out                                            ? ejected
+         : status.intake == Intake::bound_only                 ? bound_only
                                                                : eligible);
     }
     states.sample(report.role_label, "state", "eligible", eligible);
@@ -148,6 +151,7 @@ void append_prometheus(std::string& out, const Router& router) {
     states.sample(report.role_label, "state", "paused", paused);
     states.sample(report.role_label, "state", "draining", draining);
     states.sample(report.role_label, "state", "ejected", ejected);
+    states.sample(report.role_label, "state", "bound_only", bound_only);
   }
 
   const auto gauge = [&](std::string_view name, std::string_view help, const auto& read) {

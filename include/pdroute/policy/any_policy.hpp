@@ -57,6 +57,8 @@ template <class... Policies>
 struct AnyPolicy {
   std::variant<Policies...> policy = {};  ///< the held policy; by default the first of the list
 
+  /// Whether any of the policies knows sessions; see `EndpointSelector`.
+  static constexpr bool reaches_bound_only = (detail::reaches_bound_only<Policies> || ...);
   /// The load metrics that any of the policies reads.
   using Load = detail::JoinedLoads<detail::LoadOf<Policies>...>;
   /// The options of the load metrics: those of the held policy first, then the defaults of the others.

@@ -96,6 +96,8 @@ struct SessionAffinityPolicy {
   /// batch of an engine takes in without waiting for long.
   std::optional<std::uint32_t> margin = 32;
 
+  /// It knows sessions; see `EndpointSelector`.
+  static constexpr bool reaches_bound_only = true;
   /// The load metric that the fallback reads.
   using Load = detail::LoadOf<Fallback>;
   /// The options of that load metric.

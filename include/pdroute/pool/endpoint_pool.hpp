@@ -116,15 +116,15 @@ class EndpointPool {
     return found;
   }
 
-  /// Sets whether the endpoint takes new requests. A pause may have an end, a moment of the caller's clock: `advance`
-  /// then ends it. Until then the endpoint counts as full. False: no member has this id. O(1) on average.
+  /// Sets whether the endpoint takes new requests. False: no member has this id. O(1) on average.
   bool set_intake(IdView id, Intake intake) { return set_intake_until(id, intake, Member::no_end); }
-  /// Pauses the endpoint from now on for a time.
+  /// Sets it for a time from now on; the first `advance` after that lets it accept again. Until then a paused endpoint
+  /// counts as full. Precondition: not `Intake::accepting`.
   template <class TimePoint>
-  bool pause(IdView id, TimePoint now, std::chrono::nanoseconds time) {
+  bool set_intake(IdView id, Intake intake, TimePoint now, std::chrono::nanoseconds time) {
     constexpr std::chrono::nanoseconds longest = std::chrono::hours{24 * 365 * 100};
     const auto length = std::clamp(time, std::chrono::nanoseconds::zero(), longest);
-    return set_intake_until(id, Intake::paused, detail::nanoseconds_of(now) + length.count());
+    return set_intake_until(id, intake, detail::nanoseconds_of(now) + length.count());
   }
 
   /// Refuses new leases for this life of the endpoint. Draining is final, unlike HAProxy's drain state: once this has
@@ -280,8 +280,7 @@ class EndpointPool {
   }
   bool set_intake_until(IdView id, Intake intake, std::int64_t until) {
     return set(id, [=](Member& member) {
-      const bool had_end =
-          std::exchange(member.paused_until, until) != Member::no_end;  // with an end it counts as full
+      const bool had_end = std::exchange(member.paused_until, until) != Member::no_end;  // a pause then counts as full
       return std::exchange(member.intake, intake) != intake || had_end != (until != Member::no_end);
     });
   }

@@ -27,14 +27,16 @@ struct EndpointStatus : Holdings {
   Intake intake = Intake::accepting;             ///< as `set_intake` left it
   bool draining = false;                         ///< final for this life
   EjectionPhase ejection = EjectionPhase::none;  ///< where outlier detection has put it
-  /// When an ejection or a pause with an end is over, since the epoch of the router's clock. `advance` ends it then.
+  /// When an ejection, or an intake that was set for a time, is over, since the epoch of the router's clock. `advance`
+  /// ends it then.
   std::optional<std::chrono::nanoseconds> until = {};
   double admitted_share = 1;    ///< of the requests that the policy gives it; below 1 in slow start, see `SlowStart`
   std::uint32_t in_flight = 0;  ///< leases that have not ended
   Capacity capacity = {};       ///< its limits
   Outcomes outcomes = {};       ///< of the leases that have ended
 
-  /// Whether it may be chosen, unless it is full. A tripped endpoint is still chosen if no other can take a request.
+  /// Whether any request may choose it, unless it is full. A tripped endpoint is still chosen if no other can take a
+  /// request. One that takes bound sessions only is not eligible, although requests of these sessions choose it.
   [[nodiscard]] bool eligible() const noexcept {
     return (health == Health::healthy || fail_open) && intake == Intake::accepting && !draining &&
            ejection != EjectionPhase::ejected && ejection != EjectionPhase::tripped;

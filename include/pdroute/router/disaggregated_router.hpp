@@ -182,14 +182,15 @@ class DisaggregatedRouter {
                                          : core_->decode.set_intake(id, intake));
   }
 
-  /// Pauses the endpoint in this role for a time, such as that of a Retry-After; or, with `Intake::accepting`, ends a
-  /// pause. The first `advance` after that time ends the pause, so a lost timer cannot make it last. Until then the
-  /// endpoint counts as full, because room is to be expected. False: the role does not have this id. O(1) on average.
+  /// Pauses the endpoint in this role for a time, such as that of a Retry-After, or lets it take bound sessions only;
+  /// with `Intake::accepting`, ends that at once. The first `advance` after the time ends it, so a lost timer cannot
+  /// make it last. A paused endpoint counts as full, as room is to be expected. False: the role does not have this id.
   bool set_intake(Role role, IdView id, Intake intake, std::chrono::nanoseconds time) {
     if (intake == Intake::accepting) return set_intake(role, id, intake);
     const std::lock_guard lock{internal_->states};
     const time_point now = core_->clock.now();
-    return changed(role == Role::prefill ? core_->prefill.pause(id, now, time) : core_->decode.pause(id, now, time));
+    return changed(role == Role::prefill ? core_->prefill.set_intake(id, intake, now, time)
+                                         : core_->decode.set_intake(id, intake, now, time));
   }
 
   /// Refuses new leases for this life of the endpoint in this role. Draining is final, unlike HAProxy's drain state: to

@@ -214,9 +214,9 @@ class alignas(64) Dispatcher {  // own cache lines: in a vector of them, neighbo
   template <class First, class Second, class Req>
   [[gnu::always_inline]] inline Result<Route, NoEndpoint> choose_both(First& first, Second& second,
                                                                       const Req& request) {
-    if (first.size() == 0) [[unlikely]]
+    if (first.empty()) [[unlikely]]
       return core_->refused(first.no_endpoint());
-    if (second.size() == 0) [[unlikely]]
+    if (second.empty()) [[unlikely]]
       return core_->refused(second.no_endpoint());
     auto facts = facts_for(Legs::both);
     const auto first_cursor = first.cursor();

@@ -19,6 +19,7 @@ struct Refusals {
   std::uint64_t paused = 0;        ///< calls for which an endpoint was paused
   std::uint64_t draining = 0;      ///< calls for which an endpoint was draining
   std::uint64_t ejected = 0;       ///< calls for which outlier detection had ejected an endpoint
+  std::uint64_t bound_only = 0;    ///< calls for which an endpoint took bound sessions only
   std::uint64_t excluded = 0;      ///< calls for which the request excluded an endpoint
   std::uint64_t disallowed = 0;    ///< calls for which the request did not allow an endpoint
   std::uint64_t incompatible = 0;  ///< calls for which an endpoint did not fit the one chosen first
@@ -33,6 +34,7 @@ struct Refusals {
     visit("paused", paused);
     visit("draining", draining);
     visit("ejected", ejected);
+    visit("bound_only", bound_only);
     visit("excluded", excluded);
     visit("disallowed", disallowed);
     visit("incompatible", incompatible);
@@ -60,13 +62,13 @@ class RefusalCounts {
   [[nodiscard]] Refusals so_far() const noexcept {
     std::size_t place = 0;
     const auto next = [&] { return counts_[place++].load(std::memory_order_relaxed); };
-    return {next(), next(), next(), next(), next(), next(), next(), next(), next(), next(), next()};
+    return {next(), next(), next(), next(), next(), next(), next(), next(), next(), next(), next(), next()};
   }
 
  private:
   void add(std::size_t place) noexcept { counts_[place].fetch_add(1, std::memory_order_relaxed); }
 
-  std::array<std::atomic<std::uint64_t>, 11> counts_{};
+  std::array<std::atomic<std::uint64_t>, 12> counts_{};
 };
 
 }  // namespace detail

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads the optional state of a policy, with defaults for a policy that has none.
+// Reads the optional members of a policy, with defaults for a policy that has none.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +26,10 @@ template <class Policy>
 /// The type of a policy's state.
 template <class Policy>
 using StateOf = decltype(detail::make_state(std::declval<const Policy&>(), 0));
+
+/// Whether the policy may choose endpoints that take bound sessions only, because it says so.
+template <class Policy>
+inline constexpr bool reaches_bound_only = requires { requires Policy::reaches_bound_only; };
 
 /// The position of a state, to return to later. Empty for a state without a member `cursor`.
 template <class State>

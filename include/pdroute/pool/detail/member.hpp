@@ -39,7 +39,7 @@ struct Member {
   Capacity capacity = {};
   Capacity listed_capacity = {};       // as the last list gave it; `set_capacity` may have set another one since
   std::uint64_t weight = 1;            // as listed; zero: no new requests
-  std::int64_t paused_until = no_end;  // while paused: when that ends, in nanoseconds of the caller's clock
+  std::int64_t paused_until = no_end;  // unless accepting: when that ends, in nanoseconds of the caller's clock
   bool left = false;                   // drained because it took the other role
   std::uint32_t relisted = 0;          // new descriptions since the snapshot was last renewed for their sake
   OutlierState ejection = {};          // of outlier detection
@@ -48,18 +48,19 @@ struct Member {
 
   static constexpr std::int64_t no_end = std::numeric_limits<std::int64_t>::max();
 
-  /// The first reason that rules this member out; null if it is eligible.
+  /// The first reason that rules this member out; null if it is eligible. If it takes bound sessions only, the reason is
+  /// `bound_only`, and none but their requests may choose it.
   [[nodiscard]] Reason ruled_out(Lenience lenience) const noexcept {
     if (health != Health::healthy && !lenience.fail_open) return &NoEndpoint::unhealthy;
-    if (intake != Intake::accepting) return paused_until != no_end ? &NoEndpoint::full : &NoEndpoint::paused;
+    if (intake == Intake::paused) return paused_until != no_end ? &NoEndpoint::full : &NoEndpoint::paused;
     if (weight == 0) return &NoEndpoint::paused;
     if (draining) return &NoEndpoint::draining;
     if (ejection.ejected() && !lenience.panic) return &NoEndpoint::ejected;
-    return nullptr;
+    return intake == Intake::bound_only ? &NoEndpoint::bound_only : nullptr;
   }
-  /// Ends a pause whose time is over.
+  /// Ends a pause, or a time for bound sessions only, that is over.
   void end_pause(std::int64_t now) noexcept {
-    if (intake != Intake::paused || now < paused_until) return;
+    if (intake == Intake::accepting || now < paused_until) return;
     intake = Intake::accepting;
     paused_until = no_end;
   }
@@ -101,7 +102,7 @@ struct Member {
     status.draining = draining;
     status.ejection = phase(lenience.panic);
     status.fail_open = health != Health::healthy && lenience.fail_open;
-    if (intake == Intake::paused && paused_until != no_end) status.until = std::chrono::nanoseconds{paused_until};
+    if (intake != Intake::accepting && paused_until != no_end) status.until = std::chrono::nanoseconds{paused_until};
     if (ejection.ejected()) status.until = std::chrono::nanoseconds{ejection.until};
     status.admitted_share = slot->admitted_share();
     status.in_flight = slot->in_flight();

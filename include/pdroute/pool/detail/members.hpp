@@ -145,18 +145,20 @@ class Members {
     }
   }
 
-  /// The slots of the eligible members. Counts in `left_out` why the others are not.
+  /// The slots of the eligible members, and behind them those of members that take bound sessions only. Counts in
+  /// `left_out` why the others are not there, and as `bound_only` those that are behind.
   [[nodiscard]] std::vector<Slot*> eligible(NoEndpoint& left_out) const {
     std::vector<Slot*> slots;
     slots.reserve(size());
+    std::vector<Slot*> behind;
     const Lenience now = lenience();
     for (const Member& member : all_) {
-      if (const Reason reason = member.ruled_out(now)) {
-        ++(left_out.*reason);
-      } else {
-        slots.push_back(member.slot);
-      }
+      const Reason reason = member.ruled_out(now);
+      if (reason != nullptr) ++(left_out.*reason);
+      if (reason == nullptr) slots.push_back(member.slot);
+      if (reason == &NoEndpoint::bound_only) behind.push_back(member.slot);
     }
+    slots.insert(slots.end(), behind.begin(), behind.end());
     return slots;
   }
 

@@ -170,8 +170,8 @@ class Membership {
       const auto relisted = member.slot->relisted();
       if (!relisted || (snapshot_ != nullptr && snapshot_version_ < *relisted)) continue;
       if (shown.empty() && snapshot_ != nullptr) {
-        const auto candidates = snapshot_->candidates();
-        for (std::size_t i = 0; i < candidates.size(); ++i) shown.insert(candidates.slot(i));
+        const auto candidates = snapshot_->with_bound_only();
+        for (std::size_t i = 0; i < candidates.all(); ++i) shown.insert(candidates.slot(i));
       }
       if (auto unused = member.slot->unused_listings(shown.contains(member.slot)))
         edit.unused.push_back(std::move(unused));

@@ -18,6 +18,7 @@
 #include <pdroute/random.hpp>
 #include <pdroute/request.hpp>
 #include <pdroute/role.hpp>
+#include <pdroute/router/detail/home.hpp>
 #include <pdroute/router/detail/leg.hpp>
 #include <pdroute/router/detail/leg_filter.hpp>
 #include <pdroute/router/detail/route_context.hpp>
@@ -58,11 +59,12 @@ class DryRun {
                 "pdroute: to explain a choice, the state that the policy's `make_state` makes must be copyable");
 
   DryRun(const Leg& leg, const View& view)
-      : view_(&view), candidates_(view.snapshot->candidates()), policy_(leg.policy_), state_(leg.state_) {
+      : view_(&view), candidates_(detail::shown_to<Policy>(*view.snapshot)), policy_(leg.policy_), state_(leg.state_) {
     if (generation() != leg.generation()) detail::candidates_changed(state_, leg.candidates_, candidates_);
   }
 
   [[nodiscard]] const std::size_t& size() const noexcept { return candidates_.size(); }
+  [[nodiscard]] bool empty() const noexcept { return detail::nothing_in<Policy>(candidates_); }
   [[nodiscard]] std::uint64_t generation() const noexcept { return view_->snapshot->generation(); }
 
   /// Keeps what has been found so far, for `recall`.
@@ -75,7 +77,7 @@ class DryRun {
     begin();
     asked_ = true;
     const std::optional<std::size_t> place = ask<Among::all>(request, facts);
-    screen(request, LegFilter<Endpoint>{}, AnyEndpoint{}, facts.clock);
+    screen(request, LegFilter<Endpoint>{}, AnyEndpoint{}, facts);
     if (!place) return declined();
     if (evaluation_.ruled_out[*place] == nullptr) return chose(*place);
     return choose_among(request, facts, LegFilter<Endpoint>{}, AnyEndpoint{}, TakeFirst{});
@@ -87,7 +89,7 @@ class DryRun {
                                     const Compatible& compatible, const Judge& judge) {
     begin();
     asked_ = true;
-    screen(request, filter, compatible, facts.clock);
+    screen(request, filter, compatible, facts);
     for (;;) {
       while (!rest_.empty()) {
         const std::optional<std::size_t> place = ask<Among::remaining>(request, facts);
@@ -110,7 +112,7 @@ class DryRun {
                         const LegFilter<Endpoint>& filter) {
     if (!asked_) {
       begin();
-      screen(request, filter, AnyEndpoint{}, facts.clock);
+      screen(request, filter, AnyEndpoint{}, facts);
       if (!rest_.empty()) tell<Among::remaining>(request, facts);
     }
     evaluation_.chosen.reset();
@@ -122,7 +124,7 @@ class DryRun {
   // As `Leg` says.
   template <class Request>
   [[nodiscard]] std::optional<NoEndpoint> never(const Request& request, const LegFilter<Endpoint>& filter) const {
-    return detail::never(*view_->snapshot, request, filter);
+    return detail::never(view_->snapshot->left_out(), candidates_, request, filter);
   }
   template <class Request>
   [[nodiscard]] const std::vector<std::uint64_t>& groups(const Request& request, const LegFilter<Endpoint>& filter,
@@ -134,6 +136,8 @@ class DryRun {
   /// Why there is no endpoint.
   [[nodiscard]] NoEndpoint no_endpoint() const {
     NoEndpoint reason = view_->snapshot->left_out();
+    if (!evaluation_.ruled_out.empty())  // which has counted anew those that take bound sessions only
+      reason.bound_only -= static_cast<std::uint32_t>(candidates_.bound_only_size());
     for (const Reason each : evaluation_.ruled_out) {
       if (each != nullptr) ++(reason.*each);
     }
@@ -144,23 +148,25 @@ class DryRun {
   [[nodiscard]] ExplainedRole<Endpoint> explained() const {
     ExplainedRole<Endpoint> all{.role = role, .why = evaluation_.why, .endpoints = {}};
     all.endpoints.reserve(view_->members.size());
-    std::size_t place = 0;  // among the eligible
-    auto exceeded = evaluation_.exceeded.begin();
+    std::size_t next = 0;         // place among the eligible
+    std::size_t behind = size();  // place among those that take bound sessions only
     for (std::size_t i = 0; i < view_->members.size(); ++i) {
       const auto& status = view_->members[i];
       ExplainedEndpoint<Endpoint> one{
           .id = status.id, .incarnation = status.incarnation, .in_flight = status.in_flight};
       one.ruled_out = name_of(view_->ruled_out[i]);
-      if (view_->ruled_out[i] == nullptr) {
+      const bool shown = view_->ruled_out[i] == &NoEndpoint::bound_only && behind < candidates_.all();
+      if (view_->ruled_out[i] == nullptr || shown) {
+        const std::size_t place = shown ? behind++ : next++;
         one.ruled_out = name_of(evaluation_.ruled_out[place]);
         one.spared = name_of(status.fail_open                           ? &NoEndpoint::unhealthy
                              : status.ejection == EjectionPhase::spared ? &NoEndpoint::ejected
                                                                         : nullptr);
         one.chosen = place == evaluation_.chosen;
         one.costs = evaluation_.costs[place];
-        for (; exceeded != evaluation_.exceeded.end() && exceeded->first == place; ++exceeded)
-          one.exceeded.push_back(exceeded->second);
-        ++place;
+        for (const auto& [where, limit] : evaluation_.exceeded) {
+          if (where == place) one.exceeded.push_back(limit);
+        }
       }
       all.endpoints.push_back(std::move(one));
     }
@@ -170,8 +176,9 @@ class DryRun {
  private:
   /// Nothing is known, and every candidate may be chosen.
   void begin() {
-    evaluation_ = {std::vector<Reason>(size(), nullptr), std::vector<std::vector<NamedCost>>(size()), {}, {}, {}};
-    std::vector<std::size_t> all(size());
+    const std::size_t n = candidates_.all();
+    evaluation_ = {std::vector<Reason>(n, nullptr), std::vector<std::vector<NamedCost>>(n), {}, {}, {}};
+    std::vector<std::size_t> all(n);
     std::iota(all.begin(), all.end(), std::size_t{0});
     consider(std::move(all));
   }
@@ -180,14 +187,19 @@ class DryRun {
     rest_.clear();
     for (const std::size_t place : places_) rest_.push_back(candidates_.slot(place));
   }
-  template <class Request, class Compatible, class Clock>
-  void screen(const Request& request, const LegFilter<Endpoint>& filter, const Compatible& compatible, Clock& clock) {
+  template <class Request, class Compatible, class Facts>
+  void screen(const Request& request, const LegFilter<Endpoint>& filter, const Compatible& compatible, Facts& facts) {
     std::vector<std::size_t> places;
     held_back_.clear();
-    for (std::size_t place = 0; place < size(); ++place) {
-      Reason reason = detail::ruled_out_now(candidates_[place], request, filter, compatible, clock);
+    auto context = context_of<Among::remaining>(facts, state_);
+    const Slot* const home = detail::home_of(*policy_, candidates_, request, context);
+    for (std::size_t place = 0; place < candidates_.all(); ++place) {
+      const Slot& slot = candidates_[place];
+      Reason reason = place >= size() && &slot != home
+                          ? &NoEndpoint::bound_only
+                          : detail::ruled_out_now(slot, request, filter, compatible, context);
       if (reason == nullptr) {
-        reason = detail::held_back(candidates_[place]);
+        reason = detail::held_back(slot);
         (reason == nullptr ? places : held_back_).push_back(place);
       }
       evaluation_.ruled_out[place] = reason;
@@ -234,7 +246,7 @@ class DryRun {
   [[nodiscard]] std::optional<std::size_t> ask(const Request& request, Facts& facts) {
     tell<among>(request, facts);
     auto context = context_of<among>(facts, state_);
-    const auto chosen = policy_->select(Candidates<Slot>{rest_.data(), rest_.size()}, request, context);
+    const auto chosen = policy_->select(offered(), request, context);
     return chosen && *chosen < rest_.size() ? std::optional{places_[*chosen]} : std::nullopt;
   }
   /// Asks the policy to explain its choice, with copies of what that may change.
@@ -246,15 +258,20 @@ class DryRun {
     State state = state_;
     auto context = context_of<among>(facts, state);
     Trace trace{evaluation_, places_};
-    detail::explain_choice(*policy_, Candidates<Slot>{rest_.data(), rest_.size()}, request, context, trace);
+    detail::explain_choice(*policy_, offered(), request, context, trace);
     facts.generator = next_draws;
-    if (rest_.size() == 1) evaluation_.why = "the only one left";
+    if (rest_.size() == 1 && offered().size() == 1) evaluation_.why = "the only one left";
   }
   template <Among among, class Clock>
   [[nodiscard]] auto context_of(CallFacts<Clock>& facts, State& state) const {
     RouteContext<among, Clock, State> context{facts, role, state};
-    context.narrow(rest_.size() < size());
+    context.narrow(offered().size() < size());
     return context;
+  }
+  /// What the policy is asked over: those that may still be chosen, in the order of their places.
+  [[nodiscard]] Candidates<Slot> offered() const noexcept {
+    const auto open = std::lower_bound(places_.begin(), places_.end(), size()) - places_.begin();
+    return {rest_.data(), static_cast<std::size_t>(open), rest_.size() - static_cast<std::size_t>(open)};
   }
 
   const View* view_;

@@ -23,8 +23,8 @@ namespace detail {
 template <class Endpoint, class First, class Second, class Request, class Facts>
 [[nodiscard]] std::optional<NoEndpoint> dry_run_both(First& first, Second& second, const Request& request,
                                                      Facts& facts) {
-  if (first.size() == 0) return first.no_endpoint();
-  if (second.size() == 0) return second.no_endpoint();
+  if (first.empty()) return first.no_endpoint();
+  if (second.empty()) return second.no_endpoint();
   if (!first.choose(request, facts)) return detail::reason_without_first(first, second, request, LegFilter<Endpoint>{});
   facts.first_size = &first.size();
   if (!second.choose(request, facts)) return second.no_endpoint();

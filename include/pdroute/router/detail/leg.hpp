@@ -2,7 +2,8 @@
 // Leg: one role's half of a dispatcher. The steps of a request through it:
 // 1. `refresh` compares the pool's generation with that of the snapshot in hand, and fetches a newer one if they
 //    differ.
-// 2. `choose` asks the policy for one of the candidates, all of which are eligible.
+// 2. `choose` asks the policy for one of the candidates, all of which are eligible. If the policy knows sessions, it
+//    may also choose one that takes bound sessions only: the home of this request's session (see home.hpp).
 // 3. It reserves the chosen slot by one compare-and-swap: this is the usual end.
 // 4. A closed slot refuses: a newer snapshot has been published, so fetch it and ask again.
 // 5. A full slot refuses: `choose_among` screens the candidates once and asks the policy over those with room.
@@ -25,6 +26,7 @@
 #include <pdroute/pool/lease.hpp>
 #include <pdroute/role.hpp>
 #include <pdroute/router/detail/choice.hpp>
+#include <pdroute/router/detail/home.hpp>
 #include <pdroute/router/detail/leg_filter.hpp>
 #include <pdroute/router/detail/reported_limits.hpp>
 #include <pdroute/router/detail/route_context.hpp>
@@ -52,7 +54,6 @@ class Leg {
   using Pool = EndpointPool<role, Endpoint, OnClock<LoadOf<Policy>, typename TimePointOf<CallersClock>::clock>>;
   using Slot = typename Pool::Slot;
   using State = StateOf<Policy>;
-
   using Choice = detail::Choice<Slot, LoadOf<Policy>>;
 
   /// The leg of the `number`-th dispatcher of a router with this seed.
@@ -76,6 +77,7 @@ class Leg {
   }
 
   [[nodiscard]] const std::size_t& size() const noexcept { return candidates_.size(); }
+  [[nodiscard]] bool empty() const noexcept { return detail::nothing_in<Policy>(candidates_); }
   [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
 
   /// Where the policy's state stands, to return to when a choice is taken back.
@@ -90,8 +92,14 @@ class Leg {
     check_policy_for<Request, decltype(context)>();
     for (;;) {
       const std::optional<std::size_t> chosen = policy_->select(candidates_, request, context);
-      if (!chosen || *chosen >= candidates_.size()) [[unlikely]]
-        return declined(request, time_of_choice<Slot>(context));
+      if (!chosen || *chosen >= candidates_.size()) [[unlikely]] {
+        if constexpr (!reaches_bound_only<Policy>) return declined(request, time_of_choice<Slot>(context), nullptr);
+        if (!chosen || *chosen >= candidates_.all()) {
+          Facts copy = facts;
+          auto later = context_among<Among::remaining>(copy);
+          return declined(request, later, detail::home_of(*policy_, candidates_, request, later));
+        }
+      }
       Slot* const slot = candidates_.slot(*chosen);
       read_clock(context);
       typename Slot::Held held{};
@@ -126,15 +134,16 @@ class Leg {
     auto context = context_among<Among::remaining>(facts);
     check_policy_for<Request, decltype(context)>();
     for (;;) {
-      screen(request, filter, compatible, context, refused);
+      screen(request, filter, compatible, context, detail::home_of(*policy_, candidates_, request, context), refused);
       if (refused == nullptr) {
         for (Slot* slot : held_back_) slot->passed_over();
       }
       const std::uint32_t closed_before = reason_.draining;
       for (bool anyway = false;; anyway = true) {  // whether among those that are held back, because no other is left
         while (!rest_.empty()) {
-          context.narrow(rest_.size() < candidates_.size());
-          const auto chosen = policy_->select(Candidates<Slot>{rest_.data(), rest_.size()}, request, context);
+          const Candidates<Slot> offered = detail::with_home_behind<Policy>(rest_, home_);
+          context.narrow(offered.size() < candidates_.size());
+          const auto chosen = policy_->select(offered, request, context);
           if (!chosen || *chosen >= rest_.size()) {
             reason_.declined = static_cast<std::uint32_t>(rest_.size());
             return {};
@@ -166,18 +175,15 @@ class Leg {
   }
 
   /// Why there is no endpoint: after a choice that came to nothing, or if there are no candidates.
-  [[nodiscard]] NoEndpoint no_endpoint() const noexcept {
-    return candidates_.size() == 0 ? snapshot_->left_out() : reason_;
-  }
+  [[nodiscard]] NoEndpoint no_endpoint() const noexcept { return empty() ? snapshot_->left_out() : reason_; }
 
-  // For `choose_filtered`: a leg keeps nothing of an earlier search.
-  void remember() const noexcept {}
+  void remember() const noexcept {}  // for `choose_filtered`: a leg keeps nothing of an earlier search
   void recall() const noexcept {}
 
   // As the functions in screening.hpp say.
   template <class Request>
   [[nodiscard]] std::optional<NoEndpoint> never(const Request& request, const LegFilter<Endpoint>& filter) const {
-    return detail::never(*snapshot_, request, filter);
+    return detail::never(snapshot_->left_out(), candidates_, request, filter);
   }
   /// Valid until the next call.
   template <class Request>
@@ -231,17 +237,21 @@ class Leg {
   }
 
   /// Leaves in `rest_` the candidates that pass, and in `held_back_` those that would pass if they were not held back;
-  /// counts in `reason_` why the others than the first do not. Flattened: a call for each endpoint would make clang's
-  /// filters an eighth slower.
+  /// counts in `reason_` why the others than the first do not. The session's `home`, unless null, counts as a candidate
+  /// and comes last. Flattened: a call for each endpoint would make clang's filters an eighth slower.
   template <class Request, class Compatible, class Clock>
   [[gnu::flatten]] void screen(const Request& request, const LegFilter<Endpoint>& filter, const Compatible& compatible,
-                               Clock& clock, const Slot* refused = nullptr) {
+                               Clock& clock, Slot* home, const Slot* refused = nullptr) {
     reason_ = snapshot_->left_out();
+    if constexpr (!reaches_bound_only<Policy>) home = nullptr;  // so that the compiler knows
+    home_ = home;
+    if (home != nullptr) --reason_.bound_only;
     rest_.clear();
     held_back_.clear();
     held_full_ = 0;
-    for (std::size_t i = 0; i < candidates_.size(); ++i) {
-      Slot* const slot = candidates_.slot(i);
+    const std::size_t n = candidates_.size();
+    for (std::size_t i = 0; i < n + (home != nullptr ? 1 : 0); ++i) {
+      Slot* const slot = i < n ? candidates_.slot(i) : home;
       if (const Reason reason = detail::ruled_out_now(*slot, request, filter, compatible, clock)) {
         ++(reason_.*reason);
       } else if (const Reason held = detail::held_back(*slot, slot == refused)) [[unlikely]] {
@@ -257,18 +267,19 @@ class Leg {
   // Rare, and out of line so that the rest is small enough to be inlined into the caller's loop.
 
   template <class Request, class Time>
-  [[gnu::noinline, gnu::cold]] Choice declined(const Request& request, Time time) {
-    screen(request, LegFilter<Endpoint>{}, AnyEndpoint{}, time);  // full endpoints count as full, not as declined
+  [[gnu::noinline, gnu::cold]] Choice declined(const Request& request, Time time, Slot* home) {
+    screen(request, LegFilter<Endpoint>{}, AnyEndpoint{}, time, home);  // full endpoints count as full, not as declined
     reason_.declined = static_cast<std::uint32_t>(rest_.size());
     return {};
   }
   [[gnu::noinline, gnu::cold]] std::shared_ptr<const void> fetch() {
     auto next = pool_->snapshot();
-    rest_.reserve(next->candidates().size());  // here, so that a search never allocates
-    held_back_.reserve(next->candidates().size());
-    groups_.reserve(next->candidates().size());
+    const auto now = detail::shown_to<Policy>(*next);
+    rest_.reserve(now.all());  // here, so that a search never allocates
+    held_back_.reserve(now.all());
+    groups_.reserve(now.all());
     auto old = std::exchange(snapshot_, std::move(next));
-    const auto before = std::exchange(candidates_, snapshot_->candidates());
+    const auto before = std::exchange(candidates_, now);
     detail::candidates_changed(state_, before, candidates_);
     generation_ = snapshot_->generation();
     return old;
@@ -283,6 +294,7 @@ class Leg {
   std::vector<Slot*> rest_;            // scratch: the candidates that may still be chosen
   std::vector<Slot*> held_back_;       // scratch: those that may be chosen if no other can
   std::uint32_t held_full_ = 0;        // how many of them count as full
+  Slot* home_ = nullptr;               // of this request's session, if that takes bound sessions only
   std::vector<std::uint64_t> groups_;  // scratch: of candidates that may be partners
   NoEndpoint reason_;                  // of the last choice that came to nothing
   bool searching_ = false;             // whether `rest_` is in use

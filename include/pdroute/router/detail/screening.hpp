@@ -52,25 +52,26 @@ template <class Slot>
 }
 
 /// Why none of the candidates could take the request even if all were idle; none if one of them could. Looks no further
-/// than the first one that could.
+/// than the first one that could. An endpoint that takes bound sessions only may be bound to the request's session.
 template <class Slot, class Request, class Endpoint>
-[[nodiscard]] std::optional<NoEndpoint> never(const Snapshot<Slot>& snapshot, const Request& request,
-                                              const LegFilter<Endpoint>& filter) {
-  NoEndpoint why = snapshot.left_out();
-  for (std::size_t i = 0; i < snapshot.candidates().size(); ++i) {
-    const Reason reason = detail::ruled_out(snapshot.candidates()[i], request, filter, AnyEndpoint{});
+[[nodiscard]] std::optional<NoEndpoint> never(const NoEndpoint& left_out, const Candidates<Slot>& candidates,
+                                              const Request& request, const LegFilter<Endpoint>& filter) {
+  NoEndpoint why = left_out;
+  for (std::size_t i = 0; i < candidates.all(); ++i) {
+    const Reason reason = detail::ruled_out(candidates[i], request, filter, AnyEndpoint{});
     if (reason == nullptr || reason == &NoEndpoint::full) return std::nullopt;
-    ++(why.*reason);
+    if (i < candidates.size()) ++(why.*reason);  // the others are counted already, as `bound_only`
   }
   return why;
 }
 
-/// Lists, in order, the groups of the candidates that nothing rules out, or nothing but `despite`.
+/// Lists, in order, the groups of the candidates that nothing rules out, or nothing but `despite`. Among them may be
+/// groups of endpoints that take sessions bound to them, and not this one.
 template <class Slot, class Request, class Endpoint>
 void list_groups(std::vector<std::uint64_t>& list, const Candidates<Slot>& candidates, const Request& request,
                  const LegFilter<Endpoint>& filter, const GroupRef<Endpoint>& group, Reason despite) {
   list.clear();
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
+  for (std::size_t i = 0; i < candidates.all(); ++i) {
     const Reason reason = detail::ruled_out(candidates[i], request, filter, AnyEndpoint{});
     if (reason == nullptr || reason == despite) list.push_back(group(candidates[i].endpoint()));
   }
