@@ -152,6 +152,11 @@ const kinds = {
   'refuse-429': 'overloaded',
 };
 
+/// How often an engine with this fault is asked, of 100 requests that two engines share. One that pushes back is asked
+/// less and less often.
+const least = (kind) => (kind === 'refuse-429' ? 1 : 21);
+const most = (kind) => (kind === 'refuse-429' ? 15 : 100);
+
 /// Sets a fault in the victim, loads the gateway, and returns how the counts have changed meanwhile.
 async function with_fault({ ps, ds, gw }, victim, kind, every, requests = 100) {
   const look = async () => {
@@ -177,8 +182,8 @@ test('a prefill engine replies nonsense or fails: the other one computes the pro
   for (const [kind, outcome] of Object.entries(kinds)) {
     const { ends, retries, failed, prompts, asked, by } = await with_fault(world, world.ps[0], kind, 1);
     all_answered(ends);
-    assert.ok(asked > 20, `${kind}: it was chosen in its turn`);
-    assert.ok(asked <= 100, `${kind}: no request comes to it twice`);
+    assert.ok(asked >= least(kind), `${kind}: it was chosen in its turn`);
+    assert.ok(asked <= most(kind), `${kind}: no request comes to it twice`);
     // Each request that it fails costs one failed lease, one retry and one more prompt.
     assert.deepEqual([by[outcome], failed, retries, prompts - 100], [asked, asked, asked, asked], kind);
     all.push(...ends);
@@ -198,7 +203,7 @@ test('a decode engine replies nonsense or fails: a used-up prompt is computed ag
     } else {
       all_answered(ends);
     }
-    assert.ok(asked > 20 && asked <= 100, kind);
+    assert.ok(asked >= least(kind) && asked <= most(kind), kind);
     assert.deepEqual([by[outcome], failed, retries], [asked, asked, asked - begun], kind);
     // A request that is refused with 429 has not used up its prompt.
     assert.equal(prompts - 100, kind === 'refuse-429' ? 0 : retries, kind);
