@@ -66,6 +66,9 @@ class ScheduledAtomic {
     expected = value(seen);
     return exchanged;
   }
+  bool compare_exchange_strong(T& expected, T desired, std::memory_order order) noexcept {
+    return compare_exchange_strong(expected, desired, order, on_failure(order));
+  }
   bool compare_exchange_weak(T& expected, T desired, std::memory_order success, std::memory_order failure) noexcept {
     return compare_exchange_strong(expected, desired, success, failure);
   }

@@ -16,8 +16,8 @@ struct Engine {
 using Slot = pdroute::detail::Slot<pdroute::Role::prefill, Engine>;
 
 /// Makes a slot on the heap with the membership's pin and `more_pins`. It destroys itself, as the pool's slots do.
-Slot* new_slot(int more_pins, std::uint32_t row_limit = 0) {
-  auto* slot = new Slot(Engine{}, 1, {}, row_limit);
+Slot* new_slot(int more_pins) {
+  auto* slot = new Slot(Engine{}, 1, {});
   for (int i = 0; i < more_pins; ++i) slot->pin();
   return slot;
 }
@@ -182,76 +182,30 @@ class CountsWhileLeasesEnd {
   Slot::Place* running_ = nullptr;
 };
 
-/// The limit is lowered to the number in flight while a thread reserves and another one reads the counts.
+/// The limit is lowered to the number in flight while a thread reserves and another one reads the counts. The gate
+/// has a limit of its own, so this is the count alone.
 class LimitIsLowered {
  public:
-  LimitIsLowered() { check(running_ != nullptr, "a new slot takes a lease"); }
+  LimitIsLowered() { check(reserve(), "a new slot takes a lease"); }
   void first() {
-    Slot::Place* const place = reserve(*slot_);
-    if (place == nullptr) return;
+    if (!reserve()) return;
     check(lowered_ == 0 || model::last_change() < lowered_, "a lease begins above the lowered limit");
-    complete(place);
+    check(!count_.release(), "never destroyed");
   }
   void second() {
-    slot_->set_limit(1);
+    count_.set_limit(1);
     lowered_ = model::last_change();
   }
-  void third() { check(slot_->ended() <= 1, "ended differs from the leases there were"); }
-  void finish() {
-    complete(running_);
-    Slot::end_pin(slot_);
-  }
+  void third() { check(count_.ended() <= 1, "ended differs from the leases there were"); }
+  void finish() { check(!count_.release() && count_.in_flight() == 0, "in flight without leases"); }
 
  private:
-  Slot* slot_ = new_slot(0);
-  Slot::Place* running_ = reserve(*slot_);
+  using Count = pdroute::detail::SlotCount;
+
+  bool reserve() { return count_.try_reserve() == Count::Attempt::reserved; }
+
+  Count count_;
   std::size_t lowered_ = 0;
-};
-
-/// A failure closes the gate, while the pool opens it.
-class FailsWhileTakenBack {
- public:
-  FailsWhileTakenBack() { check(running_ != nullptr, "a new slot takes a lease"); }
-  void first() { Slot::fail(running_, {}, pdroute::FailureKind::bad_response); }
-  void second() {
-    slot_->admit([](auto& admission) { admission.serve(false); });
-  }
-  void third() {}
-  void finish() {
-    check(slot_->limit() == slot_->admission().limit_of_count(), "the count does not follow the gate");
-    check(slot_->admission().marked() == 0, "a mark without a lease");
-    check(slot_->outcomes() == pdroute::Outcomes{.completed = slot_->ended() - 1, .bad_response = 1},
-          "ended differs from the leases there were");
-    Slot::end_pin(slot_);
-  }
-
- private:
-  Slot* slot_ = new_slot(0, 1);
-  Slot::Place* running_ = reserve(*slot_);
-};
-
-/// The endpoint is probed, and two want to be the only probe.
-class OnlyOneProbe {
- public:
-  OnlyOneProbe() {
-    slot_->admit([](auto& admission) { admission.probe(1); });
-  }
-  void first() { request(); }
-  void second() { request(); }
-  void third() {}
-  void after_each_step() { check(slot_->in_flight() <= 1, "more probes than allowed"); }
-  void finish() {
-    check(slot_->in_flight() == 0 && slot_->admission().marked() == 0, "a mark without a lease");
-    check(slot_->admission().state().left == 1, "a probe is lost");
-    Slot::end_pin(slot_);
-  }
-
- private:
-  void request() {
-    if (Slot::Place* const place = reserve(*slot_)) Slot::cancel(place, {});
-  }
-
-  Slot* slot_ = new_slot(0);
 };
 
 }  // namespace
@@ -262,7 +216,5 @@ int main() {
   model::explore<DrainedIsDrained>("one waits for a closed slot to be empty", 60);
   model::explore<CountsWhileLeasesEnd>("the counts are read while leases begin and end", 500);
   model::explore<LimitIsLowered>("the limit is lowered while one reserves", 10);
-  model::explore<FailsWhileTakenBack>("the gate closes and opens at once", 10);
-  model::explore<OnlyOneProbe>("two want to be the only probe", 10);
   model::explore<RemovedWhileReserving>("two reserve while the endpoint is removed", 5000);
 }

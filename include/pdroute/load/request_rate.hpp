@@ -17,8 +17,13 @@ inline namespace v0 {
 /// at any rate below 2^31 arrivals per window.
 ///
 /// Guarantee: with one thread, 0 <= count - exact <= the arrivals of one bucket. Here exact is the number of arrivals
-/// `a` with `now - a <= window`, and a bucket is a sixtieth of the window. An arrival that is recorded while another
-/// thread begins a bucket may count in either of the two buckets.
+/// `a` with `now - a <= window`, and a bucket is a sixtieth of the window. With several threads, the count is never
+/// negative and no arrival is lost for good, but some readings differ from that until the window has passed:
+/// - An arrival that is recorded while another thread begins a bucket may count in either of the two buckets. If it is
+///   then undone, or if an arrival is undone while a thread begins a bucket, the windows that begin with that bucket
+///   count one too many or one too few.
+/// - If two threads begin different buckets at once, the window may be that of either bucket as long as the later one
+///   lasts.
 ///
 /// A time before the newest bucket comes from a slow thread or from a clock that has stepped back. What counts is how
 /// far it is behind the newest bucket:
@@ -130,9 +135,11 @@ class RequestRate {
     const auto write = [&](Mark& place, std::uint32_t value) {
       // Acquire: keeps the next load after this one.
       std::uint32_t seen = place.load(std::memory_order_acquire);
-      // Acquire: keeps the exchange after this load.
-      current = newest_.load(std::memory_order_acquire);
-      if (current == newest && seen != value) place.compare_exchange_strong(seen, value, std::memory_order_relaxed);
+      do {
+        // Acquire: keeps the exchange after this load.
+        current = newest_.load(std::memory_order_acquire);
+        if (current != newest || seen == value) return;
+      } while (!place.compare_exchange_weak(seen, value, std::memory_order_acquire));
     };
     for (auto b = first_mark(newest, bucket); b <= bucket && current == newest; ++b) write(mark(b), total);
     if (current == newest) write(before_, mark(bucket - RateWindow::buckets).load(std::memory_order_relaxed));
