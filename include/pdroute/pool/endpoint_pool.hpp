@@ -17,10 +17,12 @@
 #include <pdroute/load/no_load.hpp>
 #include <pdroute/no_endpoint.hpp>
 #include <pdroute/pool/detail/check_endpoints.hpp>
+#include <pdroute/pool/detail/engine_rows.hpp>
 #include <pdroute/pool/detail/list_change.hpp>
 #include <pdroute/pool/detail/member.hpp>
 #include <pdroute/pool/detail/membership.hpp>
 #include <pdroute/pool/detail/role_move.hpp>
+#include <pdroute/pool/detail/step_of_time.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
 #include <pdroute/pool/outlier_detection.hpp>
 #include <pdroute/pool/role_change.hpp>
@@ -161,32 +163,19 @@ class EndpointPool {
   /// Returns the endpoints whose phase has changed. O(members).
   template <class TimePoint>
   std::vector<EjectionChange<Endpoint>> advance(TimePoint now) {
-    std::vector<EjectionChange<Endpoint>> changes;
-    const std::int64_t moment = detail::nanoseconds_of(now);
-    membership_.update([&](Members& members) {
-      const detail::Lenience lenience_before = members.lenience();
-      std::vector<std::pair<EjectionPhase, detail::Reason>> before;
-      before.reserve(members.size());
-      changes.reserve(members.size());  // so that nothing can throw once something has changed
-      for (const Member& member : members)
-        before.emplace_back(member.ejection.phase, member.ruled_out(lenience_before));
-      for (std::size_t i = 0; i < members.size(); ++i) members.at(i).end_pause(moment);
-      members.advance(moment);
-      members.bound_probes();
-      const detail::Lenience lenience = members.lenience();
-      bool eligible_changed = false;
-      for (std::size_t i = 0; i < members.size(); ++i) {
-        Member& member = members.at(i);
-        if (before[i].first != EjectionPhase::none && member.ejection.phase == EjectionPhase::none)
-          member.begin_slow_start(membership_.slow_start());
-        member.advance_slow_start(membership_.slow_start(), moment);
-        eligible_changed = eligible_changed || before[i].second != member.ruled_out(lenience);
-        if (before[i].first != member.ejection.phase)
-          changes.push_back({role, EndpointId<Endpoint>(member.slot->id()), member.phase(lenience.panic)});
-      }
-      return eligible_changed;
-    });
-    return changes;
+    detail::EngineRows rows;
+    add_rows(rows);
+    return advance(now, rows);
+  }
+  /// The same for a pool of several, whose engines are endpoints of the other pools, too: `rows` has been given to
+  /// `add_rows` of all.
+  template <class TimePoint>
+  std::vector<EjectionChange<Endpoint>> advance(TimePoint now, const detail::EngineRows& rows) {
+    return detail::StepOfTime<Membership>::take(membership_, detail::nanoseconds_of(now), rows);
+  }
+  /// Adds the failures in a row of all members.
+  void add_rows(detail::EngineRows& rows) const {
+    membership_.read([&](const Members& members) { members.add_rows(rows); });
   }
 
   /// Takes what an engine reports of itself, made at `made_at` and passed on at `now`; if `made_at` is later, it counts

@@ -222,8 +222,11 @@ class DisaggregatedRouter {
   /// has changed. Call it about once a second, by a timer or between requests. O(members).
   std::vector<EjectionChange<Endpoint>> advance(time_point now) {
     now = detail::in_range(now);
-    auto changes = core_->prefill.advance(now);
-    for (auto& change : core_->decode.advance(now)) changes.push_back(std::move(change));
+    detail::EngineRows rows;
+    core_->prefill.add_rows(rows);
+    core_->decode.add_rows(rows);
+    auto changes = core_->prefill.advance(now, rows);
+    for (auto& change : core_->decode.advance(now, rows)) changes.push_back(std::move(change));
     return changed(std::move(changes));
   }
 
