@@ -22,6 +22,7 @@
 #include <pdroute/pool/detail/member.hpp>
 #include <pdroute/pool/detail/membership.hpp>
 #include <pdroute/pool/detail/role_move.hpp>
+#include <pdroute/pool/detail/state_change.hpp>
 #include <pdroute/pool/detail/step_of_time.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
 #include <pdroute/pool/outlier_detection.hpp>
@@ -52,10 +53,11 @@ inline namespace v0 {
 template <Role role, EndpointType Endpoint, LoadMetric Load = NoLoad>
 class EndpointPool {
  public:
-  using Slot = detail::Slot<role, Endpoint, Load>;  ///< what leases refer to
-  using Snapshot = detail::Snapshot<Slot>;          ///< what policies choose from
-  using IdView = EndpointIdView<Endpoint>;          ///< the id of an endpoint, cheap to pass
-  using Options = typename Load::Options;           ///< of the load metric
+  using Slot = detail::Slot<role, Endpoint, Load>;      ///< what leases refer to
+  using Snapshot = detail::Snapshot<Slot>;              ///< what policies choose from
+  using IdView = EndpointIdView<Endpoint>;              ///< the id of an endpoint, cheap to pass
+  using InstanceView = EndpointInstanceView<Endpoint>;  ///< what names an engine, cheap to pass
+  using Options = typename Load::Options;               ///< of the load metric
 
   /// An empty pool. Outlier detection and slow start are off unless their rules are given. `router` is the mark in
   /// `EndpointKey`.
@@ -104,44 +106,36 @@ class EndpointPool {
   }
 
   /// Sets whether the endpoint works. False: no member has this id, and nothing has changed. O(1) on average.
-  bool set_health(IdView id, Health health) {
-    bool found = false;
-    membership_.update([&](Members& members) {
-      Member* const member = members.find(id);
-      found = member != nullptr;
-      if (!found || member->health == health) return false;
-      const SlowStart& slow = membership_.slow_start();
-      if (slow.on() && health == Health::healthy && !members.lenience().fail_open) member->begin_slow_start(slow);
-      member->health = health;
-      return true;
-    });
-    return found;
-  }
-
+  bool set_health(IdView id, Health health) { return State::health(membership_, one(id), health) > 0; }
   /// Sets whether the endpoint takes new requests. A pause may have an end, a moment of the caller's clock: `advance`
   /// then ends it. Until then the endpoint counts as full. False: no member has this id. O(1) on average.
-  bool set_intake(IdView id, Intake intake) { return set_intake_until(id, intake, Member::no_end); }
+  bool set_intake(IdView id, Intake intake) { return State::intake(membership_, one(id), intake, Member::no_end) > 0; }
   /// Pauses the endpoint from now on for a time.
   template <class TimePoint>
   bool pause(IdView id, TimePoint now, std::chrono::nanoseconds time) {
-    constexpr std::chrono::nanoseconds longest = std::chrono::hours{24 * 365 * 100};
-    const auto length = std::clamp(time, std::chrono::nanoseconds::zero(), longest);
-    return set_intake_until(id, Intake::paused, detail::nanoseconds_of(now) + length.count());
+    return State::intake(membership_, one(id), Intake::paused, end_of_pause(now, time)) > 0;
   }
-
   /// Refuses new leases for this life of the endpoint. Draining is final, unlike HAProxy's drain state: once this has
   /// returned, no new lease appears. Leases that run stay valid; `EndpointStatus::drained()` says when the last has
   /// ended. False: no member has this id. O(1) on average.
-  bool drain(IdView id) {
-    bool found = false;
-    membership_.update_and_close([&](Members& members) -> Slot* {
-      Member* const member = members.find(id);
-      found = member != nullptr;
-      if (found) member->left = false;  // so that no list and no change of role brings this life back
-      return found && !std::exchange(member->draining, true) ? member->slot : nullptr;
-    });
-    return found;
+  bool drain(IdView id) { return State::drain(membership_, one(id)) > 0; }
+
+  /// Sets the health of all endpoints of an engine at once. Returns how many there are; the next three do, too.
+  /// O(members), or O(1) on average if the id names the engine.
+  std::size_t set_engine_health(InstanceView instance, Health health) {
+    return State::health(membership_, all_of(instance), health);
   }
+  /// Sets whether the endpoints of an engine take new requests.
+  std::size_t set_engine_intake(InstanceView instance, Intake intake) {
+    return State::intake(membership_, all_of(instance), intake, Member::no_end);
+  }
+  /// Pauses the endpoints of an engine from now on for a time.
+  template <class TimePoint>
+  std::size_t pause_engine(InstanceView instance, TimePoint now, std::chrono::nanoseconds time) {
+    return State::intake(membership_, all_of(instance), Intake::paused, end_of_pause(now, time));
+  }
+  /// Refuses new leases for the present lives of the endpoints of an engine, for good.
+  std::size_t drain_engine(InstanceView instance) { return State::drain(membership_, all_of(instance)); }
 
   /// Sets the limits of this life of the endpoint, at once. What is above a lowered limit stays; nothing is added until
   /// there is room. Returns what is wrong, if anything: no member has this id, or the capacity is out of range.
@@ -258,21 +252,20 @@ class EndpointPool {
   using Member = typename Membership::Member;
   using Edit = typename Membership::Edit;
   using Change = detail::ListChange<Membership>;
-  template <class Change>
-  bool set(IdView id, const Change& change) {
-    bool found = false;
-    membership_.update([&](Members& members) {
-      Member* const member = members.find(id);
-      return (found = member != nullptr) && change(*member);
-    });
-    return found;
+  using State = detail::StateChange<Membership>;
+  /// For `StateChange`: the member of this id, or the endpoints of an engine.
+  [[nodiscard]] static auto one(IdView id) {
+    return [id](Members& members, const auto& act) {
+      if (Member* const member = members.find(id)) act(*member);
+    };
   }
-  bool set_intake_until(IdView id, Intake intake, std::int64_t until) {
-    return set(id, [=](Member& member) {
-      const bool had_end =
-          std::exchange(member.paused_until, until) != Member::no_end;  // with an end it counts as full
-      return std::exchange(member.intake, intake) != intake || had_end != (until != Member::no_end);
-    });
+  [[nodiscard]] static auto all_of(InstanceView instance) {
+    return [instance](Members& members, const auto& act) { members.each_of(instance, act); };
+  }
+  template <class TimePoint>
+  [[nodiscard]] static std::int64_t end_of_pause(TimePoint now, std::chrono::nanoseconds time) {
+    constexpr std::chrono::nanoseconds longest = std::chrono::hours{24 * 365 * 100};
+    return detail::nanoseconds_of(now) + std::clamp(time, std::chrono::nanoseconds::zero(), longest).count();
   }
   /// Adds or updates one endpoint.
   std::optional<ConfigError> put(const Endpoint& endpoint, bool known) {

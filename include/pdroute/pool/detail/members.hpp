@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <pdroute/detail/endpoint_access.hpp>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/no_endpoint.hpp>
 #include <pdroute/pool/detail/engine_rows.hpp>
@@ -94,6 +95,18 @@ class Members {
     return found == end() ? nullptr : &*found;
   }
 
+  /// Calls `act(member)` for each endpoint of an engine. O(members), or O(1) on average if the id names the engine.
+  template <class Act>
+  void each_of(EndpointInstanceView<Endpoint> instance, const Act& act) {
+    if constexpr (HasInstance<Endpoint>) {
+      const std::uint64_t engine = detail::instance_hash<Endpoint>(instance);
+      for (Member& member : all_) {
+        if (member.slot->engine() == engine) act(member);
+      }
+    } else if (Member* const member = find(instance)) {
+      act(*member);
+    }
+  }
   /// What a router reports of each member.
   [[nodiscard]] std::vector<EndpointStatus<Endpoint>> statuses() const {
     std::vector<EndpointStatus<Endpoint>> statuses;
