@@ -24,6 +24,7 @@ using pdroute::Demand;
 using pdroute::endpoint_id;
 using pdroute::EndpointId;
 using pdroute::EndpointIdView;
+using pdroute::EndpointInstanceView;
 using pdroute::EndpointTraits;
 using pdroute::EndpointType;
 using pdroute::FailureKind;
@@ -151,6 +152,7 @@ using pdroute::SlowStart;
 
 // router/
 using pdroute::DisaggregatedRouter;
+using pdroute::RouterMembers;
 using pdroute::Dispatcher;
 using pdroute::ExceededLimit;
 using pdroute::ExplainedEndpoint;

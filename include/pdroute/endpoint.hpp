@@ -53,8 +53,10 @@ enum class Intake : std::uint8_t {
 ///   it, the same key means the same life, also if the endpoint was missing from a list for a while. Without it, an
 ///   endpoint is the same life as long as each list names it.
 /// - `instance` names the engine that the endpoint belongs to, for endpoints that are ranks of one engine. It is
-///   optional; without it the id does. A request that found an engine unreachable is not sent to any of its endpoints
-///   again, in neither role, if it excludes the failed one.
+///   optional; without it the id does. The endpoints of an engine, in one role or in both, have some states together: a
+///   request that found an engine unreachable is not sent to any of them again if it excludes the failed one; failures
+///   in a row add up for outlier detection; and the router's functions without a role set the health, the intake and the
+///   drain of the whole engine. Limits belong to each endpoint in each role.
 /// - `capacity` gives the endpoint's limits. It is optional; without it there are no limits.
 /// - `weight` says how much the endpoint can take compared with the others of its role: an integer from 0 to
 ///   `max_endpoint_weight`. It is optional; without it the weight is 1. Zero means: no new requests. Only roles with a
@@ -172,6 +174,27 @@ using EndpointIdView = detail::KeyView<std::remove_cvref_t<decltype(EndpointTrai
 /// The id of an endpoint as a value of its own (`std::string`, or the integer).
 template <EndpointType E>
 using EndpointId = detail::KeyValue<std::remove_cvref_t<decltype(EndpointTraits<E>::id(std::declval<const E&>()))>>;
+
+namespace detail {
+
+/// Whether the endpoint's type names the instance that an endpoint belongs to.
+template <class E>
+concept HasInstance = requires(const E& endpoint) { EndpointTraits<E>::instance(endpoint); };
+template <EndpointType E>
+struct InstanceViewOf {
+  using Type = EndpointIdView<E>;
+};
+template <EndpointType E>
+  requires HasInstance<E>
+struct InstanceViewOf<E> {
+  using Type = KeyView<std::remove_cvref_t<decltype(EndpointTraits<E>::instance(std::declval<const E&>()))>>;
+};
+
+}  // namespace detail
+
+/// What names the engine of an endpoint, as a cheap view: its instance, or its id if its type has no instance.
+template <EndpointType E>
+using EndpointInstanceView = typename detail::InstanceViewOf<E>::Type;
 
 /// The id of an endpoint, read by `EndpointTraits`.
 template <EndpointType E>

@@ -69,6 +69,7 @@
 #include <pdroute/router/predicate_ref.hpp>
 #include <pdroute/router/refusals.hpp>
 #include <pdroute/router/route.hpp>
+#include <pdroute/router/router_members.hpp>
 #include <pdroute/router/router_options.hpp>
 #include <pdroute/session/session_table.hpp>
 #include <pdroute/version.hpp>

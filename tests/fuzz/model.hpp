@@ -161,6 +161,15 @@ struct Ejection {
   std::uint32_t times = 0;
   std::int64_t until = 0;
   std::int64_t since = 0;
+  std::uint32_t row_before = 0;        ///< its row of failures when the engine was last seen to have completed a request
+  std::uint64_t completed_before = 0;  ///< its completed requests by then
+};
+
+/// The failures in a row of an engine that plays both roles.
+struct EngineRow {
+  std::uint32_t endpoints = 0;
+  std::uint32_t failures = 0;
+  bool completed = false;
 };
 
 /// One life of an endpoint in one role. The owners of a `Life` are the owners that the library's copy of the payload

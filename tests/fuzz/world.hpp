@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <pdroute/pdroute.hpp>
@@ -110,7 +111,8 @@ class World final : public Witness {
   // Outlier detection (world_outliers.cpp)
   void end_all();
   void advance_router();
-  void advance_role(pdroute::Role role, std::int64_t now);
+  [[nodiscard]] std::map<std::string, EngineRow> engine_rows();
+  void advance_role(pdroute::Role role, std::int64_t now, const std::map<std::string, EngineRow>& rows);
   void settle(pdroute::Role role);
   void settle();
 

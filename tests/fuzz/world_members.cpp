@@ -217,7 +217,7 @@ void World::set_health() {
       known = true;
     }
   }
-  ensure(router_->set_health(id, health) == known, "set_health knows other ids");
+  ensure((router_->set_health(id, health) > 0) == known, "set_health knows other ids");
 }
 
 void World::set_intake() {

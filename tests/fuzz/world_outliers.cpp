@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -51,7 +52,23 @@ void World::settle() {
   settle(Role::decode);
 }
 
-void World::advance_role(Role role, std::int64_t now) {
+/// The rows of all engines, by id, over both roles.
+std::map<std::string, EngineRow> World::engine_rows() {
+  std::map<std::string, EngineRow> rows;
+  for (const Role role : {Role::prefill, Role::decode}) {
+    for (const LifePtr& life : members(role)) {
+      if (life->draining) continue;
+      const Ejection& ejection = life->ejection;
+      EngineRow& row = rows[life->id];
+      ++row.endpoints;
+      row.failures += life->gate.row - std::min(life->gate.row, ejection.row_before);
+      row.completed = row.completed || life->outcomes.completed > ejection.completed_before;
+    }
+  }
+  return rows;
+}
+
+void World::advance_role(Role role, std::int64_t now, const std::map<std::string, EngineRow>& rows) {
   constexpr std::int64_t second = 1'000'000'000;
   constexpr std::array<std::int64_t, 4> time_out{2 * second, 4 * second, 8 * second, 10 * second};
   const Lives& all = members(role);
@@ -67,14 +84,22 @@ void World::advance_role(Role role, std::int64_t now) {
     if (life->draining) continue;
     gate.step();
     ejection.until = std::min(ejection.until, now + 10 * second);
+    const EngineRow& engine = rows.at(life->id);
+    const bool full_row = engine.endpoints > 1 && !engine.completed && engine.failures >= rules_.consecutive_failures;
+    if (engine.endpoints > 1 && engine.completed) {
+      ejection.completed_before = life->outcomes.completed;
+      ejection.row_before = gate.row;
+    }
     if (is_out(*life)) {
       if (now >= ejection.until) probe(*life);
     } else if (ejection.phase == EjectionPhase::none) {
-      if (gate.tripped()) failing.emplace_back(gate.row, life);
+      const std::uint32_t evidence = std::max(gate.tripped() ? gate.row : 0, full_row ? engine.failures : 0);
+      if (evidence > 0) failing.emplace_back(evidence, life);
     } else if (gate.proved) {
       ejection.phase = EjectionPhase::none;
       ejection.since = now;
       gate.serve();
+      ejection.row_before = 0;
       ++tally_.taken_back;
     } else {
       if (!gate.tried && gate.running.count(gate.period) == 0) ejection.until = now + 10 * second;
@@ -97,12 +122,14 @@ void World::advance_role(Role role, std::int64_t now) {
         probe(*life);
       } else {
         life->gate.serve();
+        ejection.row_before = 0;
       }
       continue;
     }
     if (ejection.phase == EjectionPhase::none && now - ejection.since > 10 * second) ejection.times = 0;
     ejection.phase = EjectionPhase::ejected;
     ejection.until = now + time_out[std::min(ejection.times++, 3U)];
+    ejection.row_before = 0;
     life->gate.hold();
     ++tally_.ejected;
   }
@@ -132,11 +159,12 @@ void World::advance_router() {
   using Change = std::tuple<Role, std::string, EjectionPhase>;
   std::vector<Change> expected;
   if (ejects_) {
+    const auto rows = engine_rows();
     for (const Role role : {Role::prefill, Role::decode}) {
       const auto kind = [](const Life& life) { return is_out(life) ? EjectionPhase::ejected : life.ejection.phase; };
       std::vector<EjectionPhase> before;
       for (const LifePtr& life : members(role)) before.push_back(kind(*life));
-      advance_role(role, now.time_since_epoch().count());
+      advance_role(role, now.time_since_epoch().count(), rows);
       for (std::size_t i = 0; i < before.size(); ++i) {
         const Life& life = *members(role)[i];
         if (kind(life) == before[i]) continue;

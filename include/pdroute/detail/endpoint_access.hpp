@@ -119,25 +119,33 @@ template <EndpointType E>
   }
 }
 
-/// A hash of the id, equal for equal ids on every platform.
-template <EndpointType E>
-[[nodiscard]] std::uint64_t id_hash(EndpointIdView<E> id) noexcept {
-  if constexpr (StringLike<EndpointIdView<E>>) {
-    return static_cast<std::uint64_t>(pdroute::key(id));
+/// A hash of an id or of an instance, equal for equal ones on every platform.
+template <class View>
+[[nodiscard]] std::uint64_t view_hash(View view) noexcept {
+  if constexpr (StringLike<View>) {
+    return static_cast<std::uint64_t>(pdroute::key(view));
   } else {
-    return static_cast<std::uint64_t>(pdroute::key(static_cast<std::uint64_t>(id)));
+    return static_cast<std::uint64_t>(pdroute::key(static_cast<std::uint64_t>(view)));
   }
 }
-
+template <EndpointType E>
+[[nodiscard]] std::uint64_t id_hash(EndpointIdView<E> id) noexcept {
+  return detail::view_hash<EndpointIdView<E>>(id);
+}
+/// A hash of what names an engine.
+template <EndpointType E>
+[[nodiscard]] std::uint64_t instance_hash(EndpointInstanceView<E> instance) noexcept {
+  return detail::view_hash<EndpointInstanceView<E>>(instance);
+}
 /// A hash of the instance that the endpoint belongs to, or of its id if its type names no instance.
 template <EndpointType E>
 [[nodiscard]] std::uint64_t engine_hash(const E& endpoint) {
-  if constexpr (requires { EndpointTraits<E>::instance(endpoint); }) {
+  if constexpr (HasInstance<E>) {
     using Read = std::remove_cvref_t<decltype(EndpointTraits<E>::instance(endpoint))>;
     static_assert(IdType<Read>, "pdroute: an instance must be an integer or text");
-    return static_cast<std::uint64_t>(pdroute::key(KeyView<Read>(EndpointTraits<E>::instance(endpoint))));
+    return detail::instance_hash<E>(EndpointTraits<E>::instance(endpoint));
   } else {
-    return detail::id_hash<E>(pdroute::endpoint_id(endpoint));
+    return detail::instance_hash<E>(pdroute::endpoint_id(endpoint));
   }
 }
 

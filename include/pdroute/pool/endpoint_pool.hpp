@@ -17,10 +17,13 @@
 #include <pdroute/load/no_load.hpp>
 #include <pdroute/no_endpoint.hpp>
 #include <pdroute/pool/detail/check_endpoints.hpp>
+#include <pdroute/pool/detail/engine_rows.hpp>
 #include <pdroute/pool/detail/list_change.hpp>
 #include <pdroute/pool/detail/member.hpp>
 #include <pdroute/pool/detail/membership.hpp>
 #include <pdroute/pool/detail/role_move.hpp>
+#include <pdroute/pool/detail/state_change.hpp>
+#include <pdroute/pool/detail/step_of_time.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
 #include <pdroute/pool/outlier_detection.hpp>
 #include <pdroute/pool/role_change.hpp>
@@ -50,10 +53,11 @@ inline namespace v0 {
 template <Role role, EndpointType Endpoint, LoadMetric Load = NoLoad>
 class EndpointPool {
  public:
-  using Slot = detail::Slot<role, Endpoint, Load>;  ///< what leases refer to
-  using Snapshot = detail::Snapshot<Slot>;          ///< what policies choose from
-  using IdView = EndpointIdView<Endpoint>;          ///< the id of an endpoint, cheap to pass
-  using Options = typename Load::Options;           ///< of the load metric
+  using Slot = detail::Slot<role, Endpoint, Load>;      ///< what leases refer to
+  using Snapshot = detail::Snapshot<Slot>;              ///< what policies choose from
+  using IdView = EndpointIdView<Endpoint>;              ///< the id of an endpoint, cheap to pass
+  using InstanceView = EndpointInstanceView<Endpoint>;  ///< what names an engine, cheap to pass
+  using Options = typename Load::Options;               ///< of the load metric
 
   /// An empty pool. Outlier detection and slow start are off unless their rules are given. `router` is the mark in
   /// `EndpointKey`.
@@ -102,44 +106,37 @@ class EndpointPool {
   }
 
   /// Sets whether the endpoint works. False: no member has this id, and nothing has changed. O(1) on average.
-  bool set_health(IdView id, Health health) {
-    bool found = false;
-    membership_.update([&](Members& members) {
-      Member* const member = members.find(id);
-      found = member != nullptr;
-      if (!found || member->health == health) return false;
-      const SlowStart& slow = membership_.slow_start();
-      if (slow.on() && health == Health::healthy && !members.lenience().fail_open) member->begin_slow_start(slow);
-      member->health = health;
-      return true;
-    });
-    return found;
-  }
+  bool set_health(IdView id, Health health) { return State::health(membership_, one(id), health) > 0; }
 
   /// Sets whether the endpoint takes new requests. False: no member has this id. O(1) on average.
-  bool set_intake(IdView id, Intake intake) { return set_intake_until(id, intake, Member::no_end); }
+  bool set_intake(IdView id, Intake intake) { return State::intake(membership_, one(id), intake, Member::no_end) > 0; }
   /// Sets it for a time from now on; the first `advance` after that lets it accept again. Until then a paused endpoint
   /// counts as full. Precondition: not `Intake::accepting`.
   template <class TimePoint>
   bool set_intake(IdView id, Intake intake, TimePoint now, std::chrono::nanoseconds time) {
-    constexpr std::chrono::nanoseconds longest = std::chrono::hours{24 * 365 * 100};
-    const auto length = std::clamp(time, std::chrono::nanoseconds::zero(), longest);
-    return set_intake_until(id, intake, detail::nanoseconds_of(now) + length.count());
+    return State::intake(membership_, one(id), intake, end_of(now, time)) > 0;
   }
-
   /// Refuses new leases for this life of the endpoint. Draining is final, unlike HAProxy's drain state: once this has
   /// returned, no new lease appears. Leases that run stay valid; `EndpointStatus::drained()` says when the last has
   /// ended. False: no member has this id. O(1) on average.
-  bool drain(IdView id) {
-    bool found = false;
-    membership_.update_and_close([&](Members& members) -> Slot* {
-      Member* const member = members.find(id);
-      found = member != nullptr;
-      if (found) member->left = false;  // so that no list and no change of role brings this life back
-      return found && !std::exchange(member->draining, true) ? member->slot : nullptr;
-    });
-    return found;
+  bool drain(IdView id) { return State::drain(membership_, one(id)) > 0; }
+
+  /// Sets the health of all endpoints of an engine at once. Returns how many there are; the next three do, too.
+  /// O(members), or O(1) on average if the id names the engine.
+  std::size_t set_engine_health(InstanceView instance, Health health) {
+    return State::health(membership_, all_of(instance), health);
   }
+  /// Sets whether the endpoints of an engine take new requests.
+  std::size_t set_engine_intake(InstanceView instance, Intake intake) {
+    return State::intake(membership_, all_of(instance), intake, Member::no_end);
+  }
+  /// Sets it for a time from now on. Precondition: not `Intake::accepting`.
+  template <class TimePoint>
+  std::size_t set_engine_intake(InstanceView instance, Intake intake, TimePoint now, std::chrono::nanoseconds time) {
+    return State::intake(membership_, all_of(instance), intake, end_of(now, time));
+  }
+  /// Refuses new leases for the present lives of the endpoints of an engine, for good.
+  std::size_t drain_engine(InstanceView instance) { return State::drain(membership_, all_of(instance)); }
 
   /// Sets the limits of this life of the endpoint, at once. What is above a lowered limit stays; nothing is added until
   /// there is room. Returns what is wrong, if anything: no member has this id, or the capacity is out of range.
@@ -161,32 +158,19 @@ class EndpointPool {
   /// Returns the endpoints whose phase has changed. O(members).
   template <class TimePoint>
   std::vector<EjectionChange<Endpoint>> advance(TimePoint now) {
-    std::vector<EjectionChange<Endpoint>> changes;
-    const std::int64_t moment = detail::nanoseconds_of(now);
-    membership_.update([&](Members& members) {
-      const detail::Lenience lenience_before = members.lenience();
-      std::vector<std::pair<EjectionPhase, detail::Reason>> before;
-      before.reserve(members.size());
-      changes.reserve(members.size());  // so that nothing can throw once something has changed
-      for (const Member& member : members)
-        before.emplace_back(member.ejection.phase, member.ruled_out(lenience_before));
-      for (std::size_t i = 0; i < members.size(); ++i) members.at(i).end_pause(moment);
-      members.advance(moment);
-      members.bound_probes();
-      const detail::Lenience lenience = members.lenience();
-      bool eligible_changed = false;
-      for (std::size_t i = 0; i < members.size(); ++i) {
-        Member& member = members.at(i);
-        if (before[i].first != EjectionPhase::none && member.ejection.phase == EjectionPhase::none)
-          member.begin_slow_start(membership_.slow_start());
-        member.advance_slow_start(membership_.slow_start(), moment);
-        eligible_changed = eligible_changed || before[i].second != member.ruled_out(lenience);
-        if (before[i].first != member.ejection.phase)
-          changes.push_back({role, EndpointId<Endpoint>(member.slot->id()), member.phase(lenience.panic)});
-      }
-      return eligible_changed;
-    });
-    return changes;
+    detail::EngineRows rows;
+    add_rows(rows);
+    return advance(now, rows);
+  }
+  /// The same for a pool of several, whose engines are endpoints of the other pools, too: `rows` has been given to
+  /// `add_rows` of all.
+  template <class TimePoint>
+  std::vector<EjectionChange<Endpoint>> advance(TimePoint now, const detail::EngineRows& rows) {
+    return detail::StepOfTime<Membership>::take(membership_, detail::nanoseconds_of(now), rows);
+  }
+  /// Adds the failures in a row of all members.
+  void add_rows(detail::EngineRows& rows) const {
+    membership_.read([&](const Members& members) { members.add_rows(rows); });
   }
 
   /// Takes what an engine reports of itself, made at `made_at` and passed on at `now`; if `made_at` is later, it counts
@@ -269,20 +253,20 @@ class EndpointPool {
   using Member = typename Membership::Member;
   using Edit = typename Membership::Edit;
   using Change = detail::ListChange<Membership>;
-  template <class Change>
-  bool set(IdView id, const Change& change) {
-    bool found = false;
-    membership_.update([&](Members& members) {
-      Member* const member = members.find(id);
-      return (found = member != nullptr) && change(*member);
-    });
-    return found;
+  using State = detail::StateChange<Membership>;
+  /// For `StateChange`: the member of this id, or the endpoints of an engine.
+  [[nodiscard]] static auto one(IdView id) {
+    return [id](Members& members, const auto& act) {
+      if (Member* const member = members.find(id)) act(*member);
+    };
   }
-  bool set_intake_until(IdView id, Intake intake, std::int64_t until) {
-    return set(id, [=](Member& member) {
-      const bool had_end = std::exchange(member.paused_until, until) != Member::no_end;  // a pause then counts as full
-      return std::exchange(member.intake, intake) != intake || had_end != (until != Member::no_end);
-    });
+  [[nodiscard]] static auto all_of(InstanceView instance) {
+    return [instance](Members& members, const auto& act) { members.each_of(instance, act); };
+  }
+  template <class TimePoint>
+  [[nodiscard]] static std::int64_t end_of(TimePoint now, std::chrono::nanoseconds time) {
+    constexpr std::chrono::nanoseconds longest = std::chrono::hours{24 * 365 * 100};
+    return detail::nanoseconds_of(now) + std::clamp(time, std::chrono::nanoseconds::zero(), longest).count();
   }
   /// Adds or updates one endpoint.
   std::optional<ConfigError> put(const Endpoint& endpoint, bool known) {

@@ -11,7 +11,7 @@
 #include <pdroute/endpoint.hpp>
 #include <pdroute/load/limited_count.hpp>
 #include <pdroute/no_endpoint.hpp>
-#include <pdroute/pool/detail/outlier_detector.hpp>
+#include <pdroute/pool/detail/outlier_state.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
 #include <pdroute/pool/outlier_detection.hpp>
 #include <pdroute/pool/slow_start.hpp>

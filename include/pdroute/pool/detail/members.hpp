@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <pdroute/detail/endpoint_access.hpp>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/no_endpoint.hpp>
+#include <pdroute/pool/detail/engine_rows.hpp>
 #include <pdroute/pool/detail/member.hpp>
 #include <pdroute/pool/detail/outlier_detector.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
@@ -93,6 +95,18 @@ class Members {
     return found == end() ? nullptr : &*found;
   }
 
+  /// Calls `act(member)` for each endpoint of an engine. O(members), or O(1) on average if the id names the engine.
+  template <class Act>
+  void each_of(EndpointInstanceView<Endpoint> instance, const Act& act) {
+    if constexpr (HasInstance<Endpoint>) {
+      const std::uint64_t engine = detail::instance_hash<Endpoint>(instance);
+      for (Member& member : all_) {
+        if (member.slot->engine() == engine) act(member);
+      }
+    } else if (Member* const member = find(instance)) {
+      act(*member);
+    }
+  }
   /// What a router reports of each member.
   [[nodiscard]] std::vector<EndpointStatus<Endpoint>> statuses() const {
     std::vector<EndpointStatus<Endpoint>> statuses;
@@ -128,9 +142,13 @@ class Members {
             .fail_open = rules_.fails_open(healthy, counted)};
   }
 
+  /// Adds the rows of failures of all members, if outlier detection is on.
+  void add_rows(EngineRows& rows) const {
+    if (rules_.on()) OutlierDetector<Member>::add_rows(rows, all_);
+  }
   /// One step of time for outlier detection. `bound_probes` is due after it.
-  void advance(std::int64_t now) {
-    if (rules_.on()) OutlierDetector<Member>(rules_, all_, now).advance();
+  void advance(std::int64_t now, const EngineRows& rows) {
+    if (rules_.on()) OutlierDetector<Member>(rules_, rows, all_, now).advance();
   }
   /// Bounds the probes of members that are ejected or probed: only while other members serve in full. In panic no
   /// member is held back for failing, also not one that fails from now on.

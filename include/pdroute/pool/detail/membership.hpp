@@ -91,16 +91,16 @@ class Membership {
     old = invalidate();
     build_if_small();
   }
-  /// Like `update`, for a change after which the slot that `change` returns, unless it is null, takes no more leases.
+  /// Like `update`, for a change after which the slots that `change` returns take no more leases.
   template <class Change>
   void update_and_close(const Change& change) {
     std::shared_ptr<const Snapshot> old;
     const std::lock_guard lock{mutex_};
-    if (Slot* const slot = change(members_)) {
-      old = invalidate();
-      slot->close();
-      build_if_small();
-    }
+    const std::vector<Slot*> closing = change(members_);
+    if (closing.empty()) return;
+    old = invalidate();
+    for (Slot* const slot : closing) slot->close();
+    build_if_small();
   }
   /// A number that rises with each `edit`. For functions that are given the members, because the lock guards it.
   [[nodiscard]] std::uint64_t version() const noexcept { return version_; }

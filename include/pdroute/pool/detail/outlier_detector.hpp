@@ -8,31 +8,15 @@
 #include <cstdint>
 #include <pdroute/outcome.hpp>
 #include <pdroute/pool/detail/admission_state.hpp>
+#include <pdroute/pool/detail/engine_probes.hpp>
+#include <pdroute/pool/detail/engine_rows.hpp>
+#include <pdroute/pool/detail/outlier_state.hpp>
 #include <pdroute/pool/outlier_detection.hpp>
 #include <vector>
 
 namespace pdroute {
 inline namespace v0 {
 namespace detail {
-
-/// What outlier detection remembers of one member. Times are nanoseconds of the caller's clock; counts are those of the
-/// slot's outcomes.
-struct OutlierState {
-  EjectionPhase phase = EjectionPhase::none;  // never `spared` or `tripped`, which depend on others and on the slot
-  std::uint32_t times = 0;                    // ejections without a long enough good time between them
-  std::int64_t until = 0;                     // the end of the ejection, or of a probe that no request has decided
-  std::int64_t since = 0;                     // when it last returned to full service
-  bool seen = false;                          // whether the next members have been set
-  std::int64_t window_begin = 0;
-  std::uint64_t completed = 0;      // when the window began
-  std::uint64_t failed = 0;         // when the window began
-  std::int64_t last_sign = 0;       // when the last request had ended by itself or given tokens, or none was running
-  std::uint64_t signs = 0;          // requests that had ended by themselves by then
-  std::uint64_t cancelled = 0;      // requests that had been cancelled by then, and say something
-  std::uint64_t all_cancelled = 0;  // the same, also of those that say nothing
-
-  [[nodiscard]] bool ejected() const noexcept { return phase == EjectionPhase::ejected; }
-};
 
 /// One step of time for all members of a role.
 ///
@@ -45,7 +29,8 @@ struct OutlierState {
 ///     probing  | a probe has failed, or `max_ejection_time` is     | ejected, for longer, under the same condition;
 ///              | over without a word since the first began         | else probing again
 ///
-/// A failing member that may not be ejected serves on, and its counts begin again.
+/// A failing member that may not be ejected serves on, and its counts begin again. A full row of an engine is one of each
+/// of its endpoints, see `EngineRows`. Of the ranks of an engine, `EngineProbes` says which one is probed first.
 ///
 /// `Member` has `ejection`, `slot`, `draining`, `counts()`, `eligible()` and `serves_in_full()`. The bounds of members
 /// that are ejected or probed are due afterwards, see `Members::bound_probes`. Needs the pool's lock.
@@ -53,8 +38,18 @@ struct OutlierState {
 template <class Member>
 class OutlierDetector {
  public:
-  OutlierDetector(const OutlierDetection& rules, std::vector<Member>& members, std::int64_t now)
-      : rules_(rules), members_(members), now_(now) {}
+  /// `rows`: of all engines, also those in the other role.
+  OutlierDetector(const OutlierDetection& rules, const EngineRows& rows, std::vector<Member>& members, std::int64_t now)
+      : rules_(rules), rows_(rows), members_(members), now_(now) {}
+
+  /// Adds the rows of members to those of their engines.
+  static void add_rows(EngineRows& rows, const std::vector<Member>& members) {
+    for (const Member& member : members) {
+      if (!member.draining)
+        rows.add(member.slot->engine(), member.ejection, member.slot->admission().state().row,
+                 member.slot->outcomes().completed);
+    }
+  }
 
   void advance() {
     std::size_t out = 0;
@@ -66,6 +61,11 @@ class OutlierDetector {
       if (member.draining) continue;
       const std::uint64_t evidence = evidence_against(member);
       if (evidence > 0) failing.push_back({&member, evidence});
+    }
+    EngineProbes<Member> probes(members_, rows_, now_);
+    for (Member& member : members_) {
+      if (member.draining) continue;
+      if (probes.may_probe(member, rules_.base_ejection_time)) probe(member);
       counted += member.counts() ? 1U : 0U;
       out += member.ejection.ejected() && member.eligible() ? 1U : 0U;
       in_full += member.serves_in_full() ? 1U : 0U;
@@ -77,7 +77,9 @@ class OutlierDetector {
     for (const Failing& worst : failing) {
       const std::size_t in_full_here = worst.member->serves_in_full() ? 1 : 0;
       if (out < rules_.max_ejected(counted) && in_full > in_full_here) {
-        eject(*worst.member);
+        const bool probed = worst.member->ejection.phase == EjectionPhase::probing;
+        eject(*worst.member, probed ? probes.times(*worst.member) : 0);
+        if (probed) probes.failed(*worst.member);
         out += worst.member->eligible() ? 1U : 0U;
         in_full -= in_full_here;
       } else if (worst.member->ejection.phase == EjectionPhase::probing) {
@@ -86,6 +88,7 @@ class OutlierDetector {
         serve(*worst.member);
       }
     }
+    probes.stay_out(members_);
   }
 
  private:
@@ -131,10 +134,9 @@ class OutlierDetector {
     state.window_begin = std::min(state.window_begin, now_);
     state.last_sign = std::min(state.last_sign, now_);
     const AdmissionState gate = slot.admission().state();
+    const std::uint64_t row_of_engine = this->row_of_engine(member);
     switch (state.phase) {
-      case EjectionPhase::ejected:
-        if (now_ >= state.until) probe(member);
-        return 0;
+      case EjectionPhase::ejected: return 0;
       case EjectionPhase::probing:
         if (gate.proved != 0) {
           state.phase = EjectionPhase::none;
@@ -148,9 +150,19 @@ class OutlierDetector {
     }
     const Seen seen = seen_of(member);
     if (!state.seen) begin_counts(member, seen);
-    return std::max({row_of(gate), failures(state, seen), silence(member, seen)});
+    return std::max({row_of(gate), row_of_engine, failures(state, seen), silence(member, seen)});
   }
   [[nodiscard]] static std::uint64_t row_of(const AdmissionState& gate) { return gate.tripped() ? gate.row : 0; }
+  /// The failures in a row of the member's engine over all its endpoints, if the row is full.
+  [[nodiscard]] std::uint64_t row_of_engine(Member& member) const {
+    const EngineRows::Row* const sum = rows_.of(member.slot->engine());
+    if (sum == nullptr) return 0;
+    if (!sum->completed) return sum->failures >= rules_.consecutive_failures ? sum->failures : 0;
+    // In this order: a request that completes in between is found by the next step of time.
+    member.ejection.completed_before = member.slot->outcomes().completed;
+    member.ejection.row_before = member.slot->admission().state().row;
+    return 0;
+  }
   /// The failures of the window, if their share is too high.
   [[nodiscard]] std::uint64_t failures(OutlierState& state, const Seen& seen) const {
     const std::uint64_t failed = growth(seen.failed, state.failed);
@@ -199,6 +211,7 @@ class OutlierDetector {
 
   void serve(Member& member) const {
     member.slot->admit([&](auto& admission) { admission.serve(member.slot->unmarked_run()); });
+    member.ejection.row_before = 0;
     begin_counts(member, seen_of(member));
   }
   void probe(Member& member) const {
@@ -206,16 +219,20 @@ class OutlierDetector {
     member.ejection.until = now_ + rules_.max_ejection_time.count();
     member.slot->admit([&](auto& admission) { admission.probe(rules_.probes); });
   }
-  void eject(Member& member) const {
+  /// `times`: how often other ranks have been ejected that are out together with it.
+  void eject(Member& member, std::uint32_t times) const {
     OutlierState& state = member.ejection;
+    state.times = std::max(state.times, times);
     if (state.phase == EjectionPhase::none && now_ - state.since > rules_.max_ejection_time.count()) state.times = 0;
     ++state.times;
     state.phase = EjectionPhase::ejected;
     state.until = now_ + rules_.time_out(state.times).count();
+    state.row_before = 0;
     member.slot->admit([](auto& admission) { admission.hold(); });
   }
 
   const OutlierDetection& rules_;
+  const EngineRows& rows_;
   std::vector<Member>& members_;
   std::int64_t now_;
   std::uint64_t all_completed_ = 0;
