@@ -29,7 +29,7 @@ class LocalContext {
   explicit LocalContext(const Policy& policy, Clock clock = {}, std::uint64_t seed = 0, std::uint64_t stream = 0)
       : clock_(clock),
         generator_(stream_seed(seed, stream)),
-        state_(detail::make_state(policy, detail::stream_of(seed, detail::StreamLeg::prefill, stream))) {}
+        state_(detail::make_state(policy, detail::stream_of(seed, Role::prefill, stream))) {}
 
   /// The clock's time. Unlike the router's context, it reads the clock at each call.
   [[nodiscard]] auto now() const { return clock_.now(); }

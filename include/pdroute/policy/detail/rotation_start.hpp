@@ -4,23 +4,22 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <pdroute/role.hpp>
 
 namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// The leg that a stream is for. Two legs start at places that do not follow from each other.
-enum class StreamLeg : std::uint8_t { prefill, decode };
-
-/// The stream of one leg of one dispatcher, from which its policy's state is made. Bits 0 to 31 number the dispatcher,
+/// The stream of one leg of one dispatcher, from which its policy's state is made. Two legs start at places that do not
+/// follow from each other. Bits 0 to 31 number the dispatcher,
 /// bit 32 is the leg, and the bits above follow from the seed: all zero for seed 0. For the seeds 0, 1, 2, ... they lie
 /// evenly between 0 and the largest, because the factors are the fractions of the golden section and of the square root
 /// of 2 (Weyl's sequences).
-[[nodiscard]] constexpr std::uint64_t stream_of(std::uint64_t seed, StreamLeg leg, std::uint64_t dispatcher) noexcept {
+[[nodiscard]] constexpr std::uint64_t stream_of(std::uint64_t seed, Role leg, std::uint64_t dispatcher) noexcept {
   constexpr unsigned leg_shift = 32;
   constexpr unsigned seed_shift = 33;
-  const std::uint64_t factor = leg == StreamLeg::prefill ? 0x9e3779b97f4a7c15U : 0x6a09e667f3bcc909U;
-  return seed * factor >> seed_shift << seed_shift | static_cast<std::uint64_t>(leg) << leg_shift |
+  const std::uint64_t factor = leg == Role::prefill ? 0x9e3779b97f4a7c15U : 0x6a09e667f3bcc909U;
+  return seed * factor >> seed_shift << seed_shift | (leg == Role::decode ? 1ULL : 0ULL) << leg_shift |
          static_cast<std::uint32_t>(dispatcher);
 }
 

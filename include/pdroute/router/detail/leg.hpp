@@ -58,10 +58,7 @@ class Leg {
 
   /// The leg of the `number`-th dispatcher of a router with this seed.
   Leg(const Policy& policy, const Pool& pool, std::uint64_t seed, std::uint64_t number)
-      : policy_(&policy),
-        pool_(&pool),
-        state_(detail::make_state(
-            policy, stream_of(seed, role == Role::prefill ? StreamLeg::prefill : StreamLeg::decode, number))) {
+      : policy_(&policy), pool_(&pool), state_(detail::make_state(policy, stream_of(seed, role, number))) {
     static_cast<void>(fetch());
   }
 
