@@ -392,3 +392,23 @@ TEST_CASE("admission: failures are not watched, push-back still is, and only a t
   gate.failed(trial);
   CHECK(gate.state().what() == Mode::open);
 }
+
+TEST_CASE("admission: more requests run than probes are allowed, a step of time gives no probe back") {
+  Admission admission{0};
+  admission.probe(1);
+  CHECK(admission.ask(false).granted);
+  admission.let_everybody_in(true);
+  for (int i = 0; i < 2; ++i) CHECK(admission.ask(false).granted);
+  admission.step(false);
+  CHECK(admission.state().left == 0);
+}
+
+TEST_CASE("admission: the only probe is pushed back, the endpoint has been probed all the same") {
+  Admission admission{0};
+  admission.probe(1);
+  CHECK_FALSE(admission.probed());
+  const auto permit = admission.ask(false);
+  admission.pushed_back(permit.period);
+  admission.over(permit.period.value());
+  CHECK(admission.probed());
+}

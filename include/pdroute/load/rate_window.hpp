@@ -57,7 +57,7 @@ class RateWindow {
   /// recording.
   [[nodiscard]] constexpr std::int64_t max_buckets_behind() const noexcept {
     constexpr std::chrono::nanoseconds longest_suspension = std::chrono::minutes{1};
-    return std::max(buckets, longest_suspension.count() / width_ + 1);
+    return std::max<std::int64_t>(buckets, longest_suspension.count() / width_ + 1);
   }
 
   /// The number of the bucket that `moment` falls into, counted from the clock's epoch. Negative before the epoch.
