@@ -216,7 +216,7 @@ TEST_CASE("no rank waits for a probe that cannot come: of a rank that drains, is
     CHECK(world.phase("a.1") == probing);
   }
   SECTION("unhealthy") {
-    world.router.set_health("a.0", Health::unhealthy);
+    world.router.set_health(Role::decode, "a.0", Health::unhealthy);
     world.advance();
     CHECK(world.phase("a.1") == probing);
   }
