@@ -55,8 +55,8 @@ enum class Intake : std::uint8_t {
 /// - `instance` names the engine that the endpoint belongs to, for endpoints that are ranks of one engine. It is
 ///   optional; without it the id does. The endpoints of an engine, in one role or in both, have some states together: a
 ///   request that found an engine unreachable is not sent to any of them again if it excludes the failed one; failures
-///   in a row add up for outlier detection; and the router's functions without a role set the health, the intake and the
-///   drain of the whole engine. Limits belong to each endpoint in each role.
+///   in a row add up for outlier detection; and the router's functions without a role set the health and the intake of
+///   the whole engine, or drain it. Limits belong to each endpoint in each role.
 /// - `capacity` gives the endpoint's limits. It is optional; without it there are no limits.
 /// - `weight` says how much the endpoint can take compared with the others of its role: an integer from 0 to
 ///   `max_endpoint_weight`. It is optional; without it the weight is 1. Zero means: no new requests. Only roles with a

@@ -161,8 +161,9 @@ struct Ejection {
   std::uint32_t times = 0;
   std::int64_t until = 0;
   std::int64_t since = 0;
-  std::uint32_t row_before = 0;        ///< its row of failures when the engine was last seen to have completed a request
-  std::uint64_t completed_before = 0;  ///< its completed requests by then
+  // When the engine was last seen to have completed a request:
+  std::uint32_t row_before = 0;        ///< its row of failures
+  std::uint64_t completed_before = 0;  ///< its completed requests
 };
 
 /// The failures in a row of an engine that plays both roles.

@@ -171,7 +171,7 @@ TEST_CASE("failures of before a request completed on any rank do not count for t
   CHECK(world.phase("a.1") == ejected);
 }
 
-TEST_CASE("an engine that is out is probed by one rank; the others follow once that has worked") {
+TEST_CASE("an engine that is out is probed by one rank, and the others follow once that has worked") {
   World world(ranks(3, 2));
   world.eject_a();
   CHECK(world.advance(10s) == 1);
@@ -216,7 +216,7 @@ TEST_CASE("no rank waits for a probe that cannot come: of a rank that drains, is
     CHECK(world.phase("a.1") == probing);
   }
   SECTION("unhealthy") {
-    world.router.set_health("a.0", Health::unhealthy);
+    world.router.set_health(Role::decode, "a.0", Health::unhealthy);
     world.advance();
     CHECK(world.phase("a.1") == probing);
   }

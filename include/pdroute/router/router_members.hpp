@@ -13,7 +13,6 @@
 #include <pdroute/config_error.hpp>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/load/engine_reports.hpp>
-#include <pdroute/pool/detail/engine_rows.hpp>
 #include <pdroute/pool/endpoint_status.hpp>
 #include <pdroute/pool/outlier_detection.hpp>
 #include <pdroute/pool/role_change.hpp>
@@ -58,16 +57,16 @@ class RouterMembers {
     return changed(role == Role::prefill ? core_->prefill.remove(id) : core_->decode.remove(id));
   }
 
-  /// Sets whether an engine works: all its endpoints, in both roles. An engine is named by what `EndpointTraits` says of
-  /// its instance, or else by the id of its endpoint. Returns how many endpoints it has. O(members), or O(1) on average
-  /// if the id names the engine.
+  /// Sets whether an engine works: all its endpoints, in both roles. An engine is named by what `EndpointTraits` says
+  /// of its instance, or else by the id of its endpoint. Returns how many endpoints it has. O(members), or O(1) on
+  /// average if the id names the engine.
   std::size_t set_health(InstanceView engine, Health health) {
     const std::lock_guard lock{internal_->states};
     const std::size_t in_prefill = core_->prefill.set_engine_health(engine, health);
     return changed(in_prefill + core_->decode.set_engine_health(engine, health));
   }
-  /// Sets whether one endpoint works in this role, such as one rank of an engine. False: the role does not have this id.
-  /// O(1) on average.
+  /// Sets whether one endpoint works in this role, such as one rank of an engine. False: the role does not have this
+  /// id. O(1) on average.
   bool set_health(Role role, IdView id, Health health) {
     const std::lock_guard lock{internal_->states};
     return changed(role == Role::prefill ? core_->prefill.set_health(id, health)
@@ -143,13 +142,7 @@ class RouterMembers {
   /// ejected, those whose ejection is over are probed, those that work serve again. Returns the endpoints whose phase
   /// has changed. Call it about once a second, by a timer or between requests. O(members).
   std::vector<EjectionChange<Endpoint>> advance(time_point now) {
-    now = detail::in_range(now);
-    detail::EngineRows rows;
-    core_->prefill.add_rows(rows);
-    core_->decode.add_rows(rows);
-    auto changes = core_->prefill.advance(now, rows);
-    for (auto& change : core_->decode.advance(now, rows)) changes.push_back(std::move(change));
-    return changed(std::move(changes));
+    return changed(core_->advance(detail::in_range(now)));
   }
 
   /// Takes what an engine reports of itself (ORCA calls it a load report), in a role whose policy reads reports.

@@ -29,8 +29,8 @@ namespace detail {
 ///     probing  | a probe has failed, or `max_ejection_time` is     | ejected, for longer, under the same condition;
 ///              | over without a word since the first began         | else probing again
 ///
-/// A failing member that may not be ejected serves on, and its counts begin again. A full row of an engine is one of each
-/// of its endpoints, see `EngineRows`. Of the ranks of an engine, `EngineProbes` says which one is probed first.
+/// A failing member that may not be ejected serves on, and its counts begin again. A full row of an engine is one of
+/// each of its endpoints, see `EngineRows`. Of the ranks of an engine, `EngineProbes` says which one is probed first.
 ///
 /// `Member` has `ejection`, `slot`, `draining`, `counts()`, `eligible()` and `serves_in_full()`. The bounds of members
 /// that are ejected or probed are due afterwards, see `Members::bound_probes`. Needs the pool's lock.

@@ -13,8 +13,8 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// Each function takes `chosen(members, act)`, which calls `act(member)` for the members that are meant, and returns how
-/// many they were. See `EndpointPool` for what the functions do.
+/// Each function takes `chosen(members, act)`, which calls `act(member)` for the members that are meant, and returns
+/// how many they were. See `EndpointPool` for what the functions do.
 /// Thread safety: all members may be called from many threads at once.
 template <class Membership>
 class StateChange {

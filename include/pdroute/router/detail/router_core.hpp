@@ -8,6 +8,7 @@
 #include <pdroute/clock.hpp>
 #include <pdroute/no_endpoint.hpp>
 #include <pdroute/policy/detail/policy_traits.hpp>
+#include <pdroute/pool/detail/engine_rows.hpp>
 #include <pdroute/pool/detail/lease_table.hpp>
 #include <pdroute/pool/lease.hpp>
 #include <pdroute/pool/outlier_detection.hpp>
@@ -59,6 +60,18 @@ struct RouterCore {
     } else {
       return detached_decode;
     }
+  }
+
+  /// Does what is due at this moment in both roles. Engines are judged by their endpoints in both. No two pools are
+  /// locked at once.
+  template <class TimePoint>
+  [[nodiscard]] auto advance(TimePoint now) {
+    EngineRows rows;
+    prefill.add_rows(rows);
+    decode.add_rows(rows);
+    auto changes = prefill.advance(now, rows);
+    for (auto& change : decode.advance(now, rows)) changes.push_back(std::move(change));
+    return changes;
   }
 
   /// Counts a refusal under its role, and returns it. Out of line, so that choosing is small enough to be inlined into
