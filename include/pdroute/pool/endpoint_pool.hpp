@@ -124,7 +124,7 @@ class EndpointPool {
   bool pause(IdView id, TimePoint now, std::chrono::nanoseconds time) {
     constexpr std::chrono::nanoseconds longest = std::chrono::hours{24 * 365 * 100};
     const auto length = std::clamp(time, std::chrono::nanoseconds::zero(), longest);
-    return set_intake_until(id, Intake::paused, detail::nanoseconds_of(now) + length.count());
+    return set_intake_until(id, Intake::paused, detail::nanoseconds_of(detail::in_range(now)) + length.count());
   }
 
   /// Refuses new leases for this life of the endpoint. Draining is final, unlike HAProxy's drain state: once this has
