@@ -266,7 +266,8 @@ class EndpointPool {
   template <class TimePoint>
   [[nodiscard]] static std::int64_t end_of(TimePoint now, std::chrono::nanoseconds time) {
     constexpr std::chrono::nanoseconds longest = std::chrono::hours{24 * 365 * 100};
-    return detail::nanoseconds_of(now) + std::clamp(time, std::chrono::nanoseconds::zero(), longest).count();
+    return detail::nanoseconds_of(detail::in_range(now)) +
+           std::clamp(time, std::chrono::nanoseconds::zero(), longest).count();
   }
   /// Adds or updates one endpoint.
   std::optional<ConfigError> put(const Endpoint& endpoint, bool known) {

@@ -11,10 +11,9 @@ inline namespace v0 {
 namespace detail {
 
 /// The stream of one leg of one dispatcher, from which its policy's state is made. Two legs start at places that do not
-/// follow from each other. Bits 0 to 31 number the dispatcher,
-/// bit 32 is the leg, and the bits above follow from the seed: all zero for seed 0. For the seeds 0, 1, 2, ... they lie
-/// evenly between 0 and the largest, because the factors are the fractions of the golden section and of the square root
-/// of 2 (Weyl's sequences).
+/// follow from each other. Bits 0 to 31 number the dispatcher, bit 32 is the leg, and the bits above follow from the
+/// seed: all zero for seed 0. For the seeds 0, 1, 2, ... they lie evenly between 0 and the largest, because the factors
+/// are the fractions of the golden section and of the square root of 2 (Weyl's sequences).
 [[nodiscard]] constexpr std::uint64_t stream_of(std::uint64_t seed, Role leg, std::uint64_t dispatcher) noexcept {
   constexpr unsigned leg_shift = 32;
   constexpr unsigned seed_shift = 33;
