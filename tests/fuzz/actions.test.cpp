@@ -9,7 +9,7 @@
 TEST_CASE("random actions: the router equals its model after each action") {
   const auto seed = GENERATE(range(std::uint64_t{1}, std::uint64_t{9}));
   INFO("seed " << seed);
-  const auto bytes = fuzz::random_bytes(seed, 150000);
+  const auto bytes = fuzz::random_bytes(seed, 200000);
   fuzz::World world{fuzz::Bytes{bytes}};
   while (world.step()) {
   }
