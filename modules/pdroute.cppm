@@ -152,7 +152,6 @@ using pdroute::SlowStart;
 
 // router/
 using pdroute::DisaggregatedRouter;
-using pdroute::RouterMembers;
 using pdroute::Dispatcher;
 using pdroute::ExceededLimit;
 using pdroute::ExplainedEndpoint;
@@ -165,6 +164,7 @@ using pdroute::PredicateRef;
 using pdroute::Refusals;
 using pdroute::Route;
 using pdroute::RouteFilter;
+using pdroute::RouterMembers;
 using pdroute::RouterOptions;
 
 }  // namespace pdroute

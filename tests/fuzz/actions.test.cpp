@@ -31,4 +31,5 @@ TEST_CASE("random actions: the router equals its model after each action") {
   CHECK(tally.ejected > 20);
   CHECK(tally.spared > 0);
   CHECK(tally.taken_back > 0);
+  CHECK(tally.bound_only > 10);
 }

@@ -201,6 +201,11 @@ struct Life {
   [[nodiscard]] bool available() const {
     return health == pdroute::Health::healthy && intake == pdroute::Intake::accepting && !draining;
   }
+  /// Whether it takes bound sessions only, and nothing else rules it out. Snapshots hold it; these policies see none.
+  [[nodiscard]] bool bound_only() const {
+    return health == pdroute::Health::healthy && intake == pdroute::Intake::bound_only && !draining &&
+           ejection.phase != pdroute::EjectionPhase::ejected;
+  }
   [[nodiscard]] bool eligible() const { return available() && ejection.phase != pdroute::EjectionPhase::ejected; }
   [[nodiscard]] bool serves_in_full() const { return available() && ejection.phase == pdroute::EjectionPhase::none; }
   /// Whether it counts for shares of members.
@@ -255,10 +260,11 @@ inline bool explains(const pdroute::NoEndpoint& reason, const Lives& members, co
   for (const LifePtr& life : members) {
     switch (fate(*life, wish, job, partner)) {
       case Fate::unavailable:
-        ++(life->health != pdroute::Health::healthy     ? expected.unhealthy
-           : life->intake != pdroute::Intake::accepting ? expected.paused
-           : life->draining                             ? expected.draining
-                                                        : expected.ejected);
+        ++(life->health != pdroute::Health::healthy  ? expected.unhealthy
+           : life->intake == pdroute::Intake::paused ? expected.paused
+           : life->draining                          ? expected.draining
+           : life->bound_only()                      ? expected.bound_only
+                                                     : expected.ejected);
         break;
       case Fate::excluded: ++expected.excluded; break;
       case Fate::disallowed: ++expected.disallowed; break;
@@ -285,8 +291,9 @@ inline bool explains(const pdroute::NoEndpoint& reason, const Lives& members, co
   return declined_correct && reason.full == expected.full && reason.too_large == expected.too_large &&
          reason.endpoints == expected.endpoints && reason.unhealthy == expected.unhealthy &&
          reason.paused == expected.paused && reason.ejected == expected.ejected &&
-         reason.draining == expected.draining && reason.excluded == expected.excluded &&
-         reason.disallowed == expected.disallowed && reason.incompatible == expected.incompatible;
+         reason.draining == expected.draining && reason.bound_only == expected.bound_only &&
+         reason.excluded == expected.excluded && reason.disallowed == expected.disallowed &&
+         reason.incompatible == expected.incompatible;
 }
 
 inline bool adds_up(const pdroute::NoEndpoint& reason) {

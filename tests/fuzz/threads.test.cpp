@@ -250,8 +250,10 @@ class Worker {
             router_->set_health(any, draws_.one_in(3) ? pdroute::Health::unhealthy : pdroute::Health::healthy));
         break;
       case 3:
-        static_cast<void>(
-            router_->set_intake(role, any, draws_.one_in(3) ? pdroute::Intake::paused : pdroute::Intake::accepting));
+        static_cast<void>(router_->set_intake(role, any,
+                                              !draws_.one_in(3)  ? pdroute::Intake::accepting
+                                              : draws_.one_in(2) ? pdroute::Intake::paused
+                                                                 : pdroute::Intake::bound_only));
         break;
       case 4: static_cast<void>(router_->drain(role, passing)); break;
       case 5:

@@ -380,7 +380,12 @@ Lives World::eligible(Role role) const {
 }
 
 void World::see(Loop& loop) const {
-  loop.seen = {eligible(Role::prefill), eligible(Role::decode)};
+  for (const Role role : {Role::prefill, Role::decode}) {
+    loop.seen[place(role)] = eligible(role);
+    for (const LifePtr& life : members_[place(role)]) {
+      if (life->bound_only()) loop.seen[place(role)].push_back(life);
+    }
+  }
 }
 
 }  // namespace fuzz

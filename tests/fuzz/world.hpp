@@ -38,6 +38,7 @@ struct Tally {
   std::uint64_t back = 0;
   std::uint64_t entries_refused = 0;
   std::uint64_t taken_back = 0;
+  std::uint64_t bound_only = 0;
 };
 
 /// Does random actions on a router and on its model, and compares the two.

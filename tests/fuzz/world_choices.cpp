@@ -275,6 +275,8 @@ void World::refused(Legs legs, const NoEndpoint& reason) {
   count(counted.paused, reason.paused);
   count(counted.draining, reason.draining);
   count(counted.ejected, reason.ejected);
+  count(counted.bound_only, reason.bound_only);
+  tally_.bound_only += reason.bound_only > 0 ? 1U : 0U;
   count(counted.excluded, reason.excluded);
   count(counted.disallowed, reason.disallowed);
   count(counted.incompatible, reason.incompatible);

@@ -224,7 +224,7 @@ void World::set_intake() {
   if (!router_) return;
   const Role role = draw_role();
   const std::string id = draw_id();
-  const Intake intake = draws_.one_in(3) ? Intake::paused : Intake::accepting;
+  const Intake intake = draws_.one_in(3) ? Intake::paused : draws_.one_in(6) ? Intake::bound_only : Intake::accepting;
   const LifePtr life = find(members(role), id);
   if (life) life->intake = intake;
   ensure(router_->set_intake(role, id, intake) == (life != nullptr), "set_intake knows other ids");

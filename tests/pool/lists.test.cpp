@@ -182,8 +182,7 @@ TEST_CASE("lists: descriptions of an idle endpoint are let go, although none can
   }
 }
 
-TEST_CASE(
-    "lists: a lease that runs for long does not make descriptions pile up, and a deferred one is told and comes later") {
+TEST_CASE("lists: a long lease does not make descriptions pile up, and a deferred one is told and comes later") {
   const auto copies = std::make_shared<int>(0);
   pdroute::EndpointPool<Role::prefill, Counted> pool;
   REQUIRE(pool.assign(std::vector<Counted>{{"a", 0, copies}}));

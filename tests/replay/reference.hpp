@@ -95,8 +95,8 @@ inline std::uint64_t golden_stride(std::uint64_t circle) {
 }
 
 /// Peak EWMA of the latency. A slower request counts at once; a faster one counts as far as the last measurement has
-/// faded, which it does to 1/e in ten seconds, and to nothing once less than 1/64 is left. The arithmetic repeats the library's digit by digit: if only one of two
-/// endpoints is measured, their costs differ in the last digit alone.
+/// faded, which it does to 1/e in ten seconds, and to nothing once less than 1/64 is left. The arithmetic repeats the
+/// library's digit by digit: if only one of two endpoints is measured, their costs differ in the last digit alone.
 class Peak {
  public:
   /// Adds the duration of a request that ended at `end`.
@@ -231,8 +231,8 @@ class Leg {
     return result;
   }
 
-  /// The dispatcher sees the members of this moment. A rotation over the lowest goes on after the one chosen last; or, if
-  /// that one has gone, at the first after it that is still there.
+  /// The dispatcher sees the members of this moment. A rotation over the lowest goes on after the one chosen last; or,
+  /// if that one has gone, at the first after it that is still there.
   void refresh() {
     const std::vector<Life> now = eligible();
     if (now == seen_) return;

@@ -208,7 +208,7 @@ TEST_CASE("outlier detection: an older lease never ends, it does not take the pr
   CHECK(world.phase("d1") == EjectionPhase::none);
 }
 
-TEST_CASE("outlier detection: a probe never answers, the endpoint is ejected again, but it waits for a probe to begin") {
+TEST_CASE("outlier detection: a probe that never answers ejects again, none that begins is waited for") {
   World world(4);
   world.eject("d1");
   world.eject("d2");

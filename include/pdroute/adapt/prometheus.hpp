@@ -10,6 +10,7 @@
 #include <pdroute/capacity.hpp>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/outcome.hpp>
+#include <pdroute/pool/outlier_detection.hpp>
 #include <pdroute/role.hpp>
 #include <pdroute/router/refusals.hpp>
 #include <string>

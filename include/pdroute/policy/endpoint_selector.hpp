@@ -44,7 +44,8 @@ inline namespace v0 {
 /// - `static constexpr bool reaches_bound_only = true` says that the policy knows sessions. The router then also shows
 ///   it the endpoints that take bound sessions only: `candidates.bound_only_size()` of them, at the indices from
 ///   `candidates.size()` on. It may choose one of those if the request's session is bound to it, and must do so if it
-///   is asked over no other candidates. A policy that holds such a policy has to say so, too, unless it derives from it.
+///   is asked over no other candidates. A policy that holds such a policy has to say so, too, unless it derives from
+///   it.
 /// - `static constexpr std::string_view reason` says in a few words why an endpoint is chosen, for
 ///   `Dispatcher::explain`.
 /// - `void explain(candidates, request, context, trace) const` replaces `reason` and can say more. The router calls it

@@ -48,8 +48,8 @@ struct Member {
 
   static constexpr std::int64_t no_end = std::numeric_limits<std::int64_t>::max();
 
-  /// The first reason that rules this member out; null if it is eligible. If it takes bound sessions only, the reason is
-  /// `bound_only`, and none but their requests may choose it.
+  /// The first reason that rules this member out; null if it is eligible. If it takes bound sessions only, the reason
+  /// is `bound_only`, and none but their requests may choose it.
   [[nodiscard]] Reason ruled_out(Lenience lenience) const noexcept {
     if (health != Health::healthy && !lenience.fail_open) return &NoEndpoint::unhealthy;
     if (intake == Intake::paused) return paused_until != no_end ? &NoEndpoint::full : &NoEndpoint::paused;

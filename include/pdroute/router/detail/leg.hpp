@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Leg: one role's half of a dispatcher. The steps of a request through it:
-// 1. `refresh` compares the pool's generation with that of the snapshot in hand, and fetches a newer one if they differ.
+// 1. `refresh` compares the pool's generation with that of the snapshot in hand, and fetches a newer one if need be.
 // 2. `choose` asks the policy for one of the candidates: the eligible, and perhaps the session's home (see home.hpp).
 // 3. It reserves the chosen slot by one compare-and-swap: this is the usual end.
 // 4. A closed slot refuses: a newer snapshot has been published, so fetch it and ask again.
