@@ -42,7 +42,7 @@ class ManualClock {
   }
 
   // Relaxed: the time does not publish any other data.
-  std::shared_ptr<std::atomic<std::int64_t>> ticks_ = std::make_shared<std::atomic<std::int64_t>>(0);
+  std::shared_ptr<std::atomic<rep>> ticks_ = std::make_shared<std::atomic<rep>>(0);
 };
 
 }  // namespace v0
