@@ -177,16 +177,19 @@ class RouterMembers {
   }
 
  protected:
-  using Core = typename Dispatcher::Core;
+  using Core = typename Dispatcher::Core;  ///< what all dispatchers of the router share
+  /// What the router needs for itself, at one address although the router may be moved.
   struct Internal {
     /// Held while an endpoint changes its role: a health or intake set between leaving and joining would otherwise be
     /// lost. Recursive, because an endpoint's destructor may call the router.
     std::recursive_mutex states;
-    detail::SharedDispatcher<Dispatcher> dispatcher;
+    detail::SharedDispatcher<Dispatcher> dispatcher;  ///< for callers without one of their own
 
+    /// Belongs to the router with this core.
     explicit Internal(std::shared_ptr<Core> core) : dispatcher(std::move(core)) {}
   };
 
+  /// For the router.
   explicit RouterMembers(std::shared_ptr<Core> core)
       : core_(std::move(core)), internal_(std::make_unique<Internal>(core_)) {}
 
@@ -197,8 +200,8 @@ class RouterMembers {
     return value;
   }
 
-  std::shared_ptr<Core> core_;
-  std::unique_ptr<Internal> internal_;
+  std::shared_ptr<Core> core_;          ///< shared with dispatchers and leases
+  std::unique_ptr<Internal> internal_;  ///< its own
 
  private:
   static RoleChange change_role(auto& from, auto& to, IdView id, LastEndpoint last) {
