@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <tuple>
@@ -72,7 +73,7 @@ void World::advance_role(Role role, std::int64_t now, const std::map<std::string
   constexpr std::int64_t second = 1'000'000'000;
   constexpr std::array<std::int64_t, 4> time_out{2 * second, 4 * second, 8 * second, 10 * second};
   const Lives& all = members(role);
-  std::vector<std::pair<std::uint32_t, LifePtr>> failing;  // with the number of failures that speak against it
+  std::multimap<std::uint32_t, LifePtr, std::greater<>> failing;  // by what speaks against it, equal ones in order
   const auto probe = [&](Life& life) {
     life.ejection.phase = EjectionPhase::probing;
     life.ejection.until = now + 10 * second;
@@ -94,7 +95,7 @@ void World::advance_role(Role role, std::int64_t now, const std::map<std::string
       if (now >= ejection.until) probe(*life);
     } else if (ejection.phase == EjectionPhase::none) {
       const std::uint32_t evidence = std::max(gate.tripped() ? gate.row : 0, full_row ? engine.failures : 0);
-      if (evidence > 0) failing.emplace_back(evidence, life);
+      if (evidence > 0) failing.emplace(evidence, life);
     } else if (gate.proved) {
       ejection.phase = EjectionPhase::none;
       ejection.since = now;
@@ -103,10 +104,9 @@ void World::advance_role(Role role, std::int64_t now, const std::map<std::string
       ++tally_.taken_back;
     } else {
       if (!gate.tried && gate.running.count(gate.period) == 0) ejection.until = now + 10 * second;
-      if (gate.failed || now >= ejection.until) failing.emplace_back(1, life);
+      if (gate.failed || now >= ejection.until) failing.emplace(1, life);
     }
   }
-  std::stable_sort(failing.begin(), failing.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
   for (const auto& [row, life] : failing) {
     Ejection& ejection = life->ejection;
     std::size_t out = 0;
