@@ -265,7 +265,7 @@ class EndpointPool {
   }
   template <class TimePoint>
   [[nodiscard]] static std::int64_t end_of(TimePoint now, std::chrono::nanoseconds time) {
-    constexpr std::chrono::nanoseconds longest = std::chrono::hours{24 * 365 * 100};
+    constexpr std::chrono::nanoseconds longest = detail::longest_option;
     return detail::nanoseconds_of(detail::in_range(now)) +
            std::clamp(time, std::chrono::nanoseconds::zero(), longest).count();
   }
