@@ -128,24 +128,16 @@ template <class View>
     return static_cast<std::uint64_t>(pdroute::key(static_cast<std::uint64_t>(view)));
   }
 }
-template <EndpointType E>
-[[nodiscard]] std::uint64_t id_hash(EndpointIdView<E> id) noexcept {
-  return detail::view_hash<EndpointIdView<E>>(id);
-}
-/// A hash of what names an engine.
-template <EndpointType E>
-[[nodiscard]] std::uint64_t instance_hash(EndpointInstanceView<E> instance) noexcept {
-  return detail::view_hash<EndpointInstanceView<E>>(instance);
-}
+
 /// A hash of the instance that the endpoint belongs to, or of its id if its type names no instance.
 template <EndpointType E>
 [[nodiscard]] std::uint64_t engine_hash(const E& endpoint) {
   if constexpr (HasInstance<E>) {
     using Read = std::remove_cvref_t<decltype(EndpointTraits<E>::instance(endpoint))>;
     static_assert(IdType<Read>, "pdroute: an instance must be an integer or text");
-    return detail::instance_hash<E>(EndpointTraits<E>::instance(endpoint));
+    return detail::view_hash<EndpointInstanceView<E>>(EndpointTraits<E>::instance(endpoint));
   } else {
-    return detail::instance_hash<E>(pdroute::endpoint_id(endpoint));
+    return detail::view_hash(pdroute::endpoint_id(endpoint));
   }
 }
 

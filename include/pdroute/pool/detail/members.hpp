@@ -99,7 +99,7 @@ class Members {
   template <class Act>
   void each_of(EndpointInstanceView<Endpoint> instance, const Act& act) {
     if constexpr (HasInstance<Endpoint>) {
-      const std::uint64_t engine = detail::instance_hash<Endpoint>(instance);
+      const std::uint64_t engine = detail::view_hash(instance);
       for (Member& member : all_) {
         if (member.slot->engine() == engine) act(member);
       }
@@ -172,8 +172,11 @@ class Members {
     const Lenience now = lenience();
     for (const Member& member : all_) {
       const Reason reason = member.ruled_out(now);
-      if (reason != nullptr) ++(left_out.*reason);
-      if (reason == nullptr) slots.push_back(member.slot);
+      if (reason == nullptr) {
+        slots.push_back(member.slot);
+        continue;
+      }
+      ++(left_out.*reason);
       if (reason == &NoEndpoint::bound_only) behind.push_back(member.slot);
     }
     slots.insert(slots.end(), behind.begin(), behind.end());
