@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A pause that begins at the end of the range of times lasts, because its end does not overflow.
-#include <catch2/catch.hpp>
 #include <chrono>
 #include <pdroute/pdroute.hpp>
 #include <string>
 #include <vector>
+
+#include "catch2_compat.hpp"
 
 namespace {
 
