@@ -152,10 +152,9 @@ const kinds = {
   'refuse-429': 'overloaded',
 };
 
-/// How often an engine with this fault is asked, of 100 requests that two engines share. One that pushes back is asked
-/// less and less often.
+/// How often an engine with this fault is asked at least, of 100 requests that two engines share. One that pushes back
+/// pauses; how many requests meet it between its pauses is up to the speed of the machine.
 const least = (kind) => (kind === 'refuse-429' ? 1 : 21);
-const most = (kind) => (kind === 'refuse-429' ? 15 : 100);
 
 /// Sets a fault in the victim, loads the gateway, and returns how the counts have changed meanwhile.
 async function with_fault({ ps, ds, gw }, victim, kind, every, requests = 100) {
@@ -183,7 +182,7 @@ test('a prefill engine replies nonsense or fails: the other one computes the pro
     const { ends, retries, failed, prompts, asked, by } = await with_fault(world, world.ps[0], kind, 1);
     all_answered(ends);
     assert.ok(asked >= least(kind), `${kind}: it was chosen in its turn`);
-    assert.ok(asked <= most(kind), `${kind}: no request comes to it twice`);
+    assert.ok(asked <= 100, `${kind}: no request comes to it twice`);
     // Each request that it fails costs one failed lease, one retry and one more prompt.
     assert.deepEqual([by[outcome], failed, retries, prompts - 100], [asked, asked, asked, asked], kind);
     all.push(...ends);
@@ -203,7 +202,7 @@ test('a decode engine replies nonsense or fails: a used-up prompt is computed ag
     } else {
       all_answered(ends);
     }
-    assert.ok(asked >= least(kind) && asked <= most(kind), kind);
+    assert.ok(asked >= least(kind) && asked <= 100, `${kind}: it was asked ${asked} times`);
     assert.deepEqual([by[outcome], failed, retries], [asked, asked, asked - begun], kind);
     // A request that is refused with 429 has not used up its prompt.
     assert.equal(prompts - 100, kind === 'refuse-429' ? 0 : retries, kind);
