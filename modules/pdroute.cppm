@@ -64,6 +64,7 @@ using pdroute::quantity::tokens;
 // load/
 using pdroute::counts_quantity;
 using pdroute::CountsChoices;
+using pdroute::EngineLoad;
 using pdroute::EngineReport;
 using pdroute::EngineReports;
 using pdroute::Estimate;
@@ -89,6 +90,7 @@ using pdroute::Tokens;
 // cost/
 using pdroute::ArrivalRate;
 using pdroute::CostFunction;
+using pdroute::EngineInFlight;
 using pdroute::HeldKvTokens;
 using pdroute::InFlight;
 using pdroute::Lexicographic;

@@ -35,7 +35,7 @@ enum class Intake : std::uint8_t {
 };
 
 /// How to read an endpoint of the caller's type: the library's one customisation point. The default reads the member
-/// `.id` and the optional members `.incarnation`, `.capacity` and `.weight`. For other types, specialise it:
+/// `.id` and the optional members named below. For other types, specialise it:
 ///
 ///     template <>
 ///     struct pdroute::EndpointTraits<Engine> {
@@ -43,6 +43,7 @@ enum class Intake : std::uint8_t {
 ///       static std::string_view incarnation(const Engine& engine) { return engine.pod_uid(); }          // optional
 ///       static std::string_view instance(const Engine& engine) { return engine.node(); }                // optional
 ///       static pdroute::Capacity capacity(const Engine& engine, pdroute::Role role) { return {...}; }  // optional
+///       static pdroute::Capacity engine_capacity(const Engine& engine) { return {...}; }                 // optional
 ///       static std::uint32_t weight(const Engine& engine, pdroute::Role role) { return engine.gpus(); }  // optional
 ///       static pdroute::Health health(const Engine& engine, pdroute::Role role) { return ...; }          // optional
 ///       static pdroute::Intake intake(const Engine& engine, pdroute::Role role) { return ...; }          // optional
@@ -56,8 +57,10 @@ enum class Intake : std::uint8_t {
 ///   optional; without it the id does. The endpoints of an engine, in one role or in both, have some states together: a
 ///   request that found an engine unreachable is not sent to any of them again if it excludes the failed one; failures
 ///   in a row add up for outlier detection; and the router's functions without a role set the health and the intake of
-///   the whole engine, or drain it. Limits belong to each endpoint in each role.
-/// - `capacity` gives the endpoint's limits. It is optional; without it there are no limits.
+///   the whole engine, or drain it.
+/// - `capacity` gives the limits of the endpoint in one role. It is optional; without it there are no limits.
+/// - `engine_capacity` gives the limits of its whole engine, in all its endpoints and both roles together; of several
+///   endpoints, the one named last counts. It is optional; only roles that count `EngineLoad` accept it.
 /// - `weight` says how much the endpoint can take compared with the others of its role: an integer from 0 to
 ///   `max_endpoint_weight`. It is optional; without it the weight is 1. Zero means: no new requests. Only roles with a
 ///   policy that reads weights, such as `WeightedRoundRobinPolicy`, read it.
@@ -65,7 +68,7 @@ enum class Intake : std::uint8_t {
 ///   They are optional; without them it joins healthy and accepting. They are read for new lives only; later the states
 ///   are as `set_health` and `set_intake` leave them.
 ///
-/// Capacity and weight are read each time a list names the endpoint, and a change takes effect at once. If the type has
+/// Capacities and weight are read each time a list names the endpoint, and a change takes effect at once. If the type has
 /// an operator==, equal endpoints are not copied again.
 ///
 /// Id and incarnation are integers or text (anything convertible to std::string_view). The text must live in the
@@ -101,6 +104,14 @@ struct EndpointTraits {
     }
   {
     return endpoint.capacity;
+  }
+  /// The member `.engine_capacity`.
+  static constexpr Capacity engine_capacity(const Endpoint& endpoint) noexcept
+    requires requires {
+      { endpoint.engine_capacity } -> std::convertible_to<const Capacity&>;
+    }
+  {
+    return endpoint.engine_capacity;
   }
   /// The member `.weight`, the same in both roles.
   static constexpr auto weight(const Endpoint& endpoint, Role /*role*/) noexcept

@@ -14,6 +14,7 @@
 #include <pdroute/cost/report_costs.hpp>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/key.hpp>
+#include <pdroute/load/engine_load.hpp>
 #include <pdroute/load/engine_report.hpp>
 #include <pdroute/load/engine_reports.hpp>
 #include <pdroute/load/estimate.hpp>

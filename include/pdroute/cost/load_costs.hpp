@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// InFlight, QueuedTokens, HeldKvTokens: costs that read one count of what an endpoint has to do.
+// InFlight, QueuedTokens, HeldKvTokens and EngineInFlight: costs that read one count of what an endpoint, or its engine,
+// has to do.
 #pragma once
 
+#include <pdroute/load/engine_load.hpp>
 #include <pdroute/load/token_count.hpp>
 #include <string_view>
 
@@ -49,6 +51,21 @@ struct HeldKvTokens {
     requires requires { candidate.kv_tokens(); }
   {
     return candidate.kv_tokens();
+  }
+};
+
+/// A cost: requests in flight at the candidate's engine, in all its endpoints and in both roles. For engines that
+/// compute prompts and generate, or have several ranks; see `EngineLoad`.
+///
+/// Unit: requests. Reads `EngineLoad`. It does not see the size of a request.
+struct EngineInFlight {
+  static constexpr std::string_view name = "engine_in_flight";  ///< its name in explanations
+  using Load = EngineLoad;                                      ///< the load metric that it reads
+  /// The requests in flight at the candidate's engine now.
+  [[nodiscard]] constexpr auto operator()(const auto& candidate) const
+    requires requires { candidate.engine_in_flight(); }
+  {
+    return candidate.engine_in_flight();
   }
 };
 

@@ -98,6 +98,24 @@ template <EndpointType E>
   }
 }
 
+/// The limits of the endpoint's engine; none if its type gives none.
+template <EndpointType E>
+[[nodiscard]] Capacity engine_capacity_of(const E& endpoint) {
+  if constexpr (requires { Capacity{EndpointTraits<E>::engine_capacity(endpoint)}; }) {
+    return EndpointTraits<E>::engine_capacity(endpoint);
+  } else {
+    constexpr bool by_members = requires { typename EndpointTraits<E>::ReadsMembers; };
+    constexpr bool meant =
+        requires { endpoint.engine_capacity; } || (!by_members && requires { &EndpointTraits<E>::engine_capacity; });
+    static_assert(
+        !meant,
+        "pdroute: an engine's limits are read by `static Capacity engine_capacity(const E&)` of "
+        "EndpointTraits<E>, or from a member `.engine_capacity` of type pdroute::Capacity if EndpointTraits is "
+        "not specialised");
+    return {};
+  }
+}
+
 /// The endpoint's weight as it is given, widened to 64 bits; 1 if its type gives none. It may be out of range.
 template <EndpointType E>
 [[nodiscard]] auto endpoint_weight(const E& endpoint, Role role) {

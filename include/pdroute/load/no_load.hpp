@@ -80,8 +80,9 @@ inline namespace v0 {
 /// - without `TimesLeases`, `Lease::complete` needs no time, and `Lease::first_token` does not compile;
 /// - without `IdentifiesEndpoint`, the weights of endpoints are neither read nor checked.
 ///
-/// Two abilities are not hooks. A limit in `Capacity` on tokens or KV tokens is accepted only in a role with a metric
-/// that derives from the `LimitedCount` of that quantity. An engine's report reaches `EngineReports` alone.
+/// Three abilities are not hooks. A limit in `Capacity` on tokens or KV tokens is accepted only in a role with a metric
+/// that derives from the `LimitedCount` of that quantity. An engine's report reaches `EngineReports` alone. What an
+/// engine's endpoints hold together reaches `EngineLoad` alone.
 ///
 /// Requirements: the hooks that choosing calls (`record`, `try_hold`, `has_room`, `could_hold`, `begin`) should not
 /// throw. If one does, it must have changed nothing; the reservation is then taken back, and the exception reaches the

@@ -12,6 +12,7 @@
 #include <pdroute/clock.hpp>
 #include <pdroute/config_error.hpp>
 #include <pdroute/endpoint.hpp>
+#include <pdroute/load/engine_load.hpp>
 #include <pdroute/load/engine_reports.hpp>
 #include <pdroute/load/load_metric.hpp>
 #include <pdroute/load/no_load.hpp>
@@ -60,10 +61,11 @@ class EndpointPool {
   using Options = typename Load::Options;               ///< of the load metric
 
   /// An empty pool. Outlier detection and slow start are off unless their rules are given. `router` is the mark in
-  /// `EndpointKey`.
+  /// `EndpointKey`. `engines` holds the sums of `EngineLoad`; pools of one router share it.
   explicit EndpointPool(Options options = {}, const OutlierDetection& rules = {.consecutive_failures = 0},
-                        std::uint64_t router = 0, const SlowStart& slow_start = {})
-      : membership_(options, rules, router, slow_start) {}
+                        std::uint64_t router = 0, const SlowStart& slow_start = {},
+                        std::shared_ptr<detail::EngineTable> engines = std::make_shared<detail::EngineTable>())
+      : membership_(options, rules, router, slow_start, std::move(engines)) {}
 
   /// Makes the members be exactly those of `list`, compared by id and, where the endpoint has one, incarnation key.
   ///

@@ -9,6 +9,7 @@
 #include <pdroute/config_error.hpp>
 #include <pdroute/detail/endpoint_access.hpp>
 #include <pdroute/endpoint.hpp>
+#include <pdroute/load/engine_load.hpp>
 #include <pdroute/load/limited_count.hpp>
 #include <pdroute/load/load_metric.hpp>
 #include <pdroute/result.hpp>
@@ -24,12 +25,15 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// A limit that is zero or too high, or a limit on a quantity that the role does not count.
-template <class Endpoint, class Load>
-[[nodiscard]] std::optional<ConfigError> check_capacity(EndpointIdView<Endpoint> id, const Capacity& capacity) {
+/// A limit that is zero or too high, or that `counted<quantity>()` calls not counted in the role.
+template <class Endpoint, class Counted>
+[[nodiscard]] std::optional<ConfigError> check_limits(EndpointIdView<Endpoint> id, const Capacity& capacity,
+                                                      const Counted& counted, std::string_view of_what) {
   using enum ConfigError::Rule;
   const auto wrong = [&](ConfigError::Rule rule, std::uint64_t value, std::string_view unit) {
-    return ConfigError{rule, id_text<Endpoint>(id).append(": ").append(std::to_string(value)).append(" ").append(unit)};
+    return ConfigError{
+        rule,
+        id_text<Endpoint>(id).append(": ").append(std::to_string(value)).append(" ").append(unit).append(of_what)};
   };
   if (const auto n = capacity.requests) {
     if (*n == 0 || *n > Capacity::max_requests) return wrong(capacity_in_range, *n, "requests");
@@ -40,11 +44,29 @@ template <class Endpoint, class Load>
     if (error || !n) return;
     if (*n == 0) {
       error = wrong(capacity_in_range, *n, quantity.unit);
-    } else if (!counts_quantity<Load, quantity>) {
+    } else if (!counted.template operator()<quantity>()) {
       error = wrong(capacity_counted, *n, quantity.unit);
     }
   });
   return error;
+}
+/// Of an endpoint's limits: what is wrong, if anything.
+template <class Endpoint, class Load>
+[[nodiscard]] std::optional<ConfigError> check_capacity(EndpointIdView<Endpoint> id, const Capacity& capacity) {
+  return check_limits<Endpoint>(
+      id, capacity, []<QuantityRef quantity>() { return counts_quantity<Load, quantity>; }, "");
+}
+/// Of the limits of its engine.
+template <class Endpoint, class Load>
+[[nodiscard]] std::optional<ConfigError> check_engine_capacity(EndpointIdView<Endpoint> id, const Capacity& capacity) {
+  constexpr std::string_view of_what = " of its engine";
+  if (!counts_engines<Load> && capacity.requests)
+    return ConfigError{ConfigError::Rule::capacity_counted, id_text<Endpoint>(id)
+                                                                .append(": ")
+                                                                .append(std::to_string(*capacity.requests))
+                                                                .append(" requests")
+                                                                .append(of_what)};
+  return check_limits<Endpoint>(id, capacity, []<QuantityRef>() { return counts_engines<Load>; }, of_what);
 }
 
 /// What a list says of one endpoint. Each function of the caller's endpoint type is asked once, so what was checked is
@@ -55,6 +77,7 @@ struct Listed {
   EndpointIdView<Endpoint> id = {};
   LifeKey<Endpoint> life_key = {};
   Capacity capacity = {};
+  Capacity engine_capacity = {};
   std::uint64_t weight = 1;
   Health health = Health::healthy;
   Intake intake = Intake::accepting;
@@ -67,11 +90,13 @@ template <Role role, class Endpoint, class Load>
   Listed<Endpoint> listed{.endpoint = &endpoint,
                           .id = pdroute::endpoint_id(endpoint),
                           .life_key = detail::life_key(endpoint),
-                          .capacity = detail::capacity_of(endpoint, role)};
+                          .capacity = detail::capacity_of(endpoint, role),
+                          .engine_capacity = detail::engine_capacity_of(endpoint)};
   if constexpr (StringLike<EndpointIdView<Endpoint>>) {
     if (listed.id.empty()) return ConfigError{id_not_empty, "an endpoint without an id"};
   }
   if (auto error = check_capacity<Endpoint, Load>(listed.id, listed.capacity)) return std::move(*error);
+  if (auto error = check_engine_capacity<Endpoint, Load>(listed.id, listed.engine_capacity)) return std::move(*error);
   if constexpr (IdentifiesEndpoint<Load>) {
     const auto weight = detail::endpoint_weight(endpoint, role);
     if (std::cmp_less(weight, 0) || std::cmp_greater(weight, max_endpoint_weight))
@@ -103,7 +128,8 @@ template <Role role, class Endpoint, class Load>
       all.push_back(std::move(*listed));
     } else if (const Listed<Endpoint>& first = all[found->second];
                !(first.life_key == listed->life_key) || !(first.capacity == listed->capacity) ||
-               first.weight != listed->weight || !detail::repeats(*first.endpoint, list[i])) {
+               !(first.engine_capacity == listed->engine_capacity) || first.weight != listed->weight ||
+               !detail::repeats(*first.endpoint, list[i])) {
       error = ConfigError{ConfigError::Rule::id_unique, id_text<Endpoint>(listed->id)};
     }
     if (error) {

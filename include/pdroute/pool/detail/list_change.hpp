@@ -99,6 +99,7 @@ class ListChange {
     Slot* const slot = edit.own(std::move(made));
     slot->number(membership.next_incarnation());
     slot->set_capacity(entry.capacity);
+    edit.limit_engine(slot, entry.engine_capacity);
     Member member{.slot = slot,
                   .health = entry.health,
                   .intake = entry.intake,
@@ -132,6 +133,7 @@ class ListChange {
       edit.limit(member.slot, entry.capacity);
       changed = true;
     }
+    if (edit.limit_engine(member.slot, entry.engine_capacity)) changed = true;
     if (member.weight != entry.weight) {
       member.weight = entry.weight;
       edit.weigh(member.slot, entry.weight);

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <pdroute/detail/endpoint_access.hpp>
 #include <pdroute/endpoint.hpp>
+#include <pdroute/load/engine_load.hpp>
 #include <pdroute/load/load_metric.hpp>
 #include <pdroute/no_endpoint.hpp>
 #include <pdroute/pool/detail/member.hpp>
@@ -55,8 +56,13 @@ class Membership {
   using Edit = MembershipEdit<Slot, Snapshot>;
 
   Membership(typename Load::Options options, const OutlierDetection& rules, std::uint64_t router,
-             const SlowStart& slow_start)
-      : rules_(rules), slow_start_(slow_start), options_(options), router_(router), members_(rules) {}
+             const SlowStart& slow_start, std::shared_ptr<EngineTable> engines)
+      : rules_(rules),
+        slow_start_(slow_start),
+        options_(options),
+        router_(router),
+        engines_(std::move(engines)),
+        members_(rules) {}
   Membership(const Membership&) = delete;
   Membership& operator=(const Membership&) = delete;
   ~Membership() {
@@ -138,6 +144,7 @@ class Membership {
   [[nodiscard]] OwnedSlot<Slot> make_slot(const Endpoint& endpoint, std::uint64_t weight) const {
     OwnedSlot<Slot> slot(new Slot(endpoint, 0, options_, rules_.consecutive_failures, router_));
     slot->weigh(weight);
+    if constexpr (counts_engines<Load>) slot->join(engines_->of(slot->engine()));
     return slot;
   }
   [[nodiscard]] const SlowStart& slow_start() const noexcept { return slow_start_; }
@@ -204,6 +211,7 @@ class Membership {
   const SlowStart slow_start_;
   typename Load::Options options_;
   const std::uint64_t router_;  // its mark, see `EndpointKey`
+  const std::shared_ptr<EngineTable> engines_;
   alignas(64) mutable std::mutex mutex_;
   Members members_;
   std::uint64_t version_ = 0;

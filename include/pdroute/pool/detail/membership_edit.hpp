@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <pdroute/capacity.hpp>
+#include <pdroute/load/engine_load.hpp>
 #include <pdroute/pool/detail/members.hpp>
 #include <utility>
 #include <vector>
@@ -69,6 +70,16 @@ class MembershipEdit {
 
   /// The slot will have these limits.
   void limit(Slot* slot, const Capacity& capacity) { limits_.emplace_back(slot, capacity); }
+  /// The slot's engine will have these limits. Returns whether it has others now.
+  bool limit_engine(Slot* slot, const Capacity& capacity) {
+    if constexpr (counts_engines<Slot>) {
+      if (slot->engine_capacity() == capacity) return false;
+      engine_limits_.emplace_back(slot, capacity);
+      return true;
+    } else {
+      return false;
+    }
+  }
   /// The slot will have this weight.
   void weigh(Slot* slot, std::uint64_t weight) { weights_.emplace_back(slot, weight); }
 
@@ -78,6 +89,9 @@ class MembershipEdit {
     old_ = std::move(old);
     for (auto& [slot, listing] : relisted_) slot->relist(std::move(listing), version);
     for (const auto& [slot, capacity] : limits_) slot->set_capacity(capacity);
+    if constexpr (counts_engines<Slot>) {
+      for (const auto& [slot, capacity] : engine_limits_) slot->set_engine_capacity(capacity);
+    }
     for (const auto& [slot, weight] : weights_) slot->weigh(weight);
     for (Slot* slot : closing_) slot->close();
     for (Slot* slot : opening_) slot->reopen();  // last: a life that leaves and comes back in one edit is open
@@ -95,6 +109,7 @@ class MembershipEdit {
   std::vector<Slot*> opening_;
   std::vector<std::pair<Slot*, std::unique_ptr<Listing>>> relisted_;
   std::vector<std::pair<Slot*, Capacity>> limits_;
+  std::vector<std::pair<Slot*, Capacity>> engine_limits_;
   std::vector<std::pair<Slot*, std::uint64_t>> weights_;
   std::vector<Slot*> leaving_;
   std::vector<OwnedSlot<Slot>> removed_;  // as many as `leaving_`, empty until published

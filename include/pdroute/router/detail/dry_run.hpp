@@ -8,8 +8,6 @@
 #include <cstdint>
 #include <numeric>
 #include <optional>
-#include <pdroute/capacity.hpp>
-#include <pdroute/load/limited_count.hpp>
 #include <pdroute/no_endpoint.hpp>
 #include <pdroute/policy/detail/explain_choice.hpp>
 #include <pdroute/policy/detail/policy_traits.hpp>
@@ -18,6 +16,7 @@
 #include <pdroute/random.hpp>
 #include <pdroute/request.hpp>
 #include <pdroute/role.hpp>
+#include <pdroute/router/detail/exceeded_limits.hpp>
 #include <pdroute/router/detail/home.hpp>
 #include <pdroute/router/detail/leg.hpp>
 #include <pdroute/router/detail/leg_filter.hpp>
@@ -203,29 +202,12 @@ class DryRun {
         (reason == nullptr ? places : held_back_).push_back(place);
       }
       evaluation_.ruled_out[place] = reason;
-      if (reason == &NoEndpoint::full || reason == &NoEndpoint::too_large) add_exceeded_limits(place, request);
+      if (reason == &NoEndpoint::full || reason == &NoEndpoint::too_large) {
+        for (const ExceededLimit& limit : detail::exceeded_limits(slot, request))
+          evaluation_.exceeded.emplace_back(place, limit);
+      }
     }
     consider(std::move(places));
-  }
-  template <class Request>
-  void add_exceeded_limits(std::size_t place, const Request& request) {
-    const Slot& slot = candidates_[place];
-    const auto add_if_exceeded = [&](std::string_view name, std::uint64_t asked, std::uint64_t held,
-                                     std::optional<std::uint64_t> limit) {
-      if (limit && (held > *limit || asked > *limit - held))
-        evaluation_.exceeded.emplace_back(place,
-                                          ExceededLimit{.name = name, .asked = asked, .held = held, .limit = *limit});
-    };
-    const Capacity capacity = slot.capacity();
-    add_if_exceeded("requests", 1, slot.in_flight(), capacity.requests);
-    if constexpr (Slot::holds_demand) {
-      const Demand demand = detail::demand_of(request, slot.endpoint(), role);
-      LimitedQuantities::each([&]<QuantityRef quantity>() {
-        if constexpr (counts_quantity<LoadOf<Policy>, quantity>)
-          add_if_exceeded(quantity.name, demand.*quantity.demand,
-                          static_cast<const LimitedCount<quantity>&>(slot).sum(), capacity.*quantity.limit);
-      });
-    }
   }
   void rule_out(std::size_t place, Reason reason) {
     evaluation_.ruled_out[place] = reason;

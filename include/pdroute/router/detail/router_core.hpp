@@ -5,7 +5,9 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <pdroute/clock.hpp>
+#include <pdroute/load/engine_load.hpp>
 #include <pdroute/no_endpoint.hpp>
 #include <pdroute/policy/detail/policy_traits.hpp>
 #include <pdroute/pool/detail/engine_rows.hpp>
@@ -41,8 +43,9 @@ struct RouterCore {
         seed(router_seed),
         mark(mark_of(this, seed, detail::nanoseconds_of(clock.now()))),
         first(first_leg),
-        prefill(detail::load_options(prefill_policy), rules, mark, slow_start),
-        decode(detail::load_options(decode_policy), rules, mark, slow_start),
+        engines(std::make_shared<EngineTable>()),
+        prefill(detail::load_options(prefill_policy), rules, mark, slow_start, engines),
+        decode(detail::load_options(decode_policy), rules, mark, slow_start, engines),
         detached_prefill(detached_leases, mark),
         detached_decode(detached_leases, mark) {}
 
@@ -89,6 +92,7 @@ struct RouterCore {
   Role first;
   std::atomic<std::uint64_t> dispatchers{0};  // made so far; numbers their random streams
   TicketCounter tickets;
+  std::shared_ptr<EngineTable> engines;
   typename PrefillLeg::Pool prefill;
   typename DecodeLeg::Pool decode;
   LeaseTable<PrefillLease> detached_prefill;
