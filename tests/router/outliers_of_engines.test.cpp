@@ -171,6 +171,42 @@ TEST_CASE("failures of before a request completed on any rank do not count for t
   CHECK(world.phase("a.1") == ejected);
 }
 
+TEST_CASE("requests that completed while nothing failed do not hide the failures that follow") {
+  World world(ranks(2, 2));
+  world.complete("a.1");
+  world.advance();
+  world.fail("a.0", 2);
+  world.fail("a.1", 2);
+  world.advance();
+  CHECK(world.phases_of("a") == Phases(2, ejected));
+}
+
+TEST_CASE("a row of failures that a request has ended counts from its new beginning") {
+  World world(ranks(2, 2));
+  world.fail("a.0", 3);
+  world.complete("a.1");
+  world.advance();
+  world.complete("a.0");
+  world.advance();
+  world.fail("a.0", 3);
+  world.fail("a.1", 1);
+  world.advance();
+  CHECK(world.phases_of("a") == Phases(2, ejected));
+}
+
+TEST_CASE("only engines of which an endpoint has failed have rows") {
+  pdroute::detail::EngineRows rows;
+  CHECK_FALSE(rows.any());
+  CHECK(rows.of(1) == nullptr);
+  rows.watch(1);
+  rows.add(1, {}, 3, 0);
+  CHECK(rows.of(1) == nullptr);  // one endpoint
+  rows.add(1, {}, 2, 0);
+  REQUIRE(rows.of(1) != nullptr);
+  CHECK(rows.of(1)->failures == 5);
+  CHECK_FALSE(rows.watches(2));
+}
+
 TEST_CASE("an engine that is out is probed by one rank, and the others follow once that has worked") {
   World world(ranks(3, 2));
   world.eject_a();

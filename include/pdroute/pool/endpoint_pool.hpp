@@ -161,18 +161,23 @@ class EndpointPool {
   template <class TimePoint>
   std::vector<EjectionChange<Endpoint>> advance(TimePoint now) {
     detail::EngineRows rows;
+    watch_engines(rows);
     add_rows(rows);
     return advance(now, rows);
   }
   /// The same for a pool of several, whose engines are endpoints of the other pools, too: `rows` has been given to
-  /// `add_rows` of all.
+  /// `watch_engines` of all, and then to `add_rows` of all.
   template <class TimePoint>
   std::vector<EjectionChange<Endpoint>> advance(TimePoint now, const detail::EngineRows& rows) {
     return detail::StepOfTime<Membership>::take(membership_, detail::nanoseconds_of(now), rows);
   }
-  /// Adds the failures in a row of all members.
+  /// Watches the engines of members that have failed.
+  void watch_engines(detail::EngineRows& rows) const {
+    membership_.read([&](const Members& members) { members.watch_engines(rows); });
+  }
+  /// Adds the failures in a row of all endpoints of the engines that are watched.
   void add_rows(detail::EngineRows& rows) const {
-    membership_.read([&](const Members& members) { members.add_rows(rows); });
+    if (rows.any()) membership_.read([&](const Members& members) { members.add_rows(rows); });
   }
 
   /// Takes what an engine reports of itself, made at `made_at` and passed on at `now`; if `made_at` is later, it counts

@@ -28,6 +28,7 @@ template <class Member>
 class EngineProbes {
  public:
   EngineProbes(const std::vector<Member>& members, const EngineRows& rows, std::int64_t now) : now_(now) {
+    if (!rows.any()) return;
     for (const Member& member : members) {
       if (member.draining || rows.of(member.slot->engine()) == nullptr) continue;
       Ranks& ranks = ranks_[member.slot->engine()];

@@ -142,7 +142,10 @@ class Members {
             .fail_open = rules_.fails_open(healthy, counted)};
   }
 
-  /// Adds the rows of failures of all members, if outlier detection is on.
+  // The steps of `EngineRows`, if outlier detection is on.
+  void watch_engines(EngineRows& rows) const {
+    if (rules_.on()) OutlierDetector<Member>::watch_engines(rows, all_);
+  }
   void add_rows(EngineRows& rows) const {
     if (rules_.on()) OutlierDetector<Member>::add_rows(rows, all_);
   }

@@ -42,10 +42,18 @@ class OutlierDetector {
   OutlierDetector(const OutlierDetection& rules, const EngineRows& rows, std::vector<Member>& members, std::int64_t now)
       : rules_(rules), rows_(rows), members_(members), now_(now) {}
 
-  /// Adds the rows of members to those of their engines.
+  /// Watches the engines of members that have failed or are out.
+  static void watch_engines(EngineRows& rows, const std::vector<Member>& members) {
+    for (const Member& member : members) {
+      const bool failed = member.slot->admission().state().row > member.ejection.row_before;
+      if (!member.draining && (failed || member.ejection.phase != EjectionPhase::none))
+        rows.watch(member.slot->engine());
+    }
+  }
+  /// Adds the rows of members to those of the engines that are watched.
   static void add_rows(EngineRows& rows, const std::vector<Member>& members) {
     for (const Member& member : members) {
-      if (!member.draining)
+      if (!member.draining && rows.watches(member.slot->engine()))
         rows.add(member.slot->engine(), member.ejection, member.slot->admission().state().row,
                  member.slot->outcomes().completed);
     }
@@ -134,7 +142,8 @@ class OutlierDetector {
     state.window_begin = std::min(state.window_begin, now_);
     state.last_sign = std::min(state.last_sign, now_);
     const AdmissionState gate = slot.admission().state();
-    const std::uint64_t row_of_engine = this->row_of_engine(member);
+    const std::uint64_t row_of_engine = this->row_of_engine(slot.engine());
+    follow_engine(member);
     switch (state.phase) {
       case EjectionPhase::ejected: return 0;
       case EjectionPhase::probing:
@@ -153,15 +162,21 @@ class OutlierDetector {
     return std::max({row_of(gate), row_of_engine, failures(state, seen), silence(member, seen)});
   }
   [[nodiscard]] static std::uint64_t row_of(const AdmissionState& gate) { return gate.tripped() ? gate.row : 0; }
-  /// The failures in a row of the member's engine over all its endpoints, if the row is full.
-  [[nodiscard]] std::uint64_t row_of_engine(Member& member) const {
+  /// The failures in a row of an engine over all its endpoints, if it has several and the row is full.
+  [[nodiscard]] std::uint64_t row_of_engine(std::uint64_t engine) const {
+    const EngineRows::Row* const sum = rows_.of(engine);
+    return sum != nullptr && !sum->completed && sum->failures >= rules_.consecutive_failures ? sum->failures : 0;
+  }
+  /// If the engine has completed a request, its row begins anew. If it has not failed, what it has completed says
+  /// nothing of failures to come.
+  void follow_engine(Member& member) const {
     const EngineRows::Row* const sum = rows_.of(member.slot->engine());
-    if (sum == nullptr) return 0;
-    if (!sum->completed) return sum->failures >= rules_.consecutive_failures ? sum->failures : 0;
+    const bool completed = sum != nullptr && sum->completed;
+    if (!completed && rows_.watches(member.slot->engine())) return;
     // In this order: a request that completes in between is found by the next step of time.
     member.ejection.completed_before = member.slot->outcomes().completed;
-    member.ejection.row_before = member.slot->admission().state().row;
-    return 0;
+    const std::uint64_t row = member.slot->admission().state().row;
+    member.ejection.row_before = completed ? row : std::min(member.ejection.row_before, row);
   }
   /// The failures of the window, if their share is too high.
   [[nodiscard]] std::uint64_t failures(OutlierState& state, const Seen& seen) const {

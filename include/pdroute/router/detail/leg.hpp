@@ -103,7 +103,7 @@ class Leg {
         return reserved(reservation.place, held, context);
       if (reservation.attempt == SlotCount::Attempt::full) [[unlikely]] {
         Facts copy = facts;  // copied, so that `facts` can stay in registers
-        Choice choice = choose_among(request, copy, LegFilter<Endpoint>{}, AnyEndpoint{}, TakeFirst{}, slot);
+        Choice choice = choose_among(request, copy, NoFilter{}, AnyEndpoint{}, TakeFirst{}, slot);
         facts.clock = copy.clock;  // only the two members that changed, so that the compiler still knows the others
         facts.tickets = copy.tickets;
         return choice;
@@ -116,10 +116,10 @@ class Leg {
   /// is shown to `judge`, and undone unless the verdict is to take it. Each endpoint refuses at most once per snapshot,
   /// so the search ends; it starts over only if an endpoint was closed and a newer snapshot is there. `refused`: the
   /// slot that has refused the request in `choose`; if it is held back, it is not asked again unless no other is left.
-  template <class Request, class Facts, class Compatible, class Judge>
-  [[nodiscard, gnu::noinline]] Choice choose_among(const Request& request, Facts& facts,
-                                                   const LegFilter<Endpoint>& filter, const Compatible& compatible,
-                                                   const Judge& judge, const Slot* refused = nullptr) {
+  template <class Request, class Facts, class AnyFilter, class Compatible, class Judge>
+  [[nodiscard, gnu::noinline]] Choice choose_among(const Request& request, Facts& facts, const AnyFilter& filter,
+                                                   const Compatible& compatible, const Judge& judge,
+                                                   const Slot* refused = nullptr) {
     assert(!searching_ && "a predicate or policy must not call the dispatcher that is asking it");
     struct Searching {
       explicit Searching(bool& is_on) noexcept : on(is_on) { on = true; }
@@ -234,8 +234,8 @@ class Leg {
   /// Leaves in `rest_` the candidates that pass, and in `held_back_` those that would pass if they were not held back;
   /// counts in `reason_` why the others than the first do not. The session's `home`, unless null, counts as a candidate
   /// and comes last. Flattened: a call for each endpoint would make clang's filters an eighth slower.
-  template <class Request, class Compatible, class Clock>
-  [[gnu::flatten]] void screen(const Request& request, const LegFilter<Endpoint>& filter, const Compatible& compatible,
+  template <class Request, class AnyFilter, class Compatible, class Clock>
+  [[gnu::flatten]] void screen(const Request& request, const AnyFilter& filter, const Compatible& compatible,
                                Clock& clock, Slot* home, const Slot* refused = nullptr) {
     reason_ = snapshot_->left_out();
     if constexpr (!reaches_bound_only<Policy>) home = nullptr;  // so that the compiler knows
@@ -263,7 +263,7 @@ class Leg {
 
   template <class Request, class Time>
   [[gnu::noinline, gnu::cold]] Choice declined(const Request& request, Time time, Slot* home) {
-    screen(request, LegFilter<Endpoint>{}, AnyEndpoint{}, time, home);  // full endpoints count as full, not as declined
+    screen(request, NoFilter{}, AnyEndpoint{}, time, home);  // full endpoints count as full, not as declined
     reason_.declined = static_cast<std::uint32_t>(rest_.size());
     return {};
   }

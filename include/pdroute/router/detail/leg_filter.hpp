@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// LegFilter: what one leg of a call asks of its endpoints. PairRule: which endpoints fit the one of the other leg.
+// LegFilter and NoFilter: what one leg of a call asks of its endpoints. PairRule: which endpoints fit the one of the
+// other leg.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/pool/failed_endpoints.hpp>
@@ -35,6 +37,23 @@ struct LegFilter {
     }
     return nullptr;
   }
+  /// Whether the endpoint of a slot is among those allowed.
+  template <class Slot>
+  [[nodiscard]] bool allows(const Slot& slot) const {
+    const auto& allowed = own.allowed;
+    return (!allowed || std::find(allowed->begin(), allowed->end(), slot.id()) != allowed->end()) &&
+           (!own.accept || own.accept(slot.endpoint()));
+  }
+};
+
+/// The filter of a call that names none, known to the compiler: a role in which all are full is passed over in no more
+/// time than a policy takes that reads all loads.
+struct NoFilter {
+  [[nodiscard]] static constexpr const FailedEndpoint* excluded(const EndpointKey& /*key*/,
+                                                                std::uint64_t /*engine*/) noexcept {
+    return nullptr;
+  }
+  [[nodiscard]] static constexpr bool allows(const auto& /*slot*/) noexcept { return true; }
 };
 
 /// Whether an endpoint fits `one`, which plays `role` in the same route. Refers to the filter and to the endpoint.

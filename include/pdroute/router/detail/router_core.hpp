@@ -70,6 +70,8 @@ struct RouterCore {
   template <class TimePoint>
   [[nodiscard]] auto advance(TimePoint now) {
     EngineRows rows;
+    prefill.watch_engines(rows);
+    decode.watch_engines(rows);
     prefill.add_rows(rows);
     decode.add_rows(rows);
     auto changes = prefill.advance(now, rows);

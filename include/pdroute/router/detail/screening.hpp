@@ -14,6 +14,7 @@
 #include <pdroute/router/detail/reported_limits.hpp>
 #include <pdroute/router/detail/verdict.hpp>
 #include <pdroute/router/group_ref.hpp>
+#include <type_traits>
 #include <vector>
 
 namespace pdroute {
@@ -21,24 +22,23 @@ inline namespace v0 {
 namespace detail {
 
 /// What rules an eligible endpoint out before the policy is asked; null for nothing.
-template <class Slot, class Request, class Endpoint, class Compatible>
-[[nodiscard]] Reason ruled_out(const Slot& slot, const Request& request, const LegFilter<Endpoint>& filter,
+template <class Slot, class Request, class Filter, class Compatible>
+[[nodiscard]] Reason ruled_out(const Slot& slot, const Request& request, const Filter& filter,
                                const Compatible& compatible) {
   const auto full_or_too_large = [&] { return slot.could_hold(request) ? &NoEndpoint::full : &NoEndpoint::too_large; };
   if (const FailedEndpoint* const failed = filter.excluded(slot.key(), slot.engine()))
     return failed->kind == FailureKind::overloaded ? full_or_too_large() : &NoEndpoint::excluded;
-  const auto& allowed = filter.own.allowed;
-  if ((allowed && std::find(allowed->begin(), allowed->end(), slot.id()) == allowed->end()) ||
-      (filter.own.accept && !filter.own.accept(slot.endpoint())))
-    return &NoEndpoint::disallowed;
-  if (!compatible(slot.endpoint())) return &NoEndpoint::incompatible;
+  if (!filter.allows(slot)) return &NoEndpoint::disallowed;
+  if constexpr (!std::is_same_v<Compatible, AnyEndpoint>) {  // the endpoint is on a line of its own
+    if (!compatible(slot.endpoint())) return &NoEndpoint::incompatible;
+  }
   if (!slot.has_room(request)) return full_or_too_large();
   return nullptr;
 }
 
 /// The same, with what depends on the time.
-template <class Slot, class Request, class Endpoint, class Compatible, class Clock>
-[[nodiscard]] Reason ruled_out_now(const Slot& slot, const Request& request, const LegFilter<Endpoint>& filter,
+template <class Slot, class Request, class Filter, class Compatible, class Clock>
+[[nodiscard]] Reason ruled_out_now(const Slot& slot, const Request& request, const Filter& filter,
                                    const Compatible& compatible, Clock& clock) {
   const Reason reason = detail::ruled_out(slot, request, filter, compatible);
   return reason == nullptr && detail::at_reported_limit(slot, clock) ? &NoEndpoint::full : reason;
