@@ -28,12 +28,13 @@ struct LegFilter {
       : own(role == Role::prefill ? filter.prefill : filter.decode), exclude(filter.exclude) {}
 
   /// The entry that excludes an endpoint; null if there is none.
-  [[nodiscard]] const FailedEndpoint* excluded(const EndpointKey& key, std::uint64_t engine) const noexcept {
+  template <class Slot>
+  [[nodiscard]] const FailedEndpoint* excluded(const Slot& slot) const noexcept {
     for (const FailedEndpoint& failed : own.exclude) {
-      if (failed.excludes(key, engine)) return &failed;
+      if (failed.excludes(slot.key(), slot.engine())) return &failed;
     }
     for (const FailedEndpoint& failed : exclude) {
-      if (failed.excludes(key, engine)) return &failed;
+      if (failed.excludes(slot.key(), slot.engine())) return &failed;
     }
     return nullptr;
   }
@@ -49,10 +50,7 @@ struct LegFilter {
 /// The filter of a call that names none, known to the compiler: a role in which all are full is passed over in no more
 /// time than a policy takes that reads all loads.
 struct NoFilter {
-  [[nodiscard]] static constexpr const FailedEndpoint* excluded(const EndpointKey& /*key*/,
-                                                                std::uint64_t /*engine*/) noexcept {
-    return nullptr;
-  }
+  [[nodiscard]] static constexpr const FailedEndpoint* excluded(const auto& /*slot*/) noexcept { return nullptr; }
   [[nodiscard]] static constexpr bool allows(const auto& /*slot*/) noexcept { return true; }
 };
 

@@ -26,7 +26,7 @@ template <class Slot, class Request, class Filter, class Compatible>
 [[nodiscard]] Reason ruled_out(const Slot& slot, const Request& request, const Filter& filter,
                                const Compatible& compatible) {
   const auto full_or_too_large = [&] { return slot.could_hold(request) ? &NoEndpoint::full : &NoEndpoint::too_large; };
-  if (const FailedEndpoint* const failed = filter.excluded(slot.key(), slot.engine()))
+  if (const FailedEndpoint* const failed = filter.excluded(slot))
     return failed->kind == FailureKind::overloaded ? full_or_too_large() : &NoEndpoint::excluded;
   if (!filter.allows(slot)) return &NoEndpoint::disallowed;
   if constexpr (!std::is_same_v<Compatible, AnyEndpoint>) {  // the endpoint is on a line of its own
