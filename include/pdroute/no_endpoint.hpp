@@ -14,11 +14,14 @@ inline namespace v0 {
 /// that ruled it out, in the order of the members below. Two exceptions: an endpoint that the request excludes as
 /// overloaded counts as `full` (or `too_large`), and an endpoint that takes bound sessions only is not `bound_only` for
 /// a request whose session is bound to it. The counts from `unhealthy` to `declined` add up to `endpoints`.
+///
+/// `full` are endpoints that may have room a little later: those at their capacity or at a limit on what engines
+/// report, paused for a time, probed by as many requests as may, or passed over because they have pushed back.
 struct NoEndpoint {
   Role role = Role::prefill;       ///< the role without an endpoint for the request
   std::uint32_t endpoints = 0;     ///< number of members of the role, in any state
   std::uint32_t unhealthy = 0;     ///< `Health::unhealthy`
-  std::uint32_t paused = 0;        ///< healthy, but `Intake::paused`
+  std::uint32_t paused = 0;        ///< healthy, but `Intake::paused` without an end, or listed with weight 0
   std::uint32_t draining = 0;      ///< draining, or removed while this choice was being made
   std::uint32_t ejected = 0;       ///< ejected after consecutive failures, see `OutlierDetection`
   std::uint32_t bound_only = 0;    ///< `Intake::bound_only`, and the request's session is not bound to it
@@ -26,7 +29,7 @@ struct NoEndpoint {
   std::uint32_t disallowed = 0;    ///< not in the request's `allowed`, or not accepted by its `accept`
   std::uint32_t incompatible = 0;  ///< not `compatible` with the first leg's endpoint that was tried last
   std::uint32_t too_large = 0;     ///< could not hold the request even if it were idle
-  std::uint32_t full = 0;          ///< at its capacity, or has refused this request as overloaded before
+  std::uint32_t full = 0;          ///< without room for now, see above
   std::uint32_t declined = 0;      ///< eligible and with room, but the policy chose none
 
   /// Whether more room would have helped, because at least one endpoint was full. Then answer "try again later" (HTTP

@@ -45,6 +45,14 @@ TEST_CASE("fmt: routes, leases, roles and endpoints print by their ids") {
   CHECK(fmt::format("{}", router.endpoints(Role::decode)[1]) == "d1#2 healthy, bound sessions only, 0 in flight");
 }
 
+TEST_CASE("fmt: an endpoint prints its weight if that is 0") {
+  pdroute::EndpointStatus<Engine> status;
+  status.id = "d0";
+  CHECK(fmt::format("{}", status) == "d0#0 healthy, accepting, 0 in flight");
+  status.weight = 0;
+  CHECK(fmt::format("{}", status) == "d0#0 healthy, accepting, weight 0, 0 in flight");
+}
+
 TEST_CASE("fmt: endpoints print their limits beside what they hold, and whether that is over capacity") {
   using Decode = pdroute::WithMetrics<pdroute::RoundRobinPolicy<>, pdroute::Tokens, pdroute::KvTokens>;
   using Router = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, Decode, Engine>;

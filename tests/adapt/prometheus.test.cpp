@@ -42,6 +42,10 @@ std::string ended(const Router& router, const std::string& endpoint, const std::
       router, "pdroute_leases_ended_total{role=\"decode\",endpoint=\"" + endpoint + "\",outcome=\"" + outcome + "\"}");
 }
 
+struct Weighed {
+  std::string id;
+  std::uint32_t weight = 1;
+};
 struct Numbered {
   std::int16_t id;
 };
@@ -173,6 +177,17 @@ TEST_CASE("prometheus: an endpoint that takes bound sessions only has a state an
   CHECK(value_of(text, R"(pdroute_endpoints{role="decode",state="paused"})") == "0");
   CHECK(value_of(text, R"(pdroute_endpoints{role="decode",state="bound_only"})") == "1");
   CHECK(value_of(text, R"(pdroute_refusal_reasons_total{role="decode",reason="bound_only"})") == "1");
+}
+
+TEST_CASE("prometheus: an endpoint of weight 0 counts as paused, as in a refusal") {
+  using ByWeight = pdroute::DisaggregatedRouter<RoundRobin, pdroute::WeightedRoundRobinPolicy, Weighed>;
+  const std::vector<Weighed> list{{"d0", 0}, {"d1", 0}};
+  auto router = ByWeight::create({.prefill = list, .decode = list}).value();
+  CHECK(router.decode().error().paused == 2);
+  const std::string text = text_of(router);
+  CHECK(value_of(text, R"(pdroute_endpoints{role="decode",state="eligible"})") == "0");
+  CHECK(value_of(text, R"(pdroute_endpoints{role="decode",state="paused"})") == "2");
+  CHECK(value_of(text, R"(pdroute_endpoints{role="prefill",state="eligible"})") == "2");  // does not read weights
 }
 
 TEST_CASE("prometheus: each kind of ending raises its own count and frees the place") {

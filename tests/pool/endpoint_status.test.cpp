@@ -42,7 +42,7 @@ TEST_CASE("endpoint status: above any one limit is over capacity, at the limit i
   CHECK(holding({.tokens = 1, .kv_tokens = 3}, 1, {2, 2, 2}).over_capacity());
 }
 
-TEST_CASE("endpoint status: only healthy, accepting and not draining is eligible") {
+TEST_CASE("endpoint status: only healthy, accepting, with a weight and not draining is eligible") {
   CHECK(Status{}.eligible());
   Status unhealthy;
   unhealthy.health = pdroute::Health::unhealthy;
@@ -50,6 +50,9 @@ TEST_CASE("endpoint status: only healthy, accepting and not draining is eligible
   Status paused;
   paused.intake = pdroute::Intake::paused;
   CHECK_FALSE(paused.eligible());
+  Status weightless;
+  weightless.weight = 0;
+  CHECK_FALSE(weightless.eligible());
   Status draining;
   draining.draining = true;
   CHECK_FALSE(draining.eligible());

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <pdroute/load/loads.hpp>
 #include <pdroute/load/token_count.hpp>
 #include <type_traits>
@@ -23,6 +24,28 @@ template <class L>
 concept MakesProgress = requires(L& lease) { lease.progress(1); };
 static_assert(MakesProgress<Counted::Lease>);
 static_assert(!MakesProgress<Lease>);
+
+/// A metric that keeps a thing of the caller's in each lease.
+struct Tickets {
+  struct Options {};
+  struct Held {
+    std::shared_ptr<int> ticket = {};
+  };
+  explicit Tickets(Options /*options*/) {}
+  bool try_hold(const pdroute::Demand& /*demand*/, Held& held) {
+    held.ticket = std::make_shared<int>(1);
+    last = held.ticket;
+    return true;
+  }
+  [[nodiscard]] static bool has_room(const pdroute::Demand& /*demand*/) { return true; }
+  static void grow(const Held& /*held*/, std::uint64_t /*tokens*/) {}
+  static void let_go(const Held& /*held*/) {}  // the lease lets go of the ticket
+  static void set_capacity(const pdroute::Capacity& /*capacity*/) {}
+
+  std::weak_ptr<int> last = {};
+};
+static_assert(pdroute::HoldsDemand<Tickets>);
+using Ticketed = Member<Role::decode, Tickets>;
 
 static_assert(Lease::role == Role::prefill && Counted::Lease::role == Role::decode);
 static_assert(!std::is_assignable_v<Member<Role::decode>::Lease&, Member<Role::prefill>::Lease>);
@@ -98,6 +121,42 @@ TEST_CASE("a moved lease is released once, by its last owner") {
   c.complete();
   CHECK(member.slot->in_flight() == 0);
   CHECK(member.slot->outcomes() == Outcomes{.completed = 1, .cancelled = 1});
+}
+
+TEST_CASE("a lease that has ended keeps nothing that its metric stored in it") {
+  const Ticketed member;
+  Ticketed::Lease lease = member.lease();
+  REQUIRE_FALSE(member.slot->last.expired());
+  SECTION("completed") {
+    lease.complete();
+  }
+  SECTION("failed") {
+    lease.fail(FailureKind::timed_out);
+  }
+  SECTION("rejected") {
+    lease.reject();
+  }
+  SECTION("cancelled") {
+    lease.cancel();
+  }
+  CHECK(member.slot->last.expired());
+}
+
+TEST_CASE("a lease that was moved from keeps nothing that its metric stored in it") {
+  const Ticketed member;
+  Ticketed::Lease lease = member.lease();
+  SECTION("constructed from it") {
+    Ticketed::Lease next{std::move(lease)};
+    CHECK_FALSE(member.slot->last.expired());
+    next.complete();
+  }
+  SECTION("assigned from it") {
+    Ticketed::Lease next;
+    next = std::move(lease);
+    CHECK_FALSE(member.slot->last.expired());
+    next.complete();
+  }
+  CHECK(member.slot->last.expired());
 }
 
 TEST_CASE("ending an empty lease has no effect") {

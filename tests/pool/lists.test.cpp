@@ -167,7 +167,11 @@ TEST_CASE("lists: weight 0 means no new requests, and a higher weight brings the
   CHECK(eligible(pool) == Ids{"b"});
   CHECK(pool.snapshot()->left_out().paused == 1);
   CHECK(pool.endpoint("a")->in_flight == 1);
+  CHECK(pool.endpoint("a")->weight == 0);
+  CHECK_FALSE(pool.endpoint("a")->eligible());
   REQUIRE(pool.assign(Models{{"a", "x", {}, 2}, {"b", "x"}}));
+  CHECK(pool.endpoint("a")->weight == 2);
+  CHECK(pool.endpoint("a")->eligible());
   CHECK(eligible(pool) == Ids{"a", "b"});
 }
 

@@ -88,6 +88,15 @@ struct Counted {
   std::shared_ptr<int> copies;
 };
 
+/// Has no address-of and no comma operator.
+struct NoOperators {
+  std::string id;
+  NoOperators* operator&() = delete;
+  const NoOperators* operator&() const = delete;
+  template <class Other>
+  void operator,(Other&&) const = delete;
+};
+
 /// Throws while `broken` is true.
 struct MoodyClock {
   using time_point = TimePoint;
@@ -236,4 +245,24 @@ TEST_CASE("the router's own dispatcher lets go of removed endpoints as soon as t
   REQUIRE(router.assign(Role::prefill, {}));
   REQUIRE(router.assign(Role::decode, {}));
   CHECK(copies.use_count() == 1);
+}
+
+TEST_CASE("an endpoint type without address-of and comma operators is routed, filtered, explained and moved") {
+  std::vector<NoOperators> list(2);
+  list[0].id = "a";
+  list[1].id = "b";
+  using Router = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute::LeastRequestPolicy, NoOperators>;
+  auto router = Router::create({.prefill = list, .decode = list}).value();
+  const auto differ = [](const NoOperators& p, const NoOperators& d) { return p.id != d.id; };
+  auto route = router.route({}, {.compatible = differ}).value();
+  CHECK(route.prefill->id != route.decode->id);
+  route.decode.fail(pdroute::FailureKind::unreachable);
+  auto again = router.decode({}, {.compatible = differ}, *route.prefill).value();
+  const auto id = router.detach(std::move(again));
+  REQUIRE(id);
+  router.adopt<Role::decode>(*id).value().complete();
+  route.complete();
+  CHECK(router.explain().prefill.chosen() != nullptr);
+  CHECK(router.assign(Role::decode, list).value().kept.size() == 2);
+  CHECK(router.update(Role::decode, list[0]) == std::nullopt);
 }

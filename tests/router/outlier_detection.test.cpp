@@ -521,3 +521,17 @@ TEST_CASE("outlier detection: a dispatcher sees an ejection at its next choice a
   CHECK(seen[0] == seen[2]);
   CHECK(seen[1] == seen[3]);
 }
+
+TEST_CASE("outlier detection: an endpoint is ejected and paused for a time, its status tells the later end") {
+  World world(4);
+  world.eject("d0");
+  const auto now = world.clock.now().time_since_epoch();
+  CHECK(world.status("d0").until == now + 10s);
+  REQUIRE(world.router.set_intake(Role::decode, "d0", pdroute::Intake::paused, 4s));
+  CHECK(world.status("d0").until == now + 10s);
+  REQUIRE(world.router.set_intake(Role::decode, "d0", pdroute::Intake::paused, 25s));
+  CHECK(world.status("d0").until == now + 25s);
+  world.advance(10s);
+  CHECK(world.status("d0").ejection == EjectionPhase::probing);
+  CHECK(world.status("d0").until == now + 25s);
+}

@@ -120,6 +120,7 @@ struct fmt::formatter<pdroute::EndpointStatus<Endpoint>> : pdroute::detail::Plai
                    : status.intake == pdroute::Intake::accepting  ? "accepting"
                    : status.intake == pdroute::Intake::bound_only ? "bound sessions only"
                                                                   : "paused");
+    if (status.weight == 0) list.add("weight 0");
     if (status.ejection != pdroute::EjectionPhase::none) list.add("{}", to_string(status.ejection));
     if (status.admitted_share < 1) list.add("slow start {:.0f} %", 100 * status.admitted_share);
     if (const auto limit = status.capacity.requests) {

@@ -140,12 +140,12 @@ void append_prometheus(std::string& out, const Router& router) {
     std::uint64_t bound_only = 0;
     for (const auto& status : report.endpoints) {  // the first that applies, in the order of NoEndpoint
       const bool left_out = status.ejection == EjectionPhase::ejected || status.ejection == EjectionPhase::tripped;
-      ++(status.health != Health::healthy && !status.fail_open ? unhealthy
-         : status.intake == Intake::paused                     ? paused
-         : status.draining                                     ? draining
-         : left_out                                            ? ejected
-         : status.intake == Intake::bound_only                 ? bound_only
-                                                               : eligible);
+      ++(status.health != Health::healthy && !status.fail_open   ? unhealthy
+         : status.intake == Intake::paused || status.weight == 0 ? paused
+         : status.draining                                       ? draining
+         : left_out                                              ? ejected
+         : status.intake == Intake::bound_only                   ? bound_only
+                                                                 : eligible);
     }
     states.sample(report.role_label, "state", "eligible", eligible);
     states.sample(report.role_label, "state", "unhealthy", unhealthy);

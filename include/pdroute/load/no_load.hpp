@@ -89,10 +89,11 @@ inline namespace v0 {
 /// caller of `route`. No other hook throws: they are called by destructors, or after the pool has changed. No hook
 /// calls the router or a dispatcher, because some are called under the pool's lock. Hooks and readers run on many
 /// threads at once; only the constructor, and the first calls of `identify` and `set_capacity`, run before other
-/// threads see the metric. `Held` and `Receipt` are default-constructible, and copying them does not throw. A metric in
-/// both `HoldsDemand` and `TimesLeases` has one `Held` for both. The class is not final. The names of its members
-/// differ from those that a candidate has anyway, such as `in_flight`, `endpoint`, `id` and `incarnation`, and from
-/// those of other metrics in the same `Loads`.
+/// threads see the metric. `Held` and `Receipt` are default-constructible, and copying and moving them does not throw.
+/// A lease that is moved moves its `Held`, and one that has ended keeps none. A metric in both `HoldsDemand` and
+/// `TimesLeases` has one `Held` for both. The class is not final. The names of its members differ from those that a
+/// candidate has anyway, such as `in_flight`, `endpoint`, `id` and `incarnation`, and from those of other metrics in
+/// the same `Loads`.
 struct NoLoad {
   struct Options {};  ///< there are none
 

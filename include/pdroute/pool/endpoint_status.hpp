@@ -25,10 +25,11 @@ struct EndpointStatus : Holdings {
   Health health = Health::healthy;               ///< as `set_health` left it
   bool fail_open = false;                        ///< unhealthy, but not left out for it: too few members are healthy
   Intake intake = Intake::accepting;             ///< as `set_intake` left it
+  std::uint32_t weight = 1;                      ///< as listed; 1 in a role that reads no weights
   bool draining = false;                         ///< final for this life
   EjectionPhase ejection = EjectionPhase::none;  ///< where outlier detection has put it
   /// When an ejection, or an intake that was set for a time, is over, since the epoch of the router's clock. `advance`
-  /// ends it then.
+  /// ends it then. Of both, the later one.
   std::optional<std::chrono::nanoseconds> until = {};
   double admitted_share = 1;    ///< of the requests that the policy gives it; below 1 in slow start, see `SlowStart`
   std::uint32_t in_flight = 0;  ///< leases that have not ended
@@ -38,7 +39,7 @@ struct EndpointStatus : Holdings {
   /// Whether any request may choose it, unless it is full. A tripped endpoint is still chosen if no other can take a
   /// request. One that takes bound sessions only is not eligible, although requests of these sessions choose it.
   [[nodiscard]] bool eligible() const noexcept {
-    return (health == Health::healthy || fail_open) && intake == Intake::accepting && !draining &&
+    return (health == Health::healthy || fail_open) && intake == Intake::accepting && weight > 0 && !draining &&
            ejection != EjectionPhase::ejected && ejection != EjectionPhase::tripped;
   }
 

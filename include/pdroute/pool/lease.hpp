@@ -12,6 +12,7 @@
 #include <pdroute/outcome.hpp>
 #include <pdroute/pool/endpoint_key.hpp>
 #include <pdroute/role.hpp>
+#include <type_traits>
 #include <utility>
 
 namespace pdroute {
@@ -54,12 +55,12 @@ class [[nodiscard]] Lease {
   /// For the router.
   explicit Lease(typename Slot::Place* reserved, const typename Slot::Held& held = {}) noexcept
       : place_(reserved), held_(held) {}
-  Lease(Lease&& other) noexcept : place_(std::exchange(other.place_, nullptr)), held_(other.held_) {}
+  Lease(Lease&& other) noexcept : place_(std::exchange(other.place_, nullptr)), held_(std::move(other.held_)) {}
   Lease& operator=(Lease&& other) noexcept {
     if (this != &other) {
       drop();
       place_ = std::exchange(other.place_, nullptr);
-      held_ = other.held_;
+      held_ = std::move(other.held_);
     }
     return *this;
   }
@@ -69,7 +70,9 @@ class [[nodiscard]] Lease {
   [[gnu::always_inline]] inline void complete() noexcept {
     static_assert(!measures_time,
                   "pdroute: this role measures how long requests take, so say when: complete(clock.now())");
-    if (place_ != nullptr) Slot::complete(std::exchange(place_, nullptr), held_);
+    if (place_ == nullptr) return;
+    Slot::complete(std::exchange(place_, nullptr), held_);
+    forget();
   }
   /// The request's work here is done at this moment of the router's clock. Roles that measure time need the moment;
   /// other roles ignore it.
@@ -78,7 +81,9 @@ class [[nodiscard]] Lease {
     static_assert(detail::takes_times_of<Slot, Clock>,
                   "pdroute: this is a time point of another clock; give the `now()` of the router's own clock");
     if constexpr (measures_time) now = detail::in_range(now);
-    if (place_ != nullptr) Slot::complete(std::exchange(place_, nullptr), held_, now);
+    if (place_ == nullptr) return;
+    Slot::complete(std::exchange(place_, nullptr), held_, now);
+    forget();
   }
   /// The first token has come, and the request continues on this endpoint. For roles that measure the time to the first
   /// token (see `TimeToFirstToken`). Call it once.
@@ -94,12 +99,16 @@ class [[nodiscard]] Lease {
   }
   /// The endpoint did not do its work.
   void fail(FailureKind kind) noexcept {
-    if (place_ != nullptr) Slot::fail(std::exchange(place_, nullptr), held_, kind);
+    if (place_ == nullptr) return;
+    Slot::fail(std::exchange(place_, nullptr), held_, kind);
+    forget();
   }
   /// The request itself is at fault (HTTP 4xx), and the endpoint has refused it for that reason. This says nothing
   /// about the endpoint: it is no failure, no completion and no sample of latency.
   void reject() noexcept {
-    if (place_ != nullptr) Slot::reject(std::exchange(place_, nullptr), held_);
+    if (place_ == nullptr) return;
+    Slot::reject(std::exchange(place_, nullptr), held_);
+    forget();
   }
   /// The client went away, or the gateway gives up, and has seen to the KV that may be staged. Destruction without a
   /// word cancels, too, but is reported in `Outcomes::abandoned` if KV was staged.
@@ -180,6 +189,7 @@ class [[nodiscard]] Lease {
   template <class Receipt>
   void undo(const Receipt& receipt) noexcept {
     Slot::undo_reservation(std::exchange(place_, nullptr), held_, receipt);
+    forget();
   }
 
  private:
@@ -188,8 +198,14 @@ class [[nodiscard]] Lease {
     return *place_;
   }
   [[gnu::always_inline]] inline void drop() noexcept {
-    if (place_ != nullptr) [[unlikely]]
+    if (place_ != nullptr) [[unlikely]] {
       Slot::cancel(std::exchange(place_, nullptr), held_);
+      forget();
+    }
+  }
+  /// The lease has ended, so it keeps nothing of its load metric; plain numbers may stay.
+  [[gnu::always_inline]] inline void forget() noexcept {
+    if constexpr (!std::is_trivially_destructible_v<typename Slot::Held>) held_ = typename Slot::Held{};
   }
 
   typename Slot::Place* place_ = nullptr;

@@ -23,8 +23,8 @@ inline namespace v0 {
 ///
 /// Failures are those of `Outcomes::failed()`. Back-pressure (HTTP 429), a rejected request and a client's cancel
 /// neither count as failures nor end a row. Whether or not outlier detection is on, back-pressure keeps an endpoint
-/// from looking idle: each 8th request that would have gone there tries it, then each 16th, up to each 512th, until a
-/// request is not pushed back.
+/// from looking idle: of the requests that would have gone there, 8 go elsewhere before one tries it, then 16, up to
+/// 512, until a request is not pushed back.
 ///
 /// An outcome counts for the period in which its request began. A row begins with a failure; from then on, only
 /// requests that begin later add to it or end it. Likewise only requests that begin as probes decide about a probe.

@@ -80,8 +80,8 @@ struct ExplainedEndpoint {
   /// As the policy told them when it was asked last, in its order. Empty if it tells none, or did not compare this
   /// endpoint.
   std::vector<NamedCost> costs = {};
-  /// If it is full or too large a request for it: the limits that the request would exceed. Empty if it is being
-  /// probed, is in slow start, or has refused this request before.
+  /// If it is at its capacity or the request is too large for it: the limits that the request would exceed. Empty if it
+  /// is full for another reason, see `NoEndpoint`.
   std::vector<ExceededLimit> exceeded = {};
 
   /// What rules it out and what it costs: "full (1 of 1 requests held, 1 asked)", "tokens 812, in_flight 3", or empty

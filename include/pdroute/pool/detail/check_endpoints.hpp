@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <pdroute/capacity.hpp>
 #include <pdroute/config_error.hpp>
@@ -87,7 +88,7 @@ struct Listed {
 template <Role role, class Endpoint, class Load>
 [[nodiscard]] Result<Listed<Endpoint>, ConfigError> read_endpoint(const Endpoint& endpoint) {
   using enum ConfigError::Rule;
-  Listed<Endpoint> listed{.endpoint = &endpoint,
+  Listed<Endpoint> listed{.endpoint = std::addressof(endpoint),
                           .id = pdroute::endpoint_id(endpoint),
                           .life_key = detail::life_key(endpoint),
                           .capacity = detail::capacity_of(endpoint, role),

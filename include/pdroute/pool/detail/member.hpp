@@ -99,11 +99,13 @@ struct Member {
     status.key = slot->key();
     status.health = health;
     status.intake = intake;
+    status.weight = static_cast<std::uint32_t>(weight);
     status.draining = draining;
     status.ejection = phase(lenience.panic);
     status.fail_open = health != Health::healthy && lenience.fail_open;
     if (intake != Intake::accepting && paused_until != no_end) status.until = std::chrono::nanoseconds{paused_until};
-    if (ejection.ejected()) status.until = std::chrono::nanoseconds{ejection.until};
+    if (const std::chrono::nanoseconds end{ejection.until}; ejection.ejected())
+      status.until = std::max(status.until.value_or(end), end);
     status.admitted_share = slot->admitted_share();
     status.in_flight = slot->in_flight();
     status.capacity = capacity;

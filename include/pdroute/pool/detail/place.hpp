@@ -53,10 +53,11 @@ struct Listing {
 
   /// Makes the places refer to their slot and words.
   void settle(Slot* slot, std::atomic<std::uint64_t>* own, std::atomic<std::uint64_t>* marked) noexcept {
-    ordinary = {.count = own, .slot = slot, .endpoint = &endpoint};
+    ordinary = {.count = own, .slot = slot, .endpoint = std::addressof(endpoint)};
     pair(ordinary, staged[periods]);
     for (std::size_t i = 0; i < periods; ++i) {
-      of_period[i] = {.count = marked, .slot = slot, .endpoint = &endpoint, .period = static_cast<std::uint8_t>(i)};
+      of_period[i] = {
+          .count = marked, .slot = slot, .endpoint = std::addressof(endpoint), .period = static_cast<std::uint8_t>(i)};
       pair(of_period[i], staged[i]);
     }
   }

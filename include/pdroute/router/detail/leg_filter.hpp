@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/pool/failed_endpoints.hpp>
 #include <pdroute/role.hpp>
@@ -59,7 +60,7 @@ template <Role role, class Endpoint>
 class PairRule {
  public:
   PairRule(const RouteFilter<Endpoint>& filter, const Endpoint& one)
-      : filter_(&filter), one_(&one), group_(filter.group ? filter.group(one) : 0) {}
+      : filter_(&filter), one_(std::addressof(one)), group_(filter.group ? filter.group(one) : 0) {}
 
   [[nodiscard]] bool operator()(const Endpoint& other) const {
     if (filter_->group && filter_->group(other) != group_) return false;

@@ -2,6 +2,7 @@
 // The caller's clock for the time of one route: read at most once.
 #pragma once
 
+#include <memory>
 #include <pdroute/clock.hpp>
 #include <type_traits>
 #include <utility>
@@ -14,7 +15,7 @@ namespace detail {
 template <CallerClock Clock>
 class ReadOnceClock {
  public:
-  constexpr explicit ReadOnceClock(const Clock& clock) noexcept : clock_(&clock) {}
+  constexpr explicit ReadOnceClock(const Clock& clock) noexcept : clock_(std::addressof(clock)) {}
   ReadOnceClock(const Clock&&) = delete;  // would be gone at the reading
 
   [[nodiscard]] constexpr auto now() {
