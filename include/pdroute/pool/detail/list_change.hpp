@@ -109,6 +109,7 @@ class ListChange {
       member.health = before->health;
       member.intake = before->intake;
       member.paused_until = before->paused_until;
+      member.paused_for = before->paused_for;
     }
     return edit.next.add(member);
   }

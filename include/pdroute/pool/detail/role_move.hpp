@@ -47,6 +47,7 @@ class RoleMove {
       departing.health = member->health;
       departing.intake = member->intake;
       departing.paused_until = std::chrono::nanoseconds{member->paused_until};
+      departing.paused_for = std::chrono::nanoseconds{member->paused_for};
       member->draining = true;
       member->left = true;
       edit.close(member->slot);
@@ -99,6 +100,7 @@ class RoleMove {
     member.health = departing.health;
     member.intake = departing.intake;
     member.paused_until = departing.paused_until.count();
+    member.paused_for = departing.paused_for.count();
   }
 };
 

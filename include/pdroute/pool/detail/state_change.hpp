@@ -33,10 +33,13 @@ class StateChange {
       return true;
     });
   }
-  /// `until`: when it accepts again, in nanoseconds of the caller's clock; or `Member::no_end`.
+  /// `until`: when it accepts again, in nanoseconds of the caller's clock, and how long that is from now on; or
+  /// `Member::no_end`.
   template <class Chosen>
-  static std::size_t intake(Membership& membership, const Chosen& chosen, Intake intake, std::int64_t until) {
+  static std::size_t intake(Membership& membership, const Chosen& chosen, Intake intake, std::int64_t until,
+                            std::int64_t length = 0) {
     return update(membership, chosen, [&](Members& /*members*/, Member& member) {
+      member.paused_for = length;
       const bool had_end = std::exchange(member.paused_until, until) != Member::no_end;  // a pause then counts as full
       return std::exchange(member.intake, intake) != intake || had_end != (until != Member::no_end);
     });
