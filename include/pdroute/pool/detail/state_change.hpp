@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/pool/slow_start.hpp>
 #include <utility>
@@ -25,10 +26,14 @@ class StateChange {
 
   template <class Chosen>
   static std::size_t health(Membership& membership, const Chosen& chosen, Health health) {
+    std::optional<bool> served;  // whether unhealthy members did before the first of these changes
     return update(membership, chosen, [&](Members& members, Member& member) {
       if (member.health == health) return false;
       const SlowStart& slow = membership.slow_start();
-      if (slow.on() && health == Health::healthy && !members.lenience().fail_open) member.begin_slow_start(slow);
+      if (slow.on() && health == Health::healthy) {
+        if (!served) served = members.lenience().fail_open;
+        if (!*served) member.begin_slow_start(slow);
+      }
       member.health = health;
       return true;
     });
