@@ -166,7 +166,7 @@ class EndpointPool {
   /// `add_rows` of all.
   template <class TimePoint>
   std::vector<EjectionChange<Endpoint>> advance(TimePoint now, const detail::EngineRows& rows) {
-    return detail::StepOfTime<Membership>::take(membership_, detail::nanoseconds_of(now), rows);
+    return detail::StepOfTime<Membership>::take(membership_, detail::nanoseconds_of(detail::in_range(now)), rows);
   }
   /// Adds the failures in a row of all members.
   void add_rows(detail::EngineRows& rows) const {
