@@ -25,7 +25,7 @@ template <class Slot, class Request, class Endpoint, class Compatible>
 [[nodiscard]] Reason ruled_out(const Slot& slot, const Request& request, const LegFilter<Endpoint>& filter,
                                const Compatible& compatible) {
   const auto full_or_too_large = [&] { return slot.could_hold(request) ? &NoEndpoint::full : &NoEndpoint::too_large; };
-  if (const FailedEndpoint* const failed = filter.excluded(slot.key(), slot.engine()))
+  if (const FailedEndpoint* const failed = filter.excluded(slot))
     return failed->kind == FailureKind::overloaded ? full_or_too_large() : &NoEndpoint::excluded;
   const auto& allowed = filter.own.allowed;
   if ((allowed && std::find(allowed->begin(), allowed->end(), slot.id()) == allowed->end()) ||
