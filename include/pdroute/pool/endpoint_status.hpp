@@ -27,8 +27,8 @@ struct EndpointStatus : Holdings {
   Intake intake = Intake::accepting;             ///< as `set_intake` left it
   bool draining = false;                         ///< final for this life
   EjectionPhase ejection = EjectionPhase::none;  ///< where outlier detection has put it
-  /// When an ejection, or an intake that was set for a time, is over, since the epoch of the router's clock. `advance`
-  /// ends it then.
+  /// When an ejection, or else an intake that was set for a time, is over, since the epoch of the router's clock.
+  /// `advance` ends it then.
   std::optional<std::chrono::nanoseconds> until = {};
   double admitted_share = 1;    ///< of the requests that the policy gives it; below 1 in slow start, see `SlowStart`
   std::uint32_t in_flight = 0;  ///< leases that have not ended
