@@ -74,7 +74,8 @@ class RoleMove {
       const auto begin = [&, others = edit.next.size() > 0](Member& member) {
         if (others) member.begin_slow_start(membership.slow_start());
       };
-      if (const Member* const before = Members::life_in(edit.next.departed_by_id(), listed.id, listed.life_key)) {
+      if (const Member* const before =
+              Members::life_in(edit.next.departed_by_id(listed.id), listed.id, listed.life_key)) {
         Member member = *before;
         edit.next.mark_back(before);
         edit.next.take_out_marked();
