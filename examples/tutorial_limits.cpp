@@ -8,7 +8,7 @@
 
 struct Engine {
   std::string id;
-  pdroute::Capacity capacity = {};  // read when the endpoint is added
+  pdroute::Capacity capacity = {};  // read each time a list names the endpoint
 };
 
 // Decode endpoints are limited by their KV memory, so their role counts KV tokens.

@@ -11,7 +11,7 @@
 struct Engine {
   std::string id;
   char group = 'a';
-  pdroute::Capacity capacity = {};  // read when the endpoint is added
+  pdroute::Capacity capacity = {};  // read each time a list names the endpoint
 };
 
 // Decode endpoints are limited by their KV memory, so that role counts KV tokens.

@@ -174,6 +174,8 @@ void World::complete() {
     end_stake(open.stake[place(Role::decode)], End::completed);
   } else {
     open.route.first_token();
+    const Stake& decode = open.stake[place(Role::decode)];
+    if (decode.life) decode.life->gate.give_tokens(decode.mark);
   }
   end_stake(open.stake[place(Role::prefill)], End::completed);
 }
@@ -185,7 +187,7 @@ void World::progress() {
   const std::uint64_t tokens = draws_.one_in(16) ? max - draws_.below(3) : draws_.below(5);
   with_half(open, draw_role(), [&](auto& lease, Stake& stake) {
     lease.progress(tokens);
-    if (!stake.life) return;
+    if (!stake.life || tokens == 0) return;
     const std::uint64_t added = std::min(tokens, max - stake.life->demand);
     stake.life->gate.give_tokens(stake.mark);
     stake.amount += added;

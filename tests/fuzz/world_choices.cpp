@@ -105,7 +105,7 @@ void World::choose(Legs legs) {
     const auto take = [&](auto result) {
       ++(result ? tally_.chosen : tally_.refused);
       if (!result) return refused(legs, result.error());
-      if constexpr (requires { result->first_token(); }) {
+      if constexpr (requires { result->prefill; }) {
         took_route(std::move(*result));
       } else {
         took_one(std::move(*result));

@@ -85,6 +85,7 @@ void World::advance_role(Role role, std::int64_t now, const std::map<std::string
     if (life->draining) continue;
     gate.step();
     ejection.until = std::min(ejection.until, now + 10 * second);
+    ejection.since = std::min(ejection.since, now);  // the time may have stepped back
     const EngineRow& engine = rows.at(life->id);
     const bool full_row = engine.endpoints > 1 && !engine.completed && engine.failures >= rules_.consecutive_failures;
     if (engine.endpoints > 1 && engine.completed) {

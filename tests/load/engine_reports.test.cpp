@@ -354,3 +354,18 @@ TEST_CASE("engine reports: threads read while another reports, and see a whole r
   reporter.join();
   CHECK(wrong == 0);
 }
+
+TEST_CASE("engine reports: a reported share of the KV cache that equals the limit has reached it, for any size") {
+  for (const double limit : {0.3, 0.9, 0.95, 1.0}) {
+    const Engine::Options options{.max_kv_usage = limit};
+    int missed = 0;
+    for (std::uint64_t tokens = 1; tokens < 5000; ++tokens) {
+      Engine engine(options);
+      engine.says(kv(limit, tokens), at(0s));
+      missed += engine.at_limit(at(1s), {}) ? 0 : 1;
+      engine.says(kv(limit - 0.001, tokens), at(0s));
+      missed += engine.at_limit(at(1s), {}) ? 1 : 0;
+    }
+    CHECK(missed == 0);
+  }
+}

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <pdroute/pool/endpoint_pool.hpp>
 
+#include <chrono>
 #include <memory>
 #include <pdroute/config_error.hpp>
+#include <pdroute/manual_clock.hpp>
 #include <string>
 #include <vector>
 
@@ -196,4 +198,17 @@ TEST_CASE("the destructor of a removed endpoint calls the pool, there is no dead
   }
   REQUIRE(pool.assign(std::vector<CallsBack>{}));  // would deadlock if the pool destroyed endpoints under its lock
   CHECK(seen == 0);
+}
+
+TEST_CASE("outlier detection: a pool whose clock is at an end of its range ejects for the time that the rules say") {
+  for (const auto end : {std::chrono::nanoseconds::min(), std::chrono::nanoseconds::max()}) {
+    pdroute::EndpointPool<pdroute::Role::decode, Engine> pool({}, {.consecutive_failures = 1});
+    const pdroute::ManualClock::time_point now{end};
+    REQUIRE(pool.assign(engines("d", 3)));
+    pool.advance(now);
+    lease_on(pool, "d0").fail(pdroute::FailureKind::timed_out);
+    REQUIRE(pool.advance(now).size() == 1);
+    CHECK(pool.advance(now).empty());
+    CHECK(pool.endpoint("d0")->ejection == pdroute::EjectionPhase::ejected);
+  }
 }

@@ -4,8 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <pdroute/manual_clock.hpp>
 #include <pdroute/pool/endpoint_pool.hpp>
+#include <pdroute/router/disaggregated_router.hpp>
 #include <string>
 #include <vector>
 
@@ -63,6 +65,21 @@ struct pdroute::EndpointTraits<Counted> {
 namespace {
 
 using Pool = pdroute::EndpointPool<Role::decode, Counted>;
+
+/// Chooses the first candidate, and counts the lists of candidates that a dispatcher fetches.
+struct CountsLists {
+  struct State {
+    int* lists;
+    void candidates_changed(const auto& /*before*/, const auto& /*now*/) { ++*lists; }
+  };
+  int* lists = nullptr;
+
+  [[nodiscard]] State make_state(std::uint64_t /*stream*/) const { return {lists}; }
+  [[nodiscard]] std::optional<std::size_t> select(const auto& candidates, const auto& /*request*/,
+                                                  auto& /*context*/) const {
+    return candidates.size() > 0 ? std::optional<std::size_t>{0} : std::nullopt;
+  }
+};
 
 }  // namespace
 
@@ -149,4 +166,35 @@ TEST_CASE("fleet: single changes copy no other endpoint") {
   REQUIRE_FALSE(pool.update(another));
   REQUIRE(pool.remove("another"));
   CHECK(counters.copies == 1);
+}
+
+TEST_CASE("fleet: a storm of changes of state, the router's own dispatcher fetches one list, with the next request") {
+  using Router = pdroute::DisaggregatedRouter<CountsLists, CountsLists, Counted, pdroute::ManualClock>;
+  Counters counters;
+  int prefill_lists = 0;
+  int lists = 0;
+  const auto list = fleet(counters);
+  auto router = Router::create({.prefill = {list.data(), 1},
+                                .decode = list,
+                                .prefill_policy = {&prefill_lists},
+                                .decode_policy = {&lists},
+                                .clock = pdroute::ManualClock{}})
+                    .value();
+  router.decode().value().complete();
+  lists = 0;
+  for (std::size_t i = 1; i < 20; ++i) {
+    const std::string id = "e" + std::to_string(i);
+    REQUIRE(router.set_health(Role::decode, id, Health::unhealthy));
+    REQUIRE(router.set_health(id, Health::healthy) == 1);
+    REQUIRE(router.set_intake(Role::decode, id, Intake::paused));
+    REQUIRE(router.set_intake(Role::decode, id, Intake::bound_only, 1s));
+    REQUIRE(router.set_intake(id, Intake::paused) == 1);
+    REQUIRE(router.set_intake(id, Intake::paused, 1s) == 1);
+    REQUIRE(router.drain(Role::decode, id));
+    REQUIRE(router.drain(id) == 1);
+  }
+  CHECK(lists == 0);
+  REQUIRE(router.set_health(Role::decode, "e0", Health::unhealthy));
+  CHECK(router.decode().value().id() == "e20");
+  CHECK(lists == 1);
 }

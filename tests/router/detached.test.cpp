@@ -161,3 +161,9 @@ TEST_CASE("a member is excluded by the key in its status") {
   const std::vector<pdroute::FailedEndpoint> list{{.key = router.endpoint(Role::decode, "d0")->key}};
   for (int i = 0; i < 4; ++i) CHECK(router.decode({}, {.exclude = list}).value().id() == "d1");
 }
+
+TEST_CASE("a router at the address and with the seed of an earlier one, made at the same time, has a mark of its own") {
+  using Core = Router::Dispatcher::Core;
+  const int core = 0;
+  CHECK(Core::mark_of(&core, 5, 7) != Core::mark_of(&core, 5, 7));
+}

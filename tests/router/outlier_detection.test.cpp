@@ -535,3 +535,21 @@ TEST_CASE("outlier detection: an endpoint is ejected and paused for a time, its 
   CHECK(world.status("d0").ejection == EjectionPhase::probing);
   CHECK(world.status("d0").until == now + 25s);
 }
+
+TEST_CASE("outlier detection: one wrong reading of the clock does not keep the next time out long") {
+  World world(3);
+  const auto time_out = [&] { return *world.status("d0").until - world.clock.now().time_since_epoch(); };
+  world.eject("d0");
+  CHECK(time_out() == 10s);
+  world.advance(10s);
+  world.complete("d0");
+  const auto right = world.clock.now().time_since_epoch();
+  world.clock.set(right + 87'600h);
+  world.advance();
+  REQUIRE(world.phase("d0") == EjectionPhase::none);
+  world.clock.set(right);
+  world.advance(1s);
+  world.advance(301s);
+  world.eject("d0");
+  CHECK(time_out() == 10s);
+}

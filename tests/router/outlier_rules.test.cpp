@@ -3,6 +3,7 @@
 // before, rejected requests and push-back.
 #include <array>
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <pdroute/pdroute.hpp>
 #include <string>
@@ -424,4 +425,69 @@ TEST_CASE("outlier rules: outlier detection is off, failures mark nothing and cl
   }
   CHECK(slot->admission().state().what() == pdroute::detail::Admission::Mode::open);
   CHECK(slot->limit() == pdroute::Capacity::max_requests);
+}
+
+TEST_CASE("outlier rules: in a role that counts no tokens, the first token proves a probe whose answer takes long") {
+  World world(3, {.consecutive_failures = 3, .max_ejection_time = 30s});
+  const auto to_d0 = [](const Engine& engine) { return engine.id == "d0"; };
+  const auto route = [&] { return world.router.route({}, {.decode = {.accept = to_d0}}); };
+  world.eject("d0");
+  world.advance(10s);
+  REQUIRE(world.phase("d0") == EjectionPhase::probing);
+  const auto ways = GENERATE(0, 1, 2);
+  auto probe = route().value();
+  world.advance(1s);
+  REQUIRE(world.phase("d0") == EjectionPhase::probing);
+  if (ways == 0) probe.first_token();
+  if (ways == 1) probe.first_token(world.clock.now());
+  if (ways == 2) probe.decode.first_token();
+  world.advance(1s);
+  CHECK(world.phase("d0") == EjectionPhase::none);
+  world.advance(60s);
+  CHECK(world.phase("d0") == EjectionPhase::none);
+  probe.complete();
+  probe.decode.first_token();  // no effect
+  CHECK(world.status("d0").outcomes.completed == 1);
+}
+
+TEST_CASE("outlier rules: in a role that counts no tokens, first tokens are signs of life") {
+  World world(2, {.consecutive_failures = 5, .silence = 30s});
+  world.advance();
+  world.complete("d1");
+  auto running = world.lease("d0").value();
+  const bool gives_tokens = GENERATE(true, false);
+  for (int s = 0; s < 35; ++s) {
+    if (auto one = world.lease("d0")) {  // unless it is ejected by now
+      if (gives_tokens && s % 10 == 0) one->first_token();
+      one->cancel();  // the client gives up
+    }
+    world.complete("d1");
+    world.advance(1s);
+  }
+  CHECK(world.phase("d0") == (gives_tokens ? EjectionPhase::none : EjectionPhase::ejected));
+}
+
+TEST_CASE("outlier rules: progress of no tokens is no sign of life") {
+  using Counts =
+      pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute::LeastTokensPolicy, Engine, ManualClock>;
+  ManualClock clock;
+  auto router = Counts::create({.prefill = engines("p", 1),
+                                .decode = engines("d", 2),
+                                .clock = clock,
+                                .outlier_detection = {.consecutive_failures = 1, .panic_threshold = 0}})
+                    .value();
+  const auto to_d0 = [&] {
+    return router.decode({}, {.accept = [](const Engine& engine) { return engine.id == "d0"; }});
+  };
+  to_d0().value().fail(FailureKind::timed_out);
+  router.advance(clock.now());
+  clock.advance(10s);
+  router.advance(clock.now());
+  auto probe = to_d0().value();
+  probe.progress(std::uint64_t{0});
+  router.advance(clock.now());
+  CHECK(router.endpoint(Role::decode, "d0")->ejection == EjectionPhase::probing);
+  probe.progress(std::uint64_t{1});
+  router.advance(clock.now());
+  CHECK(router.endpoint(Role::decode, "d0")->ejection == EjectionPhase::none);
 }

@@ -294,3 +294,19 @@ TEST_CASE("requests on an endpoint that drains say nothing of its engine") {
   world.advance();
   CHECK(world.phase("a.1") == none);
 }
+
+TEST_CASE("before the clock's epoch, an engine whose probe fails makes no rank of another one wait") {
+  World world(ranks(4, 2), {{"p", "p"}}, {.consecutive_failures = 4, .max_ejected_share = 1, .panic_threshold = 0});
+  world.clock.set(-1h);
+  world.advance();
+  world.fail("a.0", 4);
+  world.advance();
+  world.advance(10s);
+  REQUIRE(world.phase("a.0") == EjectionPhase::probing);
+  world.fail("a.0");
+  world.fail("b.0", 4);
+  world.advance();
+  REQUIRE(world.phase("b.0") == EjectionPhase::ejected);
+  CHECK(world.router.endpoint(Role::decode, "b.0")->until == world.clock.now().time_since_epoch() + 10s);
+  CHECK(world.router.endpoint(Role::decode, "a.0")->until == world.clock.now().time_since_epoch() + 20s);
+}

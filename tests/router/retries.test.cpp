@@ -196,3 +196,28 @@ TEST_CASE("one leg is tried again: the pair predicate gets prefill before decode
   }
   CHECK(in_flight(router, Role::prefill) + in_flight(router, Role::decode) == 0);
 }
+
+TEST_CASE(
+    "an endpoint that could not be reached has restarted under its id and may be tried again, its ranks may not") {
+  struct Rank {
+    std::string id;
+    std::string instance;
+    std::string incarnation = "1";
+  };
+  using Ranks = std::vector<Rank>;
+  using OfRanks = pdroute::DisaggregatedRouter<pdroute::RoundRobinPolicy<>, pdroute::RoundRobinPolicy<>, Rank>;
+  Ranks ranks{{"e.0", "e"}, {"e.1", "e"}};
+  auto router = OfRanks::create({.prefill = ranks, .decode = ranks}).value();
+  FailedEndpoints<> failed;
+  router.decode({}, {.accept = [](const Rank& rank) { return rank.id == "e.0"; }})
+      .value()
+      .fail(FailureKind::unreachable, failed);
+  CHECK(router.decode({}, {.exclude = failed}).error().excluded == 2);
+  CHECK(router.prefill({}, {.exclude = failed}).error().excluded == 2);
+  ranks[0].incarnation = "2";
+  REQUIRE(router.assign(Role::decode, ranks));
+  CHECK(router.decode({}, {.exclude = failed}).value().id() == "e.0");
+  REQUIRE(router.set_health(Role::decode, "e.0", pdroute::Health::unhealthy));
+  CHECK(router.decode({}, {.exclude = failed}).error().excluded == 1);
+  CHECK(router.prefill({}, {.exclude = failed}).error().excluded == 2);
+}

@@ -119,3 +119,23 @@ TEST_CASE("without an instance the id names the engine, in both roles") {
   CHECK(eligible(router, Role::decode).empty());
   CHECK(router.drain("e9") == 0);
 }
+
+TEST_CASE("an engine whose ranks served by failing open is healthy again: none of them starts slowly") {
+  const std::vector<Rank> ranks{{"a", 1}, {"b", 1}, {"c", 2}, {"d", 2}};
+  auto router = Router::create({.prefill = prefill,
+                                .decode = ranks,
+                                .clock = ManualClock{},
+                                .outlier_detection = {.consecutive_failures = 0, .fail_open_threshold = 0.25},
+                                .slow_start = {.duration = 30s}})
+                    .value();
+  const auto share = [&](const char* id) { return router.endpoint(Role::decode, id)->admitted_share; };
+  router.set_health(1, Health::unhealthy);
+  router.set_health(2, Health::unhealthy);
+  REQUIRE(router.endpoint(Role::decode, "b")->fail_open);
+  router.set_health(1, Health::healthy);
+  CHECK(share("a") == 1);
+  CHECK(share("b") == 1);
+  router.set_health(2, Health::healthy);  // these did not serve any more
+  CHECK(share("c") < 1);
+  CHECK(share("d") < 1);
+}

@@ -209,8 +209,9 @@ class EngineReports {
       return true;
     if (waiting.weight > 0 && reported_waiting_.load(std::memory_order_relaxed) >= max_waiting_) return true;
     const Estimate usage = kv_usage_beyond_own(now, own.kv_tokens);
+    constexpr double rounding = 1e-9;  // a usage that is reported is multiplied by the tokens and divided again
     return usage.weight > 0 &&
-           usage.value + static_cast<double>(own.kv_tokens) * kv_per_token_.value() >= max_kv_usage_;
+           usage.value + static_cast<double>(own.kv_tokens) * kv_per_token_.value() >= max_kv_usage_ - rounding;
   }
 
  private:

@@ -22,8 +22,9 @@ inline namespace v0 {
 /// Every metric has
 /// - `Options`: a copyable type. If it has `std::optional<ConfigError> check() const`, creating a router with options
 ///   that do not pass this check fails with its error.
-/// - A constructor from `Options`: called once per life of an endpoint, by the thread that adds the endpoint, under the
-///   pool's lock.
+/// - A constructor from `Options`: called once per life of an endpoint, by the thread that adds the endpoint, before the
+///   pool's lock is taken. If another thread changes the members meanwhile, the metric is destroyed unseen, and another
+///   one is made.
 /// - Const members that policies and costs read: called by any thread that routes, at any time.
 ///
 /// All other members are hooks. They come in four groups. Each group is a concept in load_metric.hpp, and a metric
@@ -66,7 +67,7 @@ inline namespace v0 {
 /// `IdentifiesEndpoint`, such as `Identity`: knows its endpoint. It has
 /// - `void identify(std::uint64_t id_hash, std::uint32_t weight)`: the endpoint's id as a hash, and its weight. Called
 ///   by the thread that adds the endpoint, before another thread sees the metric, and by a thread that changes its
-///   weight, with the same hash, while other threads read. Both times under the pool's lock.
+///   weight, under the pool's lock, with the same hash, while other threads read.
 ///
 /// `now` is a time point of the router's clock, so make functions that take it templates. A route reads the clock at
 /// most once: `record`, `begin` and the policy get the same time. `first_token` and `complete` get the time that the
@@ -77,7 +78,7 @@ inline namespace v0 {
 /// `static_assert(pdroute::CountsChoices<MyMetric>);` beside the metric. In a role with a metric that lacks a group,
 /// - without `CountsChoices`, the metric does not learn of choices;
 /// - without `HoldsDemand`, demands are not computed, leases hold nothing, and `Lease::progress` does not compile;
-/// - without `TimesLeases`, `Lease::complete` needs no time, and `Lease::first_token` does not compile;
+/// - without `TimesLeases`, `Lease::complete` and `Lease::first_token` need no time;
 /// - without `IdentifiesEndpoint`, the weights of endpoints are neither read nor checked.
 ///
 /// Three abilities are not hooks. A limit in `Capacity` on tokens or KV tokens is accepted only in a role with a metric

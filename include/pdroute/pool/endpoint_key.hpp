@@ -13,7 +13,7 @@ inline namespace v0 {
 struct EndpointKey {
   Role role = Role::prefill;      ///< lives are numbered per role
   std::uint64_t incarnation = 0;  ///< the number of the life, see `Lease::incarnation`
-  std::uint64_t router = 0;       ///< the mark of the router, from its address, its seed and the time of its creation
+  std::uint64_t router = 0;       ///< the mark of the router, from its address, seed, number and time of creation
 
   friend bool operator==(const EndpointKey&, const EndpointKey&) = default;
 };

@@ -113,10 +113,10 @@ class EndpointPool {
   /// Sets whether the endpoint takes new requests. False: no member has this id. O(1) on average.
   bool set_intake(IdView id, Intake intake) { return State::intake(membership_, one(id), intake, Member::no_end) > 0; }
   /// Sets it for a time from now on; the first `advance` after that lets it accept again. Until then a paused endpoint
-  /// counts as full. Precondition: not `Intake::accepting`.
+  /// counts as full. A clock that steps back does not prolong it. Precondition: not `Intake::accepting`.
   template <class TimePoint>
   bool set_intake(IdView id, Intake intake, TimePoint now, std::chrono::nanoseconds time) {
-    return State::intake(membership_, one(id), intake, end_of(now, time)) > 0;
+    return State::intake(membership_, one(id), intake, end_of(now, time), in_range(time)) > 0;
   }
   /// Refuses new leases for this life of the endpoint. Draining is final, unlike HAProxy's drain state: once this has
   /// returned, no new lease appears. Leases that run stay valid; `EndpointStatus::drained()` says when the last has
@@ -135,7 +135,7 @@ class EndpointPool {
   /// Sets it for a time from now on. Precondition: not `Intake::accepting`.
   template <class TimePoint>
   std::size_t set_engine_intake(InstanceView instance, Intake intake, TimePoint now, std::chrono::nanoseconds time) {
-    return State::intake(membership_, all_of(instance), intake, end_of(now, time));
+    return State::intake(membership_, all_of(instance), intake, end_of(now, time), in_range(time));
   }
   /// Refuses new leases for the present lives of the endpoints of an engine, for good.
   std::size_t drain_engine(InstanceView instance) { return State::drain(membership_, all_of(instance)); }
@@ -169,7 +169,7 @@ class EndpointPool {
   /// `watch_engines` of all, and then to `add_rows` of all.
   template <class TimePoint>
   std::vector<EjectionChange<Endpoint>> advance(TimePoint now, const detail::EngineRows& rows) {
-    return detail::StepOfTime<Membership>::take(membership_, detail::nanoseconds_of(now), rows);
+    return detail::StepOfTime<Membership>::take(membership_, detail::nanoseconds_of(detail::in_range(now)), rows);
   }
   /// Watches the engines of members that have failed.
   void watch_engines(detail::EngineRows& rows) const {
@@ -270,11 +270,12 @@ class EndpointPool {
   [[nodiscard]] static auto all_of(InstanceView instance) {
     return [instance](Members& members, const auto& act) { members.each_of(instance, act); };
   }
+  [[nodiscard]] static std::int64_t in_range(std::chrono::nanoseconds time) {
+    return std::clamp<std::chrono::nanoseconds>(time, std::chrono::nanoseconds::zero(), detail::longest_option).count();
+  }
   template <class TimePoint>
   [[nodiscard]] static std::int64_t end_of(TimePoint now, std::chrono::nanoseconds time) {
-    constexpr std::chrono::nanoseconds longest = detail::longest_option;
-    return detail::nanoseconds_of(detail::in_range(now)) +
-           std::clamp(time, std::chrono::nanoseconds::zero(), longest).count();
+    return detail::nanoseconds_of(detail::in_range(now)) + in_range(time);
   }
   /// Adds or updates one endpoint.
   std::optional<ConfigError> put(const Endpoint& endpoint, bool known) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <pdroute/detail/endpoint_access.hpp>
 #include <pdroute/outcome.hpp>
 #include <pdroute/pool/lease.hpp>
 
@@ -16,12 +17,17 @@ struct FailedEndpoint {
   EndpointKey key;                               ///< the life that has failed
   FailureKind kind = FailureKind::bad_response;  ///< how
   std::uint64_t engine = 0;                      ///< a hash of the engine that it belongs to; see `EndpointTraits`
+  std::uint64_t id = 0;                          ///< a hash of its id
 
-  /// Whether a request that excludes this one is kept away from an endpoint: from the same life, and if nothing could
-  /// be reached there, from all endpoints of the engine in both roles.
-  [[nodiscard]] bool excludes(const EndpointKey& other, std::uint64_t engine_of_other) const noexcept {
-    return key == other ||
-           (kind == FailureKind::unreachable && key.router == other.router && engine == engine_of_other);
+  /// Whether a request that excludes this one is kept away from the endpoint of `life`, such as a lease: from the same
+  /// life, and if nothing could be reached there, from all endpoints of the engine in both roles. A later life under
+  /// the same id in the same role has restarted, and may be tried.
+  template <class Life>
+  [[nodiscard]] bool excludes(const Life& life) const noexcept {
+    const EndpointKey other = life.key();
+    if (key == other) return true;
+    if (kind != FailureKind::unreachable || key.router != other.router || engine != life.engine()) return false;
+    return key.role != other.role || id != detail::view_hash(life.id());
   }
 };
 
@@ -42,7 +48,7 @@ class FailedEndpoints {
   /// Adds the endpoint of a lease. Precondition: the lease holds a place. In a full list it replaces the oldest entry.
   template <class Slot>
   void add(const Lease<Slot>& lease, FailureKind kind = FailureKind::bad_response) noexcept {
-    list_[added_++ % capacity] = {lease.key(), kind, lease.engine()};
+    list_[added_++ % capacity] = {lease.key(), kind, lease.engine(), detail::view_hash(lease.id())};
   }
 
   // A contiguous range, which converts to std::span<const FailedEndpoint>. After more than `capacity` additions the

@@ -85,16 +85,21 @@ class [[nodiscard]] Lease {
     Slot::complete(std::exchange(place_, nullptr), held_, now);
     forget();
   }
-  /// The first token has come, and the request continues on this endpoint. For roles that measure the time to the first
-  /// token (see `TimeToFirstToken`). Call it once.
+  /// The first token has come, and the request continues on this endpoint. It is a sign of life, which proves a probe of
+  /// outlier detection.
+  void first_token() noexcept {
+    static_assert(!measures_time,
+                  "pdroute: this role measures how long requests take, so say when: first_token(clock.now())");
+    if (place_ != nullptr) Slot::progressed(place_);
+  }
+  /// The first token has come at this moment of the router's clock. Call it once. Roles that measure time need the
+  /// moment (see `TimeToFirstToken`); other roles ignore it.
   template <class Clock, class Duration>
-  void first_token(std::chrono::time_point<Clock, Duration> now) noexcept
-    requires(measures_time)
-  {
+  void first_token(std::chrono::time_point<Clock, Duration> now) noexcept {
     static_assert(detail::takes_times_of<Slot, Clock>,
                   "pdroute: this is a time point of another clock; give the `now()` of the router's own clock");
     if (place_ == nullptr) return;
-    place_->slot->first_token(held_, detail::in_range(now));
+    if constexpr (measures_time) place_->slot->first_token(held_, detail::in_range(now));
     Slot::progressed(place_);
   }
   /// The endpoint did not do its work.
@@ -151,15 +156,16 @@ class [[nodiscard]] Lease {
   }
 
   /// The request has grown by `tokens`, such as those just generated, and holds more. This may take the endpoint above
-  /// its limits, see `EndpointStatus::over_capacity`. Only in a role that counts tokens.
+  /// its limits, see `EndpointStatus::over_capacity`. Like `first_token`, it is a sign of life. Only in a role that
+  /// counts tokens.
   void progress(std::uint64_t tokens) noexcept
     requires(Slot::holds_demand)
   {
-    if (place_ == nullptr) return;
+    if (place_ == nullptr || tokens == 0) return;
     place_->slot->grow(held_, tokens);
     Slot::progressed(place_);
   }
-  /// The request has grown by `tokens`. A negative number has no effect.
+  /// The request has grown by `tokens`. Zero or a negative number has no effect.
   template <std::signed_integral Tokens>
   void progress(Tokens tokens) noexcept
     requires(Slot::holds_demand)

@@ -11,8 +11,8 @@ inline namespace v0 {
 /// Names one detached lease: for C callbacks, wire ids, maps of integers. Never zero, and positive as a signed 64-bit
 /// integer. It needs all 63 bits: a JSON number that is read as a double loses some, so send it as text.
 ///
-/// Each router numbers its leases from a place of its own, which depends on its address, its seed and the time of its
-/// creation. So an id of another router is `unknown`, or `other_role`, save for one in about 2^37. A place of the table
+/// Each router numbers its leases from a place of its own, which depends on its address, its seed, the time of its
+/// creation and how many routers the process has made before. So an id of another router is `unknown`, or `other_role`, save for one in about 2^37. A place of the table
 /// that is used 2^37 times begins again: an id that was kept for so long may name a later lease (38 hours at a million
 /// a second).
 ///

@@ -47,6 +47,7 @@ struct DepartingEndpoint {
   Intake intake = Intake::accepting;                ///< which it keeps in the other role
   /// When a pause with an end is over, since the epoch of the router's clock.
   std::chrono::nanoseconds paused_until = std::chrono::nanoseconds::max();
+  std::chrono::nanoseconds paused_for = std::chrono::nanoseconds::zero();  ///< for how long it was set
 };
 
 }  // namespace v0

@@ -27,18 +27,19 @@ struct [[nodiscard]] Route {
     prefill.staged(now);
     decode.staged(now);
   }
-  /// The first token has come: the prompt is computed and its KV fetched, and the prefill lease completes. A second
-  /// call has no effect.
+  /// The first token has come: the prompt is computed and its KV fetched, and the prefill lease completes. The decode
+  /// endpoint gives tokens, so it works. A second call has no effect.
   void first_token() noexcept {
     prefill.complete();
     decode.fetched();
+    decode.first_token();
   }
   /// The first token has come at this moment of the router's clock, for roles that measure time. Call it once.
   template <class Clock, class Duration>
   void first_token(std::chrono::time_point<Clock, Duration> now) noexcept {
     prefill.complete(now);
     decode.fetched();
-    if constexpr (requires { decode.first_token(now); }) decode.first_token(now);
+    decode.first_token(now);
   }
   /// The client went away, or the gateway gives up: cancels the leases that have not ended yet. After `staged`, tell
   /// the prefill endpoint first to let go of the KV: nothing is reported as abandoned.

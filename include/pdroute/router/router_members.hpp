@@ -63,39 +63,39 @@ class RouterMembers {
   std::size_t set_health(InstanceView engine, Health health) {
     const std::lock_guard lock{internal_->states};
     const std::size_t in_prefill = core_->prefill.set_engine_health(engine, health);
-    return changed(in_prefill + core_->decode.set_engine_health(engine, health));
+    return states_changed(in_prefill + core_->decode.set_engine_health(engine, health));
   }
   /// Sets whether one endpoint works in this role, such as one rank of an engine. False: the role does not have this
   /// id. O(1) on average.
   bool set_health(Role role, IdView id, Health health) {
     const std::lock_guard lock{internal_->states};
-    return changed(role == Role::prefill ? core_->prefill.set_health(id, health)
-                                         : core_->decode.set_health(id, health));
+    return states_changed(role == Role::prefill ? core_->prefill.set_health(id, health)
+                                                : core_->decode.set_health(id, health));
   }
 
   /// Sets whether the endpoint takes new requests in this role. False: the role does not have this id. O(1) on average.
   bool set_intake(Role role, IdView id, Intake intake) {
     const std::lock_guard lock{internal_->states};
-    return changed(role == Role::prefill ? core_->prefill.set_intake(id, intake)
-                                         : core_->decode.set_intake(id, intake));
+    return states_changed(role == Role::prefill ? core_->prefill.set_intake(id, intake)
+                                                : core_->decode.set_intake(id, intake));
   }
   /// Sets whether an engine takes new requests, in both roles. Returns how many endpoints it has; see `set_health`.
   std::size_t set_intake(InstanceView engine, Intake intake) {
     const std::lock_guard lock{internal_->states};
     const std::size_t in_prefill = core_->prefill.set_engine_intake(engine, intake);
-    return changed(in_prefill + core_->decode.set_engine_intake(engine, intake));
+    return states_changed(in_prefill + core_->decode.set_engine_intake(engine, intake));
   }
 
   /// Pauses the endpoint in this role for a time, such as that of a Retry-After, or lets it take bound sessions only;
-  /// with `Intake::accepting`, ends that at once. The first `advance` after the time ends it, so a lost timer cannot
-  /// make it last. A paused endpoint counts as full, as room is to be expected. False: the role does not have this id.
+  /// with `Intake::accepting`, ends that at once. The first `advance` after the time ends it, so neither a lost timer
+  /// nor a clock that steps back can make it last. A paused endpoint counts as full, as room is to be expected. False: the role does not have this id.
   /// O(1) on average.
   bool set_intake(Role role, IdView id, Intake intake, std::chrono::nanoseconds time) {
     if (intake == Intake::accepting) return set_intake(role, id, intake);
     const std::lock_guard lock{internal_->states};
     const time_point now = core_->clock.now();
-    return changed(role == Role::prefill ? core_->prefill.set_intake(id, intake, now, time)
-                                         : core_->decode.set_intake(id, intake, now, time));
+    return states_changed(role == Role::prefill ? core_->prefill.set_intake(id, intake, now, time)
+                                                : core_->decode.set_intake(id, intake, now, time));
   }
   /// The same for an engine, in both roles. Returns how many endpoints it has; see `set_health`.
   std::size_t set_intake(InstanceView engine, Intake intake, std::chrono::nanoseconds time) {
@@ -103,21 +103,21 @@ class RouterMembers {
     const std::lock_guard lock{internal_->states};
     const time_point now = core_->clock.now();
     const std::size_t in_prefill = core_->prefill.set_engine_intake(engine, intake, now, time);
-    return changed(in_prefill + core_->decode.set_engine_intake(engine, intake, now, time));
+    return states_changed(in_prefill + core_->decode.set_engine_intake(engine, intake, now, time));
   }
 
   /// Refuses new leases for this life of the endpoint in this role. Draining is final, unlike HAProxy's drain state: to
   /// bring the endpoint back, give it another incarnation key; without keys, assign a list without it and then one with
   /// it. False: the role does not have this id. O(1) on average.
   bool drain(Role role, IdView id) {
-    return changed(role == Role::prefill ? core_->prefill.drain(id) : core_->decode.drain(id));
+    return states_changed(role == Role::prefill ? core_->prefill.drain(id) : core_->decode.drain(id));
   }
   /// Refuses new leases on an engine, in both roles: all its endpoints drain, in their present lives. Returns how many
   /// there are; see `set_health`.
   std::size_t drain(InstanceView engine) {
     const std::lock_guard lock{internal_->states};  // so that no endpoint changes its role in between
     const std::size_t in_prefill = core_->prefill.drain_engine(engine);
-    return changed(in_prefill + core_->decode.drain_engine(engine));
+    return states_changed(in_prefill + core_->decode.drain_engine(engine));
   }
 
   /// Lets an endpoint play the other role from now on: it drains in its present role, where its leases stay as they
@@ -197,6 +197,12 @@ class RouterMembers {
   template <class Value>
   Value changed(Value value) {
     internal_->dispatcher.follow();
+    return value;
+  }
+  /// Passes on the result of a call that may have changed the state of members, and has removed none.
+  template <class Value>
+  Value states_changed(Value value) {
+    internal_->dispatcher.follow_states();
     return value;
   }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <pdroute/pool/detail/engine_rows.hpp>
 #include <pdroute/pool/detail/outlier_state.hpp>
 #include <unordered_map>
@@ -85,7 +86,7 @@ class EngineProbes {
     bool probe_began = false;
     std::uint32_t times = 0;       // the most often that one of those that are out has been ejected
     const Member* next = nullptr;  // of those whose time is over, the one that was probed least
-    std::int64_t out_until = 0;    // because a probe has failed
+    std::int64_t out_until = std::numeric_limits<std::int64_t>::min();  // because a probe has failed
   };
   [[nodiscard]] bool is_due(const OutlierState& state) const { return state.ejected() && now_ >= state.until; }
 

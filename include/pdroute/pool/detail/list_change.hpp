@@ -110,6 +110,7 @@ class ListChange {
       member.health = before->health;
       member.intake = before->intake;
       member.paused_until = before->paused_until;
+      member.paused_for = before->paused_for;
     }
     return edit.next.add(member);
   }
@@ -168,7 +169,7 @@ class ListChange {
     const bool may = membership.read([&](const Members& members) {
       if (!allowed(members)) return false;
       version = membership.version();
-      const auto departed = members.departed_by_id();
+      const auto departed = members.departed_by_id(only_id(listed));
       for (std::size_t i = 0; i < listed.size(); ++i) {
         const Member* member = members.find(listed[i].id);
         if (member == nullptr || !is_life(*member, listed[i]))
@@ -216,7 +217,7 @@ class ListChange {
       if (others) member.begin_slow_start(membership.slow_start());
     };
     std::vector<bool> changed(listed.size(), false);
-    for (Member member : edit.next.take_all()) {
+    for (Member member : edit.next.take_all(listed.size())) {
       const auto entry = entry_of.find(member.slot->id());
       if (entry != entry_of.end() && is_life(member, listed[entry->second])) {
         kept[entry->second] = true;
@@ -231,7 +232,7 @@ class ListChange {
         depart(edit, member);
       }
     }
-    const auto departed = edit.next.departed_by_id();
+    const auto departed = edit.next.departed_by_id(only_id(listed));
     for (std::size_t i = 0; i < listed.size(); ++i) {
       Prepared& made = prepared[i];
       (kept[i] ? changes.kept : changes.added).emplace_back(listed[i].id);
@@ -249,6 +250,10 @@ class ListChange {
       }
     }
     edit.next.take_out_marked();
+  }
+  /// The id of a list of one entry, in which no other is looked up.
+  [[nodiscard]] static std::optional<EndpointIdView<Endpoint>> only_id(const std::vector<Listed>& listed) {
+    return listed.size() == 1 ? std::optional{listed.front().id} : std::nullopt;
   }
   /// Whether an entry of a list names this life of a member. A life that left for the other role is another one, unless
   /// its incarnation key says that it is the same.

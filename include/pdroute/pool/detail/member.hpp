@@ -40,6 +40,7 @@ struct Member {
   Capacity listed_capacity = {};       // as the last list gave it; `set_capacity` may have set another one since
   std::uint64_t weight = 1;            // as listed; zero: no new requests
   std::int64_t paused_until = no_end;  // unless accepting: when that ends, in nanoseconds of the caller's clock
+  std::int64_t paused_for = 0;         // how long that was from the moment at which it was set
   bool left = false;                   // drained because it took the other role
   std::uint32_t relisted = 0;          // new descriptions since the snapshot was last renewed for their sake
   OutlierState ejection = {};          // of outlier detection
@@ -58,9 +59,11 @@ struct Member {
     if (ejection.ejected() && !lenience.panic) return &NoEndpoint::ejected;
     return intake == Intake::bound_only ? &NoEndpoint::bound_only : nullptr;
   }
-  /// Ends a pause, or a time for bound sessions only, that is over.
+  /// Ends a pause, or a time for bound sessions only, that is over. A clock that stepped back does not prolong it.
   void end_pause(std::int64_t now) noexcept {
-    if (intake == Intake::accepting || now < paused_until) return;
+    if (intake == Intake::accepting || paused_until == no_end) return;
+    paused_until = std::min(paused_until, now + paused_for);
+    if (now < paused_until) return;
     intake = Intake::accepting;
     paused_until = no_end;
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <pdroute/detail/endpoint_access.hpp>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/no_endpoint.hpp>
@@ -48,14 +49,21 @@ class Members {
   }
   Member& add(const Member& member) { return all_.emplace_back(member); }
   void remove(const Member* member) { all_.erase(all_.begin() + (member - all_.data())); }
-  [[nodiscard]] std::vector<Member> take_all() noexcept { return std::exchange(all_, {}); }
+  /// Leaves room for as many, and for `more` of them.
+  [[nodiscard]] std::vector<Member> take_all(std::size_t more) {
+    auto all = std::exchange(all_, {});
+    all_.reserve(all.size() + more);
+    return all;
+  }
   [[nodiscard]] std::vector<Member>& departed() noexcept { return departed_; }
   [[nodiscard]] const std::vector<Member>& departed() const noexcept { return departed_; }
-  /// The departed lives by id. For many look-ups in a row.
-  [[nodiscard]] auto departed_by_id() const {
+  /// The departed lives by id, or those with this id alone, for one look-up.
+  [[nodiscard]] auto departed_by_id(std::optional<EndpointIdView<Endpoint>> only = {}) const {
     std::unordered_multimap<EndpointIdView<Endpoint>, const Member*> by_id;
-    by_id.reserve(departed_.size());
-    for (const Member& member : departed_) by_id.emplace(member.slot->id(), &member);
+    if (!only) by_id.reserve(departed_.size());
+    for (const Member& member : departed_) {
+      if (!only || member.slot->id() == *only) by_id.emplace(member.slot->id(), &member);
+    }
     return by_id;
   }
   /// The life with this id and key among those of `departed_by_id`, or null.

@@ -139,6 +139,7 @@ class OutlierDetector {
     slot.admit([&](auto& admission) { admission.step(slot.unmarked_run()); });
     // A clock that stepped back must not prolong anything.
     state.until = std::min<std::int64_t>(state.until, now_ + rules_.max_ejection_time.count());
+    state.since = std::min(state.since, now_);
     state.window_begin = std::min(state.window_begin, now_);
     state.last_sign = std::min(state.last_sign, now_);
     const AdmissionState gate = slot.admission().state();

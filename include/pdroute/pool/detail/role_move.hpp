@@ -47,6 +47,7 @@ class RoleMove {
       departing.health = member->health;
       departing.intake = member->intake;
       departing.paused_until = std::chrono::nanoseconds{member->paused_until};
+      departing.paused_for = std::chrono::nanoseconds{member->paused_for};
       member->draining = true;
       member->left = true;
       edit.close(member->slot);
@@ -73,7 +74,8 @@ class RoleMove {
       const auto begin = [&, others = edit.next.size() > 0](Member& member) {
         if (others) member.begin_slow_start(membership.slow_start());
       };
-      if (const Member* const before = Members::life_in(edit.next.departed_by_id(), listed.id, listed.life_key)) {
+      if (const Member* const before =
+              Members::life_in(edit.next.departed_by_id(listed.id), listed.id, listed.life_key)) {
         Member member = *before;
         edit.next.mark_back(before);
         edit.next.take_out_marked();
@@ -99,6 +101,7 @@ class RoleMove {
     member.health = departing.health;
     member.intake = departing.intake;
     member.paused_until = departing.paused_until.count();
+    member.paused_for = departing.paused_for.count();
   }
 };
 

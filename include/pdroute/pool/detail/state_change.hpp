@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <pdroute/endpoint.hpp>
 #include <pdroute/pool/slow_start.hpp>
 #include <utility>
@@ -25,18 +26,25 @@ class StateChange {
 
   template <class Chosen>
   static std::size_t health(Membership& membership, const Chosen& chosen, Health health) {
+    std::optional<bool> served;  // whether unhealthy members did before the first of these changes
     return update(membership, chosen, [&](Members& members, Member& member) {
       if (member.health == health) return false;
       const SlowStart& slow = membership.slow_start();
-      if (slow.on() && health == Health::healthy && !members.lenience().fail_open) member.begin_slow_start(slow);
+      if (slow.on() && health == Health::healthy) {
+        if (!served) served = members.lenience().fail_open;
+        if (!*served) member.begin_slow_start(slow);
+      }
       member.health = health;
       return true;
     });
   }
-  /// `until`: when it accepts again, in nanoseconds of the caller's clock; or `Member::no_end`.
+  /// `until`: when it accepts again, in nanoseconds of the caller's clock, and how long that is from now on; or
+  /// `Member::no_end`.
   template <class Chosen>
-  static std::size_t intake(Membership& membership, const Chosen& chosen, Intake intake, std::int64_t until) {
+  static std::size_t intake(Membership& membership, const Chosen& chosen, Intake intake, std::int64_t until,
+                            std::int64_t length = 0) {
     return update(membership, chosen, [&](Members& /*members*/, Member& member) {
+      member.paused_for = length;
       const bool had_end = std::exchange(member.paused_until, until) != Member::no_end;  // a pause then counts as full
       return std::exchange(member.intake, intake) != intake || had_end != (until != Member::no_end);
     });

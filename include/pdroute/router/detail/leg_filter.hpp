@@ -28,14 +28,14 @@ struct LegFilter {
   LegFilter(const RouteFilter<Endpoint>& filter, Role role) noexcept
       : own(role == Role::prefill ? filter.prefill : filter.decode), exclude(filter.exclude) {}
 
-  /// The entry that excludes an endpoint; null if there is none.
+  /// The entry that excludes the endpoint of a slot; null if there is none.
   template <class Slot>
   [[nodiscard]] const FailedEndpoint* excluded(const Slot& slot) const noexcept {
     for (const FailedEndpoint& failed : own.exclude) {
-      if (failed.excludes(slot.key(), slot.engine())) return &failed;
+      if (failed.excludes(slot)) return &failed;
     }
     for (const FailedEndpoint& failed : exclude) {
-      if (failed.excludes(slot.key(), slot.engine())) return &failed;
+      if (failed.excludes(slot)) return &failed;
     }
     return nullptr;
   }

@@ -26,6 +26,12 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
+/// Numbers the routers of this process, of all types: a clock may stand still between two of them.
+[[nodiscard]] inline std::uint64_t next_router() noexcept {
+  static std::atomic<std::uint64_t> made{0};
+  return made.fetch_add(1, std::memory_order_relaxed);
+}
+
 /// Policies, pools and counters. Lives as long as the router or any of its dispatchers.
 template <class PrefillPolicy, class DecodePolicy, class Endpoint, class Clock>
 struct RouterCore {
@@ -49,11 +55,12 @@ struct RouterCore {
         detached_prefill(detached_leases, mark),
         detached_decode(detached_leases, mark) {}
 
-  /// A number that another router hardly has: routers that are alive at once differ by their address, and those that
-  /// follow each other at one address by the time.
+  /// A number that another router hardly has: routers that are alive at once differ by their address, those that follow
+  /// each other at one address by their number, and those of two processes most likely by the time.
   [[nodiscard]] static std::uint64_t mark_of(const void* core, std::uint64_t seed, std::int64_t now) noexcept {
     const std::uint64_t address = std::hash<const void*>{}(core);
-    return SplitMix64::mix(SplitMix64::mix(address ^ seed) + static_cast<std::uint64_t>(now));
+    return SplitMix64::mix(SplitMix64::mix(SplitMix64::mix(address ^ seed) + static_cast<std::uint64_t>(now)) +
+                           next_router());
   }
 
   template <Role role>

@@ -38,12 +38,21 @@ class SharedDispatcher {
   void follow() {
     typename Dispatcher::OldSnapshots old;
     const std::lock_guard lock{mutex_};
-    const std::uint64_t now = generation();
-    if (now != std::exchange(generation_, now)) core_->tickets.candidates_changed();
+    align();
     if (dispatcher_) old = dispatcher_->exchange();
+  }
+  /// Follows each call that has changed the state of members, and removed none. The snapshot is left to the next
+  /// request, so that many changes in a row cost one building of it.
+  void follow_states() {
+    const std::lock_guard lock{mutex_};
+    align();
   }
 
  private:
+  void align() noexcept {
+    const std::uint64_t now = generation();
+    if (now != std::exchange(generation_, now)) core_->tickets.candidates_changed();
+  }
   /// A number that changes whenever the candidates of either role do.
   [[nodiscard]] std::uint64_t generation() const noexcept {
     return core_->prefill.generation() + core_->decode.generation();
