@@ -68,8 +68,8 @@ enum class Intake : std::uint8_t {
 ///   They are optional; without them it joins healthy and accepting. They are read for new lives only; later the states
 ///   are as `set_health` and `set_intake` leave them.
 ///
-/// Capacities and weight are read each time a list names the endpoint, and a change takes effect at once. If the type has
-/// an operator==, equal endpoints are not copied again.
+/// Capacities and weight are read each time a list names the endpoint, and a change takes effect at once. If the type
+/// has an operator==, equal endpoints are not copied again.
 ///
 /// Id and incarnation are integers or text (anything convertible to std::string_view). The text must live in the
 /// endpoint, and neither may change while the router holds its copy of the endpoint.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// InFlight, QueuedTokens, HeldKvTokens and EngineInFlight: costs that read one count of what an endpoint, or its engine,
+// InFlight, QueuedTokens, HeldKvTokens and EngineInFlight: costs that read one count of what an endpoint or its engine
 // has to do.
 #pragma once
 

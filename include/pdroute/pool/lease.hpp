@@ -85,8 +85,8 @@ class [[nodiscard]] Lease {
     Slot::complete(std::exchange(place_, nullptr), held_, now);
     forget();
   }
-  /// The first token has come, and the request continues on this endpoint. It is a sign of life, which proves a probe of
-  /// outlier detection.
+  /// The first token has come, and the request continues on this endpoint. It is a sign of life, which proves a probe
+  /// of outlier detection.
   void first_token() noexcept {
     static_assert(!measures_time,
                   "pdroute: this role measures how long requests take, so say when: first_token(clock.now())");
