@@ -2,7 +2,9 @@
 // NoEndpoint: why no endpoint could be chosen, counted by reason.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <pdroute/role.hpp>
 #include <string>
 #include <string_view>
@@ -31,6 +33,9 @@ struct NoEndpoint {
   std::uint32_t too_large = 0;     ///< could not hold the request even if it were idle
   std::uint32_t full = 0;          ///< without room for now, see above
   std::uint32_t declined = 0;      ///< eligible and with room, but the policy chose none
+  /// When the first of those that are ejected or paused for a time may be tried again, since the epoch of the router's
+  /// clock: the earliest `EndpointStatus::until` of theirs. None if there is no such endpoint. Others may be back sooner.
+  std::optional<std::chrono::nanoseconds> until = {};
 
   /// Whether more room would have helped, because at least one endpoint was full. Then answer "try again later" (HTTP
   /// 429) and not "service unavailable" (503).

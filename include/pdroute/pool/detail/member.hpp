@@ -89,6 +89,14 @@ struct Member {
   [[nodiscard]] bool eligible() const noexcept { return counts() && health == Health::healthy; }
   /// Eligible, and neither ejected nor probed.
   [[nodiscard]] bool serves_in_full() const noexcept { return eligible() && ejection.phase == EjectionPhase::none; }
+  /// When an ejection, or an intake that was set for a time, is over: the later one of both. None if there is neither.
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> until() const noexcept {
+    std::optional<std::chrono::nanoseconds> last;
+    if (intake != Intake::accepting && paused_until != no_end) last = std::chrono::nanoseconds{paused_until};
+    if (const std::chrono::nanoseconds end{ejection.until}; ejection.ejected())
+      last = std::max(last.value_or(end), end);
+    return last;
+  }
   /// As reported: an ejected member serves while there is panic, and a member may have failed since the last `advance`.
   [[nodiscard]] EjectionPhase phase(bool panic) const noexcept {
     if (ejection.phase == EjectionPhase::none && slot->admission().state().tripped()) return EjectionPhase::tripped;
@@ -106,9 +114,7 @@ struct Member {
     status.draining = draining;
     status.ejection = phase(lenience.panic);
     status.fail_open = health != Health::healthy && lenience.fail_open;
-    if (intake != Intake::accepting && paused_until != no_end) status.until = std::chrono::nanoseconds{paused_until};
-    if (const std::chrono::nanoseconds end{ejection.until}; ejection.ejected())
-      status.until = std::max(status.until.value_or(end), end);
+    status.until = until();
     status.admitted_share = slot->admitted_share();
     status.in_flight = slot->in_flight();
     status.capacity = capacity;

@@ -175,7 +175,8 @@ class Members {
   }
 
   /// The slots of the eligible members, and behind them those of members that take bound sessions only. Counts in
-  /// `left_out` why the others are not there, and as `bound_only` those that are behind.
+  /// `left_out` why the others are not there, and as `bound_only` those that are behind; and says when the first of
+  /// those that are out for a time may be back.
   [[nodiscard]] std::vector<Slot*> eligible(NoEndpoint& left_out) const {
     std::vector<Slot*> slots;
     slots.reserve(size());
@@ -188,6 +189,8 @@ class Members {
         continue;
       }
       ++(left_out.*reason);
+      if (const auto until = member.until(); until && (reason == &NoEndpoint::full || reason == &NoEndpoint::ejected))
+        left_out.until = std::min(left_out.until.value_or(*until), *until);
       if (reason == &NoEndpoint::bound_only) behind.push_back(member.slot);
     }
     slots.insert(slots.end(), behind.begin(), behind.end());
