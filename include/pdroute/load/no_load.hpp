@@ -22,9 +22,9 @@ inline namespace v0 {
 /// Every metric has
 /// - `Options`: a copyable type. If it has `std::optional<ConfigError> check() const`, creating a router with options
 ///   that do not pass this check fails with its error.
-/// - A constructor from `Options`: called once per life of an endpoint, by the thread that adds the endpoint, before the
-///   pool's lock is taken. If another thread changes the members meanwhile, the metric is destroyed unseen, and another
-///   one is made.
+/// - A constructor from `Options`: called once per life of an endpoint, by the thread that adds the endpoint, before it
+///   takes the pool's lock. If another thread changes the members meanwhile, the metric is destroyed unseen, and
+///   another one is made.
 /// - Const members that policies and costs read: called by any thread that routes, at any time.
 ///
 /// All other members are hooks. They come in four groups. Each group is a concept in load_metric.hpp, and a metric

@@ -80,8 +80,8 @@ class [[nodiscard]] Lease {
     if constexpr (measures_time) now = detail::in_range(now);
     if (place_ != nullptr) Slot::complete(std::exchange(place_, nullptr), held_, now);
   }
-  /// The first token has come, and the request continues on this endpoint. It is a sign of life, which proves a probe of
-  /// outlier detection.
+  /// The first token has come, and the request continues on this endpoint. It is a sign of life, and so it proves a
+  /// probe of outlier detection.
   void first_token() noexcept {
     static_assert(!measures_time,
                   "pdroute: this role measures how long requests take, so say when: first_token(clock.now())");

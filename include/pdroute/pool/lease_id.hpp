@@ -12,9 +12,9 @@ inline namespace v0 {
 /// integer. It needs all 63 bits: a JSON number that is read as a double loses some, so send it as text.
 ///
 /// Each router numbers its leases from a place of its own, which depends on its address, its seed, the time of its
-/// creation and how many routers the process has made before. So an id of another router is `unknown`, or `other_role`, save for one in about 2^37. A place of the table
-/// that is used 2^37 times begins again: an id that was kept for so long may name a later lease (38 hours at a million
-/// a second).
+/// creation and how many routers the process has made before. So an id of another router is `unknown`, or `other_role`,
+/// save for one in about 2^37. A place of the table that is used 2^37 times begins again: an id that was kept for so
+/// long may name a later lease (38 hours at a million a second).
 ///
 /// Not a secret: a client that can guess lease ids can end the requests of others.
 enum class LeaseId : std::uint64_t {};

@@ -88,8 +88,8 @@ class RouterMembers {
 
   /// Pauses the endpoint in this role for a time, such as that of a Retry-After, or lets it take bound sessions only;
   /// with `Intake::accepting`, ends that at once. The first `advance` after the time ends it, so neither a lost timer
-  /// nor a clock that steps back can make it last. A paused endpoint counts as full, as room is to be expected. False: the role does not have this id.
-  /// O(1) on average.
+  /// nor a clock that steps back can make it last. A paused endpoint counts as full, as room is to be expected. False:
+  /// the role does not have this id. O(1) on average.
   bool set_intake(Role role, IdView id, Intake intake, std::chrono::nanoseconds time) {
     if (intake == Intake::accepting) return set_intake(role, id, intake);
     const std::lock_guard lock{internal_->states};
