@@ -5,7 +5,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <pdroute/detail/endpoint_access.hpp>
 #include <pdroute/outcome.hpp>
 #include <pdroute/pool/lease.hpp>
 
@@ -27,7 +26,7 @@ struct FailedEndpoint {
     const EndpointKey other = life.key();
     if (key == other) return true;
     if (kind != FailureKind::unreachable || key.router != other.router || engine != life.engine()) return false;
-    return key.role != other.role || id != detail::view_hash(life.id());
+    return key.role != other.role || id != life.hash_of_id();
   }
 };
 
@@ -48,7 +47,7 @@ class FailedEndpoints {
   /// Adds the endpoint of a lease. Precondition: the lease holds a place. In a full list it replaces the oldest entry.
   template <class Slot>
   void add(const Lease<Slot>& lease, FailureKind kind = FailureKind::bad_response) noexcept {
-    list_[added_++ % capacity] = {lease.key(), kind, lease.engine(), detail::view_hash(lease.id())};
+    list_[added_++ % capacity] = {lease.key(), kind, lease.engine(), lease.hash_of_id()};
   }
 
   // A contiguous range, which converts to std::span<const FailedEndpoint>. After more than `capacity` additions the

@@ -189,6 +189,8 @@ class [[nodiscard]] Lease {
 
   /// A hash of the engine that the endpoint belongs to, see `FailedEndpoint`. Precondition: holds a place.
   [[nodiscard]] std::uint64_t engine() const noexcept { return place().slot->engine(); }
+  /// A hash of the endpoint's id, see `FailedEndpoint`. Precondition: holds a place.
+  [[nodiscard]] std::uint64_t hash_of_id() const noexcept { return place().slot->hash_of_id(); }
 
   /// For the router: takes the reservation back as if it had never been. Precondition: holds a place, and the caller
   /// pins its slot.

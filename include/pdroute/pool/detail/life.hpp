@@ -33,6 +33,9 @@ class Life {
   /// A hash of the engine that the endpoint belongs to, equal in both roles and for all ranks of one instance.
   [[nodiscard]] std::uint64_t engine() const noexcept { return engine_; }
 
+  /// A hash of the id, equal in both roles and for all lives.
+  [[nodiscard]] std::uint64_t hash_of_id() const noexcept { return detail::view_hash(id()); }
+
   void number(std::uint64_t incarnation) noexcept { incarnation_ = incarnation; }  // before others see the life
 
  private:
