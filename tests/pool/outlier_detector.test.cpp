@@ -171,7 +171,7 @@ TEST_CASE("outlier detector: requests that clients have cancelled between two st
   World world{three_in_a_row};
   REQUIRE(world.advance() == 0);
   world.complete("d0", 30);
-  for (const std::size_t changes : {0, 0, 1}) {
+  for (const std::size_t changes : {0U, 0U, 1U}) {
     world.cancel("d1", 1);
     CHECK(world.advance(10s) == changes);
   }
@@ -279,20 +279,20 @@ TEST_CASE("outlier detector: the clock steps back, a silence lasts no longer") {
 TEST_CASE("outlier detector: back in service, requests of before the ejection count in no window") {
   World world{three_in_a_row};
   REQUIRE(world.advance() == 0);
-  const std::size_t before = GENERATE(0, 100);
+  const std::size_t before = GENERATE(0U, 100U);
   world.complete("d1", before);
   world.fail("d1", 3);
   REQUIRE(world.advance() == 1);
   REQUIRE(world.advance(10s) == 1);
   world.complete("d1", 1);
   REQUIRE(world.advance() == 1);
-  const std::size_t failures = GENERATE(5, 6);
+  const std::size_t failures = GENERATE(5U, 6U);
   for (std::size_t i = 0; i < failures; ++i) {
     world.fail("d1", 1);
     world.complete("d1", 2);
   }
   world.complete("d1", 20 - 3 * failures);
-  CHECK(world.advance() == (failures == 6 ? 1 : 0));
+  CHECK(world.advance() == (failures == 6 ? 1U : 0U));
 }
 
 TEST_CASE("outlier detector: a share that floating point cannot express counts as if it could") {
