@@ -210,6 +210,16 @@ TEST_CASE("engine reports: the clock steps back, the next report counts, and non
   CHECK(engine.kv_usage_beyond_own(at(20s), 0) == Estimate{0.5, 1});
 }
 
+TEST_CASE("engine reports: the clock steps back so that one of two figures is unknown, and so is their sum") {
+  Engine engine{{.stale_after = 30s}};
+  engine.says({.running = 5}, at(100s));
+  engine.report({.waiting = 3}, at(75s), at(100s), {});
+  REQUIRE(engine.requests_of_others(at(100s)) == Estimate{8, 1});
+  engine.says({.waiting = 2}, at(65s));
+  CHECK(engine.running_of_others(at(65s)) == unknown);
+  CHECK(engine.requests_of_others(at(65s)) == unknown);
+}
+
 TEST_CASE("engine reports: moments at both ends of the clock are moments like others") {
   Engine engine;
   engine.says({.running = 7, .waiting = 0}, first_moment);
@@ -224,6 +234,7 @@ TEST_CASE("engine reports: moments at both ends of the clock are moments like ot
   CHECK(engine.requests_of_others(first_moment) == Estimate{9, 1});
   const Engine always{{.stale_after = std::chrono::nanoseconds::max()}};
   CHECK(always.requests_of_others(last_moment) == unknown);  // still nothing reported
+  CHECK(always.requests_of_others(at(-1ns)) == unknown);
 }
 
 TEST_CASE("engine reports: a report without a figure that the role reads is of no use, and the error names both") {
@@ -300,6 +311,8 @@ TEST_CASE("engine reports: the limit on requests counts others' as reported and 
   CHECK_FALSE(engine.at_limit(at(11s + 1ns), {.in_flight = 34}));  // stale
   engine.says({.running = 64}, at(20s));
   CHECK(engine.at_limit(at(20s), {}));  // one figure is enough
+  engine.says({.waiting = 64}, at(40s));
+  CHECK(engine.at_limit(at(40s), {}));
 }
 
 TEST_CASE("engine reports: the limit on waiting requests holds until the next report or until the figure is stale") {
@@ -322,6 +335,7 @@ TEST_CASE("engine reports: the limit on KV usage counts own tokens as they are n
   CHECK_FALSE(engine.at_limit(at(1s), {.kv_tokens = 511}));
   CHECK(engine.at_limit(at(1s), {.kv_tokens = 512}));
   CHECK_FALSE(engine.at_limit(at(11s + 1ns), {.kv_tokens = 512}));
+  CHECK_FALSE(engine.at_limit(at(11s + 1ns), {.kv_tokens = 1024}));  // how large the cache is, is not known either
   engine.says(kv(0.75, 1024), at(20s));
   CHECK(engine.at_limit(at(20s), {}));
 }

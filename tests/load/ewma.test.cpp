@@ -104,6 +104,13 @@ TEST_CASE("EWMA: the clock steps back by less than half a decay, nothing fades u
   CHECK(average.at(110 * second).weight == Approx(std::exp(-1.0)).epsilon(0.002));
 }
 
+TEST_CASE("EWMA: the clock steps back by a decay, which is the farthest that keeps the average") {
+  Ewma average{EwmaOptions{.decay = std::chrono::nanoseconds{1024}}};  // so that a tick is a nanosecond
+  average.add(1, 10'000, Rises::slowly);
+  CHECK(average.at(10'000 - 1024).weight == 1);
+  CHECK(average.at(10'000 - 1025).weight == 0);
+}
+
 TEST_CASE("EWMA: two threads with clocks 20 ms apart, samples in turn count no time twice") {
   Ewma average{EwmaOptions{.decay = 10s}};
   average.add(1, 0, Rises::slowly);

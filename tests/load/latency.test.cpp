@@ -44,6 +44,17 @@ TEST_CASE("latency: measured from the choice to the end of the lease") {
   CHECK(latency.latency(at(14s)).value == Approx(1 + 2 * 0.36788).epsilon(0.002));
 }
 
+TEST_CASE("latency: a higher sample soon after another one moves the average little") {
+  Latency latency{{}};
+  TimeToFirstToken first{{}};
+  for (const auto end : {at(1s), at(9s)}) {
+    lease(latency, end - (end == at(1s) ? 1s : 8s), end, end);
+    lease(first, end - (end == at(1s) ? 1s : 8s), end, end);
+  }
+  CHECK(latency.latency(at(9s)).value == Approx(8 - 7 * 0.4493).epsilon(0.002));  // 8 s are 0.8 decays
+  CHECK(first.time_to_first_token(at(9s)).value == Approx(8 - 7 * 0.4493).epsilon(0.002));
+}
+
 TEST_CASE("peak latency: a higher sample replaces the average at once") {
   PeakLatency peak{{}};
   lease(peak, at(0s), at(0s), at(1s));

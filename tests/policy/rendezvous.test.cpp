@@ -277,6 +277,7 @@ TEST_CASE("load bound: exact shares, rounded up, at any size") {
   CHECK(LoadBound(1.1, 80, 8).limit(1) == 11);  // 1.1 has no exact binary form
   CHECK(LoadBound(1.25, 800, 8).limit(5) == 625);
   CHECK(LoadBound(1.25, 800, 8).limit(0) == 0);
+  CHECK(LoadBound(1, 70'001, 70'000).limit(1) == 2);  // just above one
   CHECK(LoadBound(1'000'000, 1 << 28, 4'000'000'000).limit(10'000) == 671'088'640);
   CHECK(LoadBound(1'000'000, 1 << 28, 10'000).limit(10'000) == std::uint64_t{1'000'000} << 28U);
 }

@@ -140,3 +140,27 @@ TEST_CASE("rest rotation: sets of more than 64, and candidates without incarnati
   CHECK_FALSE(rotation.knows(plain));
   CHECK(rotation.knows(fits));
 }
+
+TEST_CASE("rest rotation: the sets used last are remembered, as many as there are places") {
+  RestRotation rotation;
+  Draws draws;
+  constexpr std::uint64_t sets = 400;
+  for (std::uint64_t set = 0; set < sets; ++set) take(rotation, lives(1 + 10 * set, 2), draws);
+  int known = 0;
+  for (std::uint64_t set = 0; set < sets; ++set) known += rotation.knows(lives(1 + 10 * set, 2)) ? 1 : 0;
+  CHECK(known == 32);
+}
+
+TEST_CASE("rest rotation: a choice from a set too large to remember moves no other set") {
+  RestRotation rotation;
+  Draws draws;
+  const Lives small = lives(1, 3);
+  const Lives large = lives(100, RestRotation::max_size + 1);
+  std::size_t next = take(rotation, small, draws);
+  for (int i = 0; i < 6; ++i) {
+    static_cast<void>(rotation.next(large, draws));
+    rotation.chose(0, large.size());
+    next = (next + 1) % 3;
+    CHECK(take(rotation, small, draws) == next);
+  }
+}

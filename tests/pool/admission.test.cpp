@@ -148,6 +148,27 @@ TEST_CASE("admission: backing off, each trial that is pushed back doubles the re
   CHECK(gate.refused_before_trial(push_back) == 0);  // a step of time makes a trial due
   CHECK(gate.refused_before_trial([&](Mark mark) { gate.completed(mark); }) == 512);
   CHECK(gate.what() == Mode::open);
+  gate.to(Mode::backing_off);  // begins anew
+  CHECK(gate.refused_before_trial(push_back) == 8);
+}
+
+TEST_CASE("admission: backing off, a trial has begun and not ended, as many requests again are refused") {
+  Gate gate;
+  gate.to(Mode::backing_off);
+  gate.step(false);
+  gate.let_in();
+  for (int i = 0; i < 8; ++i) CHECK(gate.refuses());
+  CHECK_FALSE(gate.refuses());
+}
+
+TEST_CASE("admission: a back-off in a row is over, the next one is as short as the first") {
+  Gate gate;
+  gate.to(Mode::watching);
+  gate.push_back_marked();
+  gate.end(gate.let_in(true), [&](Mark mark) { gate.ended_without_word(mark); });
+  REQUIRE(gate.what() == Mode::watching);
+  gate.push_back_marked();
+  CHECK(gate.refused_before_trial([](Mark) {}) == 8);
 }
 
 TEST_CASE("admission: backing off, what the trial does") {
@@ -411,4 +432,79 @@ TEST_CASE("admission: the only probe is pushed back, the endpoint has been probe
   admission.pushed_back(permit.period);
   admission.over(permit.period.value());
   CHECK(admission.probed());
+}
+
+TEST_CASE("admission: the only probe is cancelled, the endpoint has been probed all the same") {
+  Admission admission{0};
+  admission.probe(1);
+  const auto permit = admission.ask(false);
+  admission.ended_without_word(permit.period.value());
+  admission.over(permit.period.value());
+  CHECK(admission.probed());
+}
+
+TEST_CASE("admission: a trial of a back-off says nothing of a later probing") {
+  Gate gate;
+  gate.to(Mode::backing_off);
+  gate.over(gate.let_in(true));
+  gate.hold();
+  gate.probe(1);
+  CHECK_FALSE(gate.probed());
+}
+
+TEST_CASE("admission: probes are bounded again, what they have shown still counts") {
+  Gate gate;
+  gate.to(Mode::probing);
+  const Mark probe = gate.let_in();
+  const bool proved = GENERATE(false, true);
+  if (proved) {
+    gate.completed(probe);
+  } else {
+    gate.failed(probe);
+  }
+  gate.let_everybody_in(true);
+  gate.let_everybody_in(false);
+  CHECK(gate.state().proved == (proved ? 1U : 0U));
+  CHECK(gate.state().failed == (proved ? 0U : 1U));
+  CHECK(gate.refuses() == !proved);
+}
+
+TEST_CASE("admission: back in service, a row of new failures goes on when the last older request has ended") {
+  Gate gate;
+  gate.serve(true);
+  gate.end(gate.let_in(), [&](Mark mark) { gate.failed(mark); });
+  REQUIRE(gate.row() == 1);
+  gate.step(false);
+  CHECK(gate.what() == Mode::watching);
+  CHECK(gate.row() == 1);
+}
+
+TEST_CASE("admission: a number from before service is given again, its new requests are not from before") {
+  Gate gate;
+  gate.to(Mode::watching);
+  const Mark before = gate.let_in();
+  gate.serve(false);
+  REQUIRE(gate.began_before_service(before));
+  gate.over(before);
+  bool again = false;
+  for (int i = 0; i < 8; ++i) {
+    gate.to(Mode::watching);
+    const Mark later = gate.let_in();
+    again = again || later == before;
+    CHECK_FALSE(gate.began_before_service(later));
+    gate.end(later, [&](Mark mark) { gate.completed(mark); });
+  }
+  CHECK(again);
+}
+
+TEST_CASE("admission: a full row of the longest kind is not counted beyond its field") {
+  Admission admission{Admission::State::max_row};
+  admission.failed(std::nullopt);
+  for (std::uint32_t i = 1; i < Admission::State::max_row + 10; ++i) {
+    const auto period = admission.ask(true).period.value();
+    admission.failed(period);
+    admission.over(period);
+  }
+  CHECK(admission.state().row == Admission::State::max_row);
+  CHECK(admission.state().tripped());
 }

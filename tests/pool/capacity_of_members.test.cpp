@@ -76,6 +76,7 @@ TEST_CASE("a limit above the countable number of requests is refused, the highes
 TEST_CASE("a limit on tokens that the role does not count is refused") {
   CHECK(refused<Plain>({.tokens = 100}, Rule::capacity_counted) == "a: 100 tokens");
   CHECK(refused<Plain>({.kv_tokens = 200}, Rule::capacity_counted) == "a: 200 KV tokens");
+  CHECK(refused<Plain>({.tokens = 100, .kv_tokens = 200}, Rule::capacity_counted) == "a: 100 tokens");
   CHECK(refused<Counted>({.tokens = 1, .kv_tokens = 200}, Rule::capacity_counted) == "a: 200 KV tokens");
   CHECK(refused<CountedKv>({.tokens = 100, .kv_tokens = 1}, Rule::capacity_counted) == "a: 100 tokens");
   CountedBoth pool;
@@ -132,6 +133,9 @@ TEST_CASE("a kept member takes a capacity that the list has changed, and keeps o
   CHECK(all[2].capacity.requests == 50U);
   REQUIRE(pool.assign(List{{"b", {.requests = 5}}}));
   CHECK(pool.endpoints()[0].capacity.requests == 5U);
+  CHECK_FALSE(pool.set_capacity("b", {.requests = 4}));
+  REQUIRE(pool.assign(List{{"b", {.requests = 5}}}));
+  CHECK(pool.endpoints()[0].capacity.requests == 4U);
 }
 
 TEST_CASE("an invalid capacity in the list is refused even for a member that is kept") {

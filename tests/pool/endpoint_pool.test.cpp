@@ -4,6 +4,8 @@
 #include <chrono>
 #include <memory>
 #include <pdroute/config_error.hpp>
+#include <pdroute/load/engine_reports.hpp>
+#include <pdroute/load/identity.hpp>
 #include <pdroute/manual_clock.hpp>
 #include <string>
 #include <vector>
@@ -14,6 +16,7 @@
 
 namespace {
 
+using namespace std::chrono_literals;
 using pdroute::EndpointPool;
 using pdroute::Health;
 using pdroute::Intake;
@@ -26,6 +29,14 @@ struct Pod {
 };
 struct Rank {
   int id;
+};
+struct Part {
+  std::string id;
+  std::string instance;
+};
+struct Weighted {
+  std::string id;
+  int weight;
 };
 struct Watched {
   std::string id;
@@ -211,4 +222,69 @@ TEST_CASE("outlier detection: a pool whose clock is at an end of its range eject
     CHECK(pool.advance(now).empty());
     CHECK(pool.endpoint("d0")->ejection == pdroute::EjectionPhase::ejected);
   }
+}
+
+TEST_CASE("a pause with an end counts as full and one without as paused, and each change is seen at once") {
+  EndpointPool<Role::prefill, Engine> pool;
+  const pdroute::ManualClock clock;
+  REQUIRE(pool.assign(Engines{{"a"}}));
+  const auto left_out = [&] { return pool.snapshot()->left_out(); };
+  REQUIRE(pool.set_intake("a", Intake::paused));
+  CHECK(left_out() == pdroute::NoEndpoint{.role = Role::prefill, .endpoints = 1, .paused = 1});
+  REQUIRE(pool.set_intake("a", Intake::paused, clock.now(), 5s));
+  CHECK(left_out() == pdroute::NoEndpoint{.role = Role::prefill, .endpoints = 1, .full = 1, .until = 5s});
+  REQUIRE(pool.set_intake("a", Intake::paused));
+  CHECK(left_out() == pdroute::NoEndpoint{.role = Role::prefill, .endpoints = 1, .paused = 1});
+}
+
+TEST_CASE("a pause ends not before now, and after a hundred years at the latest") {
+  EndpointPool<Role::prefill, Engine> pool;
+  const pdroute::ManualClock::time_point now{100s};
+  REQUIRE(pool.assign(Engines{{"a"}}));
+  REQUIRE(pool.set_intake("a", Intake::paused, now, -5s));
+  CHECK(pool.endpoint("a")->until == 100s);
+  REQUIRE(pool.set_intake("a", Intake::paused, now, 24h * 365 * 200));
+  CHECK(pool.endpoint("a")->until == 24h * 365 * 100 + 100s);
+}
+
+TEST_CASE("an endpoint is listed again in the role that it has left, its pause ends when it would have") {
+  EndpointPool<Role::prefill, Engine> pool;
+  REQUIRE(pool.assign(engines("e", 2)));
+  REQUIRE(pool.set_intake("e0", Intake::paused, pdroute::ManualClock::time_point{}, 5s));
+  const auto anywhere = [](const Engine& /*endpoint*/) { return true; };
+  REQUIRE(pool.leave("e0", pdroute::LastEndpoint::take, anywhere).change == pdroute::RoleChange::done);
+  REQUIRE(pool.assign(engines("e", 2)));
+  CHECK(pool.endpoint("e0")->intake == Intake::paused);
+  CHECK(pool.endpoint("e0")->until == 5s);
+}
+
+TEST_CASE("an engine's health changes one of its ranks, and the last one had it already") {
+  EndpointPool<Role::prefill, Part> pool;
+  REQUIRE(pool.assign(std::vector<Part>{{"r0", "e"}, {"r1", "e"}, {"other", "o"}}));
+  REQUIRE(pool.set_health("r1", Health::unhealthy));
+  CHECK(eligible(pool) == Ids{"r0", "other"});
+  CHECK(pool.set_engine_health("e", Health::unhealthy) == 2);
+  CHECK(eligible(pool) == Ids{"other"});
+}
+
+TEST_CASE("members of weight 0 do not count as others that serve, so the last one is not ejected") {
+  EndpointPool<Role::prefill, Weighted, pdroute::Identity> pool{{}, {.consecutive_failures = 1}};
+  REQUIRE(pool.assign(std::vector<Weighted>{{"a", 1}, {"b", 1}, {"c", 0}, {"d", 0}}));
+  const pdroute::ManualClock clock;
+  lease_on(pool, "a").fail(pdroute::FailureKind::bad_response);
+  CHECK(pool.advance(clock.now()).size() == 1);
+  CHECK(pool.endpoint("a")->ejection == pdroute::EjectionPhase::ejected);
+  lease_on(pool, "b").fail(pdroute::FailureKind::bad_response);
+  CHECK(pool.advance(clock.now()).empty());
+  CHECK(pool.endpoint("b")->ejection == pdroute::EjectionPhase::none);
+}
+
+TEST_CASE("a report from the future counts as one from now") {
+  EndpointPool<Role::decode, Engine, pdroute::EngineReports> pool;
+  REQUIRE(pool.assign(Engines{{"a"}}));
+  const pdroute::ManualClock::time_point now{};
+  CHECK_FALSE(pool.report("a", {.running = 5}, now + 1h, now));
+  const auto snapshot = pool.snapshot();
+  CHECK(snapshot->candidates()[0].running_of_others(now) == pdroute::Estimate{5, 1});
+  CHECK(snapshot->candidates()[0].report_age(now + 1s) == 1s);
 }

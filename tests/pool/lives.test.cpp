@@ -87,7 +87,7 @@ TEST_CASE("lives: an empty list for a moment loses nothing, however many members
   CHECK(pool.set_health("e7", Health::unhealthy));
   CHECK(pool.set_intake("e8", Intake::paused));
   const auto before = pool.endpoints();
-  REQUIRE(pool.assign(Pods{}));
+  for (int i = 0; i < 2; ++i) REQUIRE(pool.assign(Pods{}));
   CHECK(pool.endpoints().empty());
   REQUIRE(pool.assign(list));
   const auto after = pool.endpoints();
@@ -151,6 +151,78 @@ TEST_CASE("lives: a drain is final, also for a life that has left for the other 
   REQUIRE(pool.assign(pods(2)));
   CHECK(pool.endpoint("e0")->draining);
   CHECK(eligible(pool) == std::vector<std::string>{"e1"});
+}
+
+TEST_CASE(
+    "lives: a life that drains is replaced by an endpoint from the other role, and still drains when it is back") {
+  Pool pool;
+  OtherPool other;
+  REQUIRE(pool.assign(Pods{{"a", "blue"}}));
+  const auto running = lease_on(pool, "a");
+  REQUIRE(pool.drain("a"));
+  REQUIRE(other.assign(Pods{{"a", "green"}}));
+  REQUIRE(pool.join(other.leave("a", LastEndpoint::take, anywhere)));
+  CHECK(eligible(pool) == std::vector<std::string>{"a"});
+  REQUIRE_FALSE(pool.update({"a", "blue"}));
+  CHECK(pool.endpoint("a")->incarnation == running.incarnation());
+  CHECK(pool.endpoint("a")->draining);
+  CHECK(pool.endpoint("a")->in_flight == 1);
+}
+
+TEST_CASE("lives: an endpoint that has left for the other role is listed again, its life goes on at once") {
+  Pool pool{{}, {.consecutive_failures = 0}, 0, {.duration = 10s}};
+  REQUIRE(pool.assign(pods(2)));
+  const auto before = pool.endpoint("e0").value();
+  CHECK(before.admitted_share == 1);
+  REQUIRE(pool.leave("e0", LastEndpoint::take, anywhere).change == RoleChange::done);
+  const auto report = pool.assign(pods(2)).value();
+  CHECK(report.kept == std::vector<std::string>{"e0", "e1"});
+  CHECK(report.removed.empty());
+  CHECK(eligible(pool) == std::vector<std::string>{"e0", "e1"});
+  CHECK(pool.endpoint("e0")->incarnation == before.incarnation);
+  CHECK(pool.endpoint("e0")->admitted_share < 1);  // it starts slowly, as it is cold
+  CHECK(pool.endpoint("e1")->admitted_share == 1);
+}
+
+TEST_CASE("lives: a life that was missing from a list starts slowly when it is back, unless the role was empty") {
+  Pool pool{{}, {.consecutive_failures = 0}, 0, {.duration = 10s}};
+  REQUIRE(pool.assign(pods(2)));
+  REQUIRE(pool.remove("e0"));
+  REQUIRE_FALSE(pool.add({"e0", "uid"}));
+  CHECK(pool.endpoint("e0")->admitted_share < 1);
+  pdroute::ManualClock clock;
+  pool.advance(clock.now() + 1h);
+  pool.advance(clock.now());  // the clock steps back, which prolongs it by no more than its duration
+  CHECK(pool.endpoint("e0")->admitted_share < 1);
+  pool.advance(clock.now() + 10s);
+  CHECK(pool.endpoint("e0")->admitted_share == 1);
+  REQUIRE(pool.assign(Pods{}));
+  REQUIRE(pool.assign(pods(2)));
+  CHECK(pool.endpoint("e0")->admitted_share == 1);
+}
+
+TEST_CASE("lives: an endpoint is back from the other role, it has its health from there and starts slowly") {
+  OtherPool prefill{{}, {.consecutive_failures = 0}, 0, {.duration = 10s}};
+  Pool decode{{}, {.consecutive_failures = 0}, 0, {.duration = 10s}};
+  REQUIRE(prefill.assign(pods(2)));
+  REQUIRE(decode.join(prefill.leave("e0", LastEndpoint::take, anywhere)));
+  CHECK(decode.endpoint("e0")->admitted_share == 1);  // the role was empty
+  REQUIRE(decode.set_health("e0", Health::unhealthy));
+  REQUIRE(prefill.join(decode.leave("e0", LastEndpoint::take, anywhere)));
+  CHECK(prefill.endpoint("e0")->health == Health::unhealthy);
+  CHECK(prefill.endpoint("e0")->admitted_share < 1);
+}
+
+TEST_CASE("lives: an endpoint begins another life while it is asked whether it fits the other role, it stays") {
+  Pool pool;
+  REQUIRE(pool.assign(pods(2)));
+  const auto departing = pool.leave("e0", LastEndpoint::take, [&](const Pod& /*endpoint*/) {
+    REQUIRE_FALSE(pool.update({"e0", "another"}));
+    return true;
+  });
+  CHECK(departing.change == RoleChange::no_such_endpoint);
+  CHECK_FALSE(departing.endpoint);
+  CHECK_FALSE(pool.endpoint("e0")->draining);
 }
 
 TEST_CASE("lives: two lives of one id that take turns each keep their own state") {
@@ -225,6 +297,26 @@ TEST_CASE("lives: a pause with an end goes along into the other role, and ends t
   CHECK(decode.endpoint("e0")->until == clock.now().time_since_epoch() + 5s);
   decode.advance(clock.now() + 5s);
   CHECK(eligible(decode) == std::vector<std::string>{"e0"});
+}
+
+TEST_CASE("lives: a life that drained and joins again as a new one is let go") {
+  struct Watched {
+    std::string id;
+    std::uint64_t incarnation;
+    std::shared_ptr<int> copies;
+  };
+  const auto copies = std::make_shared<int>(0);
+  {
+    pdroute::EndpointPool<Role::decode, Watched> decode;
+    pdroute::EndpointPool<Role::prefill, Watched> prefill;
+    REQUIRE_FALSE(decode.add({"a", 7, copies}));
+    REQUIRE(decode.drain("a"));
+    REQUIRE(decode.remove("a"));
+    REQUIRE_FALSE(prefill.add({"a", 7, copies}));
+    REQUIRE(decode.join(prefill.leave("a", LastEndpoint::take, anywhere)));
+    CHECK_FALSE(decode.endpoint("a")->draining);
+  }
+  CHECK(copies.use_count() == 1);
 }
 
 TEST_CASE("lives: what is remembered of departed lives is bounded, the oldest idle ones are forgotten first") {

@@ -63,7 +63,35 @@ TEST_CASE("outlier detection: invalid options are refused, and the error names o
   CHECK(value({.max_ejected_share = 1.5}) == "max_ejected_share 1.5");
   CHECK(value({.max_ejected_share = std::nan("")}).find("max_ejected_share") == 0);
   CHECK(value({.panic_threshold = -0.5}) == "panic_threshold -0.5");
+  CHECK(value({.fail_open_threshold = -0.5}) == "fail_open_threshold -0.5");
+  CHECK(value({.fail_open_threshold = 1.5}) == "fail_open_threshold 1.5");
+  CHECK(value({.window = 24h * 365 * 100 + 1ns}) == "window 3153600000000000001 ns");
+  CHECK(value({.silence = 24h * 365 * 100 + 1ns}) == "silence 3153600000000000001 ns");
+  CHECK(value({.silence = 0s}) == "silence 0 ns");
   CHECK(OutlierDetection{.probes = 0}.check()->rule == pdroute::ConfigError::Rule::outlier_detection_in_range);
+}
+
+TEST_CASE("outlier detection: both ends of each range are accepted") {
+  constexpr auto longest = 24h * 365 * 100;
+  CHECK_FALSE(OutlierDetection{.consecutive_failures = 65'535,
+                               .failure_share = 1,
+                               .window = longest,
+                               .silence = longest,
+                               .base_ejection_time = longest,
+                               .max_ejection_time = longest,
+                               .max_ejected_share = 1,
+                               .probes = 1023,
+                               .panic_threshold = 1,
+                               .fail_open_threshold = 1}
+                  .check());
+  CHECK_FALSE(OutlierDetection{.window = 1ns,
+                               .silence = 1ns,
+                               .base_ejection_time = 1ns,
+                               .max_ejection_time = 1ns,
+                               .max_ejected_share = 0,
+                               .panic_threshold = 0,
+                               .fail_open_threshold = 0}
+                  .check());
 }
 
 TEST_CASE("outlier detection: each ejection phase has a name") {

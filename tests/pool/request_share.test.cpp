@@ -67,6 +67,11 @@ TEST_CASE("request share: requests that pass it over count as asking, but none i
   CHECK(share.passes());
   for (int i = 0; i < 20; ++i) share.passed_over();
   CHECK(passed_of(share, 4) == 1);  // what was passed over long ago is not owed
+  RequestShare tenth;
+  tenth.set(0.1);
+  for (int i = 0; i < 20; ++i) tenth.passed_over();
+  CHECK(tenth.ask());
+  for (int i = 0; i < 10; ++i) CHECK_FALSE(tenth.ask());
 }
 
 TEST_CASE("request share: what is given back goes to the next request") {
@@ -76,5 +81,12 @@ TEST_CASE("request share: what is given back goes to the next request") {
   CHECK_FALSE(share.passes());
   share.give_back();
   CHECK(share.ask());
-  CHECK_FALSE(share.ask());
+  for (int i = 0; i < 10; ++i) CHECK_FALSE(share.ask());  // as after any request that passed
+}
+
+TEST_CASE("request share: a share too small to express lets a request pass now and then") {
+  RequestShare share;
+  share.set(1e-9);
+  CHECK(share.share() > 0);
+  CHECK(passed_of(share, 1025) == 2);
 }

@@ -124,6 +124,25 @@ TEST_CASE("bound only: the home is further ahead than the margin, the request go
   CHECK(gateway.chosen(u42) != "d1");
 }
 
+TEST_CASE(
+    "bound only: the home is further ahead than the margin, the fallback does not choose it with a filter either") {
+  using InTurn = pdroute::SessionAffinityPolicy<RoundRobin>;
+  const auto sessions = std::make_shared<SessionTable>();
+  ManualClock clock;
+  auto router = pdroute::DisaggregatedRouter<RoundRobin, InTurn, Node, ManualClock>::create(
+                    {.prefill = nodes("p", 1),
+                     .decode = nodes("d", 3),
+                     .decode_policy = {.sessions = sessions, .margin = 0},
+                     .clock = clock})
+                    .value();
+  auto dispatcher = router.dispatcher();
+  const auto home = dispatcher.decode(u42).value();
+  sessions->bind(*u42.key, home, clock.now());
+  REQUIRE(router.set_intake(Role::decode, home.id(), Intake::bound_only));
+  for (int i = 0; i < 12; ++i)
+    CHECK(dispatcher.decode(u42, {.accept = [](const Node& /*node*/) { return true; }})->id() != home.id());
+}
+
 TEST_CASE("bound only: no other endpoint is left, an unbound request is refused with a reason, a bound one is not") {
   Gateway gateway;
   gateway.leave_none_but_home();

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <map>
+#include <optional>
 #include <pdroute/pdroute.hpp>
 #include <string>
 #include <string_view>
@@ -26,6 +27,16 @@ std::string explained_text(const Router::Dispatcher& dispatcher, const auto& by_
   const auto explanation = dispatcher.explain({}, {.group = by_group});
   return explanation.refusal ? explanation.refusal->text() : std::string();
 }
+
+/// Chooses the first candidate, and notes how many the first role has while the second one chooses.
+struct Watching {
+  std::vector<std::size_t>* seen = nullptr;
+
+  std::optional<std::size_t> select(const auto& /*candidates*/, const auto& /*request*/, auto& context) const {
+    seen->push_back(context.first_size());
+    return 0;
+  }
+};
 
 constexpr auto same_group = [](const Node& p, const Node& d) { return p.group == d.group; };
 
@@ -240,4 +251,64 @@ TEST_CASE("pairs told by a group and by a predicate: both must hold") {
   for (int i = 0; i < 6; ++i)
     CHECK(names(dispatcher.route({}, {.group = by_group, .compatible = same_number})) == "p1 d1");
   CHECK(in_flight(router, Role::prefill) + in_flight(router, Role::decode) == 0);
+}
+
+TEST_CASE(
+    "no endpoint of the second role serves, and one of the first is full: the second is to blame, and asked once") {
+  auto router =
+      Router::create({.prefill = Nodes{{"p0"}, {"p1"}, {"p2", 'a', {.requests = 1}}}, .decode = nodes("d", 1)}).value();
+  auto dispatcher = router.dispatcher();
+  const auto full = router.prefill({}, {.accept = [](const Node& node) { return node.id == "p2"; }});
+  REQUIRE(full);
+  int asked = 0;
+  const auto nothing = [&](const Node& /*node*/) {
+    ++asked;
+    return false;
+  };
+  const auto group = [](const Node& node) { return static_cast<std::uint64_t>(node.group); };
+  SECTION("pairs told by a predicate") {
+    CHECK(dispatcher.route({}, {.decode = {.accept = nothing}, .compatible = same_group}).error() ==
+          NoEndpoint{.role = Role::decode, .endpoints = 1, .disallowed = 1});
+  }
+  SECTION("pairs told by a group") {
+    CHECK(dispatcher.route({}, {.decode = {.accept = nothing}, .group = group}).error() ==
+          NoEndpoint{.role = Role::decode, .endpoints = 1, .disallowed = 1});
+  }
+  CHECK(asked == 1);
+}
+
+TEST_CASE("an endpoint that is held back has no partner, it counts as incompatible alone, request after request") {
+  auto router = Router::create({.prefill = nodes("p", 1), .decode = nodes("d", 1)}).value();
+  auto dispatcher = router.dispatcher();
+  for (int i = 0; i < 3; ++i) {
+    dispatcher.prefill()->fail(pdroute::FailureKind::overloaded);
+    CHECK(dispatcher.route({}, {.compatible = [](const Node&, const Node&) { return false; }}).error() ==
+          NoEndpoint{.role = Role::decode, .endpoints = 1, .incompatible = 1});
+  }
+}
+
+TEST_CASE("an endpoint that has failed too often has no partner, and the other is full: each counts once") {
+  auto router = Router::create({.prefill = Nodes{{"p0"}, {"p1", 'a', {.requests = 1}}},
+                                .decode = nodes("d", 1),
+                                .outlier_detection = {.consecutive_failures = 1}})
+                    .value();
+  auto dispatcher = router.dispatcher();
+  const auto only = [](const char* id) { return [id](const Node& node) { return node.id == id; }; };
+  dispatcher.prefill({}, {.accept = only("p0")})->fail(pdroute::FailureKind::unreachable);
+  const auto full = dispatcher.prefill({}, {.accept = only("p1")});
+  REQUIRE(full);
+  CHECK(dispatcher.route({}, {.compatible = [](const Node&, const Node&) { return false; }}).error() ==
+        NoEndpoint{.role = Role::prefill, .endpoints = 2, .incompatible = 1, .full = 1});
+}
+
+TEST_CASE("another first choice is made, and the policy of the first role still sees that it is the first") {
+  std::vector<std::size_t> first;
+  std::vector<std::size_t> second;
+  auto router =
+      pdroute::DisaggregatedRouter<Watching, Watching, Node>::create(
+          {.prefill = nodes("p", 2), .decode = nodes("d", 1), .prefill_policy = {&first}, .decode_policy = {&second}})
+          .value();
+  CHECK(names(router.route({}, {.compatible = [](const Node& p, const Node&) { return p.id == "p1"; }})) == "p1 d0");
+  CHECK(first == std::vector<std::size_t>{0, 0});
+  CHECK(second == std::vector<std::size_t>{2});
 }

@@ -80,6 +80,10 @@ struct World {
   [[nodiscard]] EjectionPhase phase(const std::string& id, Role role = Role::decode) const {
     return router.endpoint(role, id).value().ejection;
   }
+  /// How long the endpoint is still out.
+  [[nodiscard]] std::chrono::nanoseconds out_for(const std::string& id) const {
+    return router.endpoint(Role::decode, id)->until.value() - clock.now().time_since_epoch();
+  }
   [[nodiscard]] std::vector<EjectionPhase> phases_of(const std::string& engine) const {
     std::vector<EjectionPhase> all;
     for (const auto& each : router.endpoints(Role::decode)) {
@@ -309,4 +313,88 @@ TEST_CASE("before the clock's epoch, an engine whose probe fails makes no rank o
   REQUIRE(world.phase("b.0") == EjectionPhase::ejected);
   CHECK(world.router.endpoint(Role::decode, "b.0")->until == world.clock.now().time_since_epoch() + 10s);
   CHECK(world.router.endpoint(Role::decode, "a.0")->until == world.clock.now().time_since_epoch() + 20s);
+}
+
+TEST_CASE("an engine has completed requests long ago, a new row of failures over its ranks counts all the same") {
+  World world(ranks(3, 2));
+  for (const char* id : {"a.0", "a.1"}) world.complete(id);
+  world.advance();
+  world.eject_a();
+}
+
+TEST_CASE("a request that the first rank has completed ends the row of the engine, too") {
+  World world(ranks(3, 2));
+  world.fail("a.1", 2);
+  world.complete("a.0");
+  world.advance();
+  world.fail("a.1");
+  world.fail("a.0");
+  world.advance();
+  CHECK(world.phases_of("a") == Phases(2, none));
+}
+
+TEST_CASE("a rank that may not be ejected serves on, and its failures count for the engine from then on") {
+  World world(ranks(2, 2), {{"p", "p"}}, {.consecutive_failures = 4, .max_ejected_share = 0.25});
+  world.fail("a.0", 2);
+  world.complete("a.1");
+  world.advance();
+  world.fail("b.0", 4);
+  world.complete("b.1");
+  REQUIRE(world.advance() == 1);
+  world.fail("a.0", 2);
+  REQUIRE(world.advance() == 0);  // as many are out as may be
+  REQUIRE(world.phase("a.0") == none);
+  world.advance(10s);
+  world.complete("b.0");
+  REQUIRE(world.advance() == 1);
+  world.fail("a.0", 2);
+  world.fail("a.1", 2);
+  CHECK(world.advance() == 1);
+}
+
+TEST_CASE("while one rank serves in full, each of the others is probed and ejected for itself") {
+  World world(ranks(3, 3));
+  world.complete("a.0");
+  world.fail("a.1", 4);
+  world.fail("a.2", 4);
+  world.advance();
+  REQUIRE(world.phases_of("a") == Phases{none, ejected, ejected});
+  world.advance(10s);
+  CHECK(world.phases_of("a") == Phases{none, probing, probing});
+  world.fail("a.2");
+  world.advance();
+  CHECK(world.out_for("a.2") == 20s);
+  world.fail("a.1");
+  world.advance(5s);
+  CHECK(world.out_for("a.1") == 20s);
+  CHECK(world.out_for("a.2") == 15s);
+}
+
+TEST_CASE("an engine of three ranks fails probe after probe, its time out grows whichever rank is probed") {
+  World world(ranks(3, 3));
+  for (const char* id : {"a.0", "a.1", "a.2", "a.0"}) world.fail(id);
+  world.advance();
+  REQUIRE(world.phases_of("a") == Phases(3, ejected));
+  world.advance(10s);
+  world.fail("a.0");
+  world.advance();
+  REQUIRE(world.out_for("a.0") == 20s);
+  const bool drains = GENERATE(false, true);
+  if (drains) REQUIRE(world.router.drain(Role::decode, "a.0"));
+  world.advance(20s);
+  REQUIRE(world.phase("a.1") == probing);
+  world.fail("a.1");
+  world.advance();
+  CHECK(world.out_for("a.1") == (drains ? 20s : 40s));  // a rank that drains does not matter any more
+}
+
+TEST_CASE("a probe fails after its engine has waited long for it, no other rank is probed in the same step") {
+  World world(ranks(3, 2));
+  world.eject_a();
+  world.advance(10s);
+  REQUIRE(world.phases_of("a") == Phases{probing, ejected});
+  world.advance(9s);
+  world.fail("a.0");
+  world.advance(1s);
+  CHECK(world.phases_of("a") == Phases(2, ejected));
 }

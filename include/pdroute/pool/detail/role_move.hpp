@@ -63,11 +63,7 @@ class RoleMove {
     return membership.edit([&](Edit& edit, const Members& /*members*/) {
       if (Member* const member = edit.next.find(listed.id)) {
         if (!member->draining) return false;
-        if (member->left) {
-          Change::depart(edit, *member);
-        } else {
-          edit.remove(member->slot);
-        }
+        Change::depart(edit, *member);
         edit.next.remove(member);
       }
       // Members that join others, which can serve meanwhile, start slowly.
