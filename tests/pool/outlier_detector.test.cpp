@@ -132,10 +132,10 @@ TEST_CASE("outlier detector: each endpoint that is left out counts once, under i
   World::fail(world.pool.snapshot()->candidates().slot(2));
   REQUIRE(world.advance() == 2);
   CHECK(world.pool.snapshot()->left_out() ==
-        pdroute::NoEndpoint{.role = pdroute::Role::decode, .endpoints = 4, .ejected = 2});
+        pdroute::NoEndpoint{.role = pdroute::Role::decode, .endpoints = 4, .ejected = 2, .until = 10s});
   REQUIRE(world.pool.set_intake("d1", pdroute::Intake::paused));
   CHECK(world.pool.snapshot()->left_out() ==
-        pdroute::NoEndpoint{.role = pdroute::Role::decode, .endpoints = 4, .paused = 1, .ejected = 1});
+        pdroute::NoEndpoint{.role = pdroute::Role::decode, .endpoints = 4, .paused = 1, .ejected = 1, .until = 10s});
 }
 
 TEST_CASE("outlier detector: silence ejects once it is long enough and clearly more is cancelled than elsewhere") {

@@ -426,7 +426,9 @@ TEST_CASE("outlier detection: the reason counts ejected endpoints, and all count
   REQUIRE(world.router.set_health("d1", pdroute::Health::unhealthy));
   const auto refused = world.router.decode();
   REQUIRE_FALSE(refused);
-  CHECK(refused.error() == pdroute::NoEndpoint{.role = Role::decode, .endpoints = 2, .unhealthy = 1, .ejected = 1});
+  CHECK(refused.error() ==
+        pdroute::NoEndpoint{
+            .role = Role::decode, .endpoints = 2, .unhealthy = 1, .ejected = 1, .until = world.status("d0").until});
   CHECK(refused.error().text() == "no decode endpoint: 1 unhealthy, 1 ejected of 2");
   CHECK_FALSE(refused.error().overloaded());
   CHECK(world.router.refusals(Role::decode) == pdroute::Refusals{.requests = 1, .unhealthy = 1, .ejected = 1});
