@@ -74,7 +74,7 @@ struct ConfigError {
     case ConfigError::Rule::capacity_in_range:
       return "a capacity must be at least 1, and for requests at most 4,194,303; leave it out for no limit";
     case ConfigError::Rule::capacity_counted:
-      return "a limit needs a role that counts what it limits: wrap its policy in WithMetrics<Policy, Tokens>, or "
+      return "a limit needs a role that counts what it limits: wrap its policy in WithMetrics<Policy, Tokens> or "
              "KvTokens, or EngineLoad for limits of an engine; or give no such limit in EndpointTraits";
     case ConfigError::Rule::outlier_detection_in_range:
       return "outlier detection needs from 1 to 1,023 probes, 0 < base_ejection_time <= max_ejection_time <= a hundred "

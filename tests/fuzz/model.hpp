@@ -161,7 +161,7 @@ struct Ejection {
   std::uint32_t times = 0;
   std::int64_t until = 0;
   std::int64_t since = 0;
-  // When the engine was last seen to have completed a request:
+  // When the engine was last seen to have completed a request, or not to have failed:
   std::uint32_t row_before = 0;        ///< its row of failures
   std::uint64_t completed_before = 0;  ///< its completed requests
 };
@@ -171,6 +171,7 @@ struct EngineRow {
   std::uint32_t endpoints = 0;
   std::uint32_t failures = 0;
   bool completed = false;
+  bool failing = false;  ///< an endpoint of it has failed, or is out
 };
 
 /// One life of an endpoint in one role. The owners of a `Life` are the owners that the library's copy of the payload

@@ -264,7 +264,7 @@ void World::change_role() {
   ++tally_.role_changes;
   Lives& departed = departed_[place(to)];
   std::erase(members(to), there);
-  if (there && there->left) departed.push_back(there);
+  if (there) departed.push_back(there);
   LifePtr joined = take_out(departed, id, from->key);
   if (joined && (joined->left || !joined->draining)) {
     ++tally_.back;

@@ -64,6 +64,7 @@ std::map<std::string, EngineRow> World::engine_rows() {
       ++row.endpoints;
       row.failures += life->gate.row - std::min(life->gate.row, ejection.row_before);
       row.completed = row.completed || life->outcomes.completed > ejection.completed_before;
+      row.failing = row.failing || life->gate.row > ejection.row_before || ejection.phase != EjectionPhase::none;
     }
   }
   return rows;
@@ -91,6 +92,9 @@ void World::advance_role(Role role, std::int64_t now, const std::map<std::string
     if (engine.endpoints > 1 && engine.completed) {
       ejection.completed_before = life->outcomes.completed;
       ejection.row_before = gate.row;
+    } else if (!engine.failing) {
+      ejection.completed_before = life->outcomes.completed;
+      ejection.row_before = std::min(ejection.row_before, gate.row);
     }
     if (is_out(*life)) {
       if (now >= ejection.until) probe(*life);

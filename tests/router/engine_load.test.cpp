@@ -24,10 +24,10 @@ struct Rank {
   std::string instance;  // "engine0"
   pdroute::Capacity engine_capacity{};
 };
+using Least = pdroute::LowestCostPolicy<pdroute::Lexicographic<pdroute::EngineInFlight, pdroute::InFlight>>;
 template <class Policy>
 using RouterOf = pdroute::DisaggregatedRouter<Policy, Policy, Rank, ManualClock>;
 using Counted = pdroute::WithMetrics<pdroute::RoundRobinPolicy<>, EngineLoad>;
-using Least = pdroute::LowestCostPolicy<pdroute::Lexicographic<pdroute::EngineInFlight, pdroute::InFlight>>;
 
 template <class Policy = Counted>
 RouterOf<Policy> make(const std::vector<Rank>& prefill, const std::vector<Rank>& decode) {

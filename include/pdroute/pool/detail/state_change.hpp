@@ -45,8 +45,8 @@ class StateChange {
                             std::int64_t length = 0) {
     return update(membership, chosen, [&](Members& /*members*/, Member& member) {
       member.paused_for = length;
-      const bool other_end = std::exchange(member.paused_until, until) != until;  // which a refusal tells
-      return std::exchange(member.intake, intake) != intake || other_end;
+      const bool had_end = std::exchange(member.paused_until, until) != Member::no_end;  // a pause then counts as full
+      return std::exchange(member.intake, intake) != intake || had_end != (until != Member::no_end);
     });
   }
   template <class Chosen>
