@@ -34,8 +34,8 @@ struct NoEndpoint {
   std::uint32_t full = 0;          ///< without room for now, see above
   std::uint32_t declined = 0;      ///< eligible and with room, but the policy chose none
   /// When the first of those that are ejected or paused for a time may be tried again, since the epoch of the router's
-  /// clock. None if there is no such endpoint. Others may be back sooner. A pause that has been set again since may last
-  /// longer, because many of these changes in a row must not cost one snapshot each; `EndpointStatus::until` is exact.
+  /// clock. None if there is no such endpoint. Others may be back sooner. A pause that was set again may last longer,
+  /// because many such changes in a row must not cost one snapshot each; `EndpointStatus::until` is exact.
   std::optional<std::chrono::nanoseconds> until = {};
 
   /// Whether more room would have helped, because at least one endpoint was full. Then answer "try again later" (HTTP
