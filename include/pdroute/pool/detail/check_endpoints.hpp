@@ -26,17 +26,19 @@ namespace pdroute {
 inline namespace v0 {
 namespace detail {
 
-/// A limit that is zero or too high, or that `counted<quantity>()` calls not counted in the role.
-template <class Endpoint, class Counted>
+/// A limit that is zero or too high, or that is on something that the role does not count: on requests unless
+/// `counts_requests`, or on a quantity unless `counts<quantity>()`. `whose` ends the value in the error.
+template <class Endpoint, class Counts>
 [[nodiscard]] std::optional<ConfigError> check_limits(EndpointIdView<Endpoint> id, const Capacity& capacity,
-                                                      const Counted& counted, std::string_view of_what) {
+                                                      bool counts_requests, const Counts& counts,
+                                                      std::string_view whose) {
   using enum ConfigError::Rule;
   const auto wrong = [&](ConfigError::Rule rule, std::uint64_t value, std::string_view unit) {
     return ConfigError{
-        rule,
-        id_text<Endpoint>(id).append(": ").append(std::to_string(value)).append(" ").append(unit).append(of_what)};
+        rule, id_text<Endpoint>(id).append(": ").append(std::to_string(value)).append(" ").append(unit).append(whose)};
   };
   if (const auto n = capacity.requests) {
+    if (!counts_requests) return wrong(capacity_counted, *n, "requests");
     if (*n == 0 || *n > Capacity::max_requests) return wrong(capacity_in_range, *n, "requests");
   }
   std::optional<ConfigError> error;
@@ -45,29 +47,23 @@ template <class Endpoint, class Counted>
     if (error || !n) return;
     if (*n == 0) {
       error = wrong(capacity_in_range, *n, quantity.unit);
-    } else if (!counted.template operator()<quantity>()) {
+    } else if (!counts.template operator()<quantity>()) {
       error = wrong(capacity_counted, *n, quantity.unit);
     }
   });
   return error;
 }
-/// Of an endpoint's limits: what is wrong, if anything.
+/// What is wrong with the limits of an endpoint, if anything.
 template <class Endpoint, class Load>
 [[nodiscard]] std::optional<ConfigError> check_capacity(EndpointIdView<Endpoint> id, const Capacity& capacity) {
   return check_limits<Endpoint>(
-      id, capacity, []<QuantityRef quantity>() { return counts_quantity<Load, quantity>; }, "");
+      id, capacity, true, []<QuantityRef quantity>() { return counts_quantity<Load, quantity>; }, "");
 }
-/// Of the limits of its engine.
+/// What is wrong with the limits of its engine, if anything.
 template <class Endpoint, class Load>
 [[nodiscard]] std::optional<ConfigError> check_engine_capacity(EndpointIdView<Endpoint> id, const Capacity& capacity) {
-  constexpr std::string_view of_what = " of its engine";
-  if (!counts_engines<Load> && capacity.requests)
-    return ConfigError{ConfigError::Rule::capacity_counted, id_text<Endpoint>(id)
-                                                                .append(": ")
-                                                                .append(std::to_string(*capacity.requests))
-                                                                .append(" requests")
-                                                                .append(of_what)};
-  return check_limits<Endpoint>(id, capacity, []<QuantityRef>() { return counts_engines<Load>; }, of_what);
+  return check_limits<Endpoint>(
+      id, capacity, counts_engines<Load>, []<QuantityRef>() { return counts_engines<Load>; }, " of its engine");
 }
 
 /// What a list says of one endpoint. Each function of the caller's endpoint type is asked once, so what was checked is

@@ -30,7 +30,7 @@ class EngineRows {
   void watch(std::uint64_t engine) { rows_.try_emplace(engine); }
   /// Whether any engine is watched.
   [[nodiscard]] bool any() const noexcept { return !rows_.empty(); }
-  [[nodiscard]] bool watches(std::uint64_t engine) const { return any() && rows_.contains(engine); }
+  [[nodiscard]] bool watches(std::uint64_t engine) const { return rows_.contains(engine); }
   /// Adds an endpoint of a watched engine: its own row of failures, and how many requests have completed on it.
   void add(std::uint64_t engine, const OutlierState& state, std::uint64_t row, std::uint64_t completed) {
     Row& sum = rows_.at(engine);
@@ -40,7 +40,6 @@ class EngineRows {
   }
   /// The row of an engine; null if it has one endpoint or is not watched.
   [[nodiscard]] const Row* of(std::uint64_t engine) const {
-    if (!any()) return nullptr;
     const auto found = rows_.find(engine);
     return found == rows_.end() || found->second.endpoints < 2 ? nullptr : &found->second;
   }

@@ -58,7 +58,7 @@ class alignas(64) alignas(Load) Slot  // own cache lines: neighbours are written
   /// snapshot, and a choice over an old snapshot takes it for the lightest.
   void weigh([[maybe_unused]] std::uint64_t weight) noexcept {
     if constexpr (IdentifiesEndpoint<Load>)
-      Load::identify(detail::view_hash(this->id()), static_cast<std::uint32_t>(weight > 0 ? weight : 1));
+      Load::identify(this->hash_of_id(), static_cast<std::uint32_t>(weight > 0 ? weight : 1));
   }
   /// Takes another description of the endpoint. Leases that run go on showing theirs. Needs the pool's lock.
   void relist(std::unique_ptr<Listing> next, std::uint64_t version) noexcept {
